@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One channel: a reliable ordered byte stream in each direction.
+ *
+ * Exact reads and writes over descriptors (pipes, sockets), made non-blocking
+ * here.  Every wait watches the stop descriptor too and ends at the deadline,
+ * so no call outlives a cancelled session.  Knows nothing of records.
+ * One reading and one writing thread at a time.
+ */
+#ifndef XLM_CHAN_CHAN_H
+#define XLM_CHAN_CHAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/error.h"
+
+struct xlm__chan {
+    /* set once */
+    struct xlm__errslot *err; /* borrowed */
+    int rfd, wfd;             /* owned; may be equal                       */
+    int stop_fd;              /* borrowed: readable means give up; or -1   */
+    char name[32];            /* "control", "data 0": for messages         */
+    /* owned by the reading thread */
+    uint64_t read_bytes;
+    uint64_t read_deadline_ns; /* CLOCK_MONOTONIC; 0 = none                */
+    /* owned by the writing thread */
+    uint64_t written_bytes;
+    uint64_t write_deadline_ns;
+};
+
+/* Takes both descriptors on success.  Errors: SYSTEM. */
+int xlm__chan_init(struct xlm__chan *c, struct xlm__errslot *err, int rfd,
+                   int wfd, int stop_fd, const char *name);
+/* Closes both.  Safe on a zeroed or closed channel. */
+void xlm__chan_close(struct xlm__chan *c);
+
+/*
+ * Read exactly / write all.
+ * Errors: CHANNEL ("control: peer closed after 1234 bytes"), TIMEOUT,
+ * CANCELLED (stop_fd became readable: not recorded as a failure).
+ */
+int xlm__chan_read(struct xlm__chan *c, void *buf, size_t bytes);
+int xlm__chan_readv(struct xlm__chan *c, struct iovec *iov, size_t nr);
+int xlm__chan_write(struct xlm__chan *c, const void *buf, size_t bytes);
+int xlm__chan_writev(struct xlm__chan *c, struct iovec *iov, size_t nr);
+
+/*
+ * Wait until there is something to read: 1 = yes (or end of file), 0 = not
+ * within timeout_ms (0 = just look), negative = CANCELLED.
+ */
+int xlm__chan_poll(struct xlm__chan *c, int timeout_ms);
+
+#endif /* XLM_CHAN_CHAN_H */

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libxlm - live migration of Xen domains.
+ *
+ * One struct xlm_session is one end of one migration.  The library keeps no
+ * global state, so a process may run any number of sessions at once.
+ *
+ * Conventions, true of every function below unless its comment says otherwise:
+ *  - int functions return 0, or a negative enum xlm_error.
+ *  - After a failure xlm_session_error() gives the first error of the session.
+ *  - Pointers are borrowed for the call only.  Output parameters end in _out
+ *    and are written on success only.
+ *  - A session may be used from any one thread at a time.  Functions marked
+ *    [any thread] may be called while another call on it is in progress.
+ *  - Numeric fields carry their unit in the name: _ms, _us, _bytes, _pages.
+ *    A page is 4096 bytes.
+ *  - The library never prints, exits, sets signal handlers or reads the
+ *    environment.  The caller should ignore SIGPIPE.
+ */
+#ifndef LIBXLM_H
+#define LIBXLM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define XLM_VERSION_MAJOR 0
+#define XLM_VERSION_MINOR 1
+#define XLM_VERSION_PATCH 0
+#define XLM_VERSION                                                            \
+    (XLM_VERSION_MAJOR * 10000 + XLM_VERSION_MINOR * 100 + XLM_VERSION_PATCH)
+
+#define XLM_API __attribute__((visibility("default")))
+
+/*
+ * Errors.  Values are ABI: never renumbered, never reused, only appended.
+ * NAME, value, message.
+ */
+/* clang-format off */
+#define XLM_ERROR_MAP(X)                                                       \
+    X(INVAL,         -1, "invalid argument or option")                         \
+    X(NOMEM,         -2, "out of memory")                                      \
+    X(STATE,         -3, "call not allowed in this session state")             \
+    X(SYSTEM,        -4, "system call failed")                                 \
+    X(HYPERVISOR,    -5, "hypervisor call failed")                             \
+    X(CHANNEL,       -6, "channel to peer failed or closed early")             \
+    X(STREAM,        -7, "malformed migration stream")                         \
+    X(VERSION,       -8, "no stream version in common with peer")              \
+    X(INCOMPATIBLE,  -9, "domain cannot be moved to the destination host")     \
+    X(DEVICE,       -10, "device model or device state failed")                \
+    X(NOCONVERGE,   -11, "domain dirties memory faster than it can be sent")   \
+    X(TIMEOUT,      -12, "time limit reached")                                 \
+    X(CANCELLED,    -13, "cancelled by caller")                                \
+    X(PEER,         -14, "peer reported a failure")                            \
+    X(INTERNAL,     -15, "internal error")                                     \
+    X(TOOLSTACK,    -16, "toolstack operation failed")                         \
+    X(GUEST_ENDED,  -17, "guest ended by itself during migration")             \
+    X(GUEST_SILENT, -18, "guest did not answer the suspend request")           \
+    X(CHANGED,      -19, "domain configuration changed during migration")      \
+    X(BUSY,         -20, "domain or host is locked by another operation")      \
+    X(UNDECIDED,    -21, "contact lost after the permission to start")         \
+    X(CLEANUP,      -22, "moved, but the source's clean-up is incomplete")
+/* clang-format on */
+
+enum xlm_error {
+    XLM_OK = 0,
+#define XLM_ERROR_ENUM(name, value, text) XLM_ERR_##name = value,
+    XLM_ERROR_MAP(XLM_ERROR_ENUM)
+#undef XLM_ERROR_ENUM
+};
+
+enum xlm_role { XLM_SOURCE = 1, XLM_DESTINATION = 2 };
+
+/* Session states, in order of a normal run.  See libxlm/doc/ARCHITECTURE.md. */
+enum xlm_state {
+    XLM_STATE_NEW = 0,     /* opened, may be configured                  */
+    XLM_STATE_NEGOTIATING, /* peers compare versions and host features   */
+    XLM_STATE_PRECOPY,     /* domain runs on the source, rounds are sent */
+    XLM_STATE_SWITCHOVER,  /* domain is paused on both hosts             */
+    XLM_STATE_POSTCOPY,    /* reserved                                   */
+    XLM_STATE_COMPLETED,   /* final                                      */
+    XLM_STATE_FAILED,      /* final: see xlm_session_error()             */
+    XLM_STATE_CANCELLED,   /* final                                      */
+};
+
+/*
+ * Which host may run the domain.  UNKNOWN: contact was lost between the
+ * permission to start and the answer; nothing runs at the source.
+ */
+enum xlm_owner {
+    XLM_OWNER_SOURCE = 0,
+    XLM_OWNER_DESTINATION,
+    XLM_OWNER_UNKNOWN,
+};
+
+enum xlm_log_level { XLM_LOG_ERROR, XLM_LOG_WARN, XLM_LOG_INFO, XLM_LOG_DEBUG };
+
+/* A snapshot of counters.  Set .size before use; fields only get appended. */
+struct xlm_stats {
+    size_t size;                     /* sizeof(struct xlm_stats)             */
+    uint32_t round;                  /* rounds begun, 1 = first              */
+    uint32_t channels;               /* data channels in use                 */
+    uint64_t elapsed_us;             /* since xlm_session_run() began        */
+    uint64_t memory_pages;           /* pages the domain has                 */
+    uint64_t round_pages;            /* pages this round has to send         */
+    uint64_t round_sent_pages;       /* of these, sent so far                */
+    uint64_t sent_pages;             /* all rounds, zero pages included      */
+    uint64_t zero_pages;             /* sent as runs, without content        */
+    uint64_t wire_bytes;             /* written to all channels              */
+    uint64_t dirty_rate_pages_s;     /* over the last round                  */
+    uint64_t bandwidth_bytes_s;      /* page content sent, last round        */
+    uint64_t expected_blackout_us;   /* if the domain were suspended now     */
+    uint64_t predicted_blackout_us;  /* what was expected at switch-over     */
+    uint64_t blackout_us;            /* suspended at source to unpaused at   */
+                                     /* destination; 0 until it is known     */
+    uint64_t clock_error_us;         /* +- of blackout_us: half of the best  */
+                                     /* round trip between the hosts         */
+    uint64_t guest_gap_us;           /* by the guest's own clock; 0 unknown  */
+    uint64_t suspend_us;             /* suspend request to suspended         */
+    uint64_t last_round_us;          /* suspended to memory complete         */
+    uint64_t rebuild_us;             /* memory complete to destination ready */
+    uint64_t start_us;               /* permission to unpaused               */
+    uint32_t live;                   /* 1: dirty pages were tracked live     */
+    uint32_t fixed_pause_ms;         /* what was assumed of it               */
+};
+
+/* One thing that preflight found. */
+enum xlm_severity { XLM_FINDING_NOTE = 1, XLM_FINDING_WARN, XLM_FINDING_BLOCK };
+struct xlm_finding {
+    enum xlm_severity severity;
+    const char *code;    /* stable name, e.g. "bridge-missing"             */
+    const char *message; /* one line: the object, the value, the limit     */
+    const char *advice;  /* one line: what to do about it; may be ""       */
+};
+
+struct xlm_session; /* opaque */
+
+/*
+ * Callbacks run on the thread inside xlm_session_run(), xlm_log_fn on any
+ * engine thread.  They must not block, and may call only functions marked
+ * [any thread] on their session.
+ */
+typedef void xlm_log_fn(void *user, enum xlm_log_level level,
+                        const char *module, const char *message);
+typedef void xlm_progress_fn(void *user, enum xlm_state state,
+                             const struct xlm_stats *stats);
+typedef void xlm_finding_fn(void *user, const struct xlm_finding *finding);
+
+#define XLM_F_DRY_RUN            (1u << 0) /* stop after preflight           */
+#define XLM_F_LEAVE_PAUSED       (1u << 1) /* do not unpause at destination  */
+#define XLM_F_ALLOW_PAUSE        (1u << 2) /* suspend-and-copy may exceed    */
+                                           /* downtime_ms                    */
+#define XLM_F_UNPAUSE_TO_SUSPEND (1u << 3) /* a paused guest may be unpaused */
+                                           /* for as long as it suspends     */
+#define XLM_F_NO_MONITOR         (1u << 4) /* destination: no xl daemon      */
+#define XLM_F_KEEP_DOMID         (1u << 5) /* ask for the same domain id     */
+#define XLM_F_DEBUG              (1u << 6) /* verbose xl at the destination  */
+
+/*
+ * Options.  Zero means "default" in every field, now and for every field
+ * added later; .size tells the library which fields the caller knew.  A
+ * caller newer than the library gets XLM_ERR_INVAL only if it set a field
+ * the library does not know.
+ */
+struct xlm_options {
+    size_t size;              /* sizeof(struct xlm_options)                  */
+    uint32_t domid;           /* source: the domain to send                  */
+    uint32_t flags;           /* XLM_F_*                                     */
+    uint32_t max_rounds;      /* live rounds, 1..1000; default 30            */
+    uint32_t downtime_ms;     /* goal for the blackout; default: no goal,    */
+                              /* the migration always finishes               */
+    uint32_t timeout_ms;      /* limit up to the permission to start;        */
+                              /* default none                                */
+    uint32_t suspend_timeout_ms; /* for the guest's answer; default 60000    */
+    uint64_t bandwidth_bytes_s;  /* limit over all data channels; none       */
+    const char *xl_path;      /* the real xl; default as configured          */
+    const char *config_json;  /* source: send this instead of the domain's   */
+                              /* own configuration (libxl JSON)              */
+    int guard_fd;             /* source: write end of a pipe to              */
+                              /* xlm_guard(); 0 = none                       */
+    int record_fd;            /* destination: copy of what xl is fed; 0 none */
+    uint32_t fixed_pause_ms;  /* source: part of the blackout that does not  */
+                              /* depend on memory, as the last report for    */
+                              /* this peer and guest type had it; default    */
+                              /* 300, with a device model 1000               */
+    xlm_log_fn *log;
+    xlm_progress_fn *progress;
+    xlm_finding_fn *finding;
+    void *user;               /* first argument of the callbacks             */
+};
+
+/* What went wrong first.  Owned by the session, valid until it is closed. */
+struct xlm_error_info {
+    int code;            /* enum xlm_error                                  */
+    int sys_errno;       /* errno of the failed call, 0 if none             */
+    enum xlm_state state; /* session state when it happened                 */
+    const char *message; /* one line, no newline, names the object at fault */
+};
+
+/* XLM_VERSION of the library in use, as opposed to the header. */
+XLM_API unsigned xlm_version(void);
+
+/* Fixed English text for a code; never NULL, also for unknown codes. */
+XLM_API const char *xlm_strerror(int code);
+
+/* Lower-case name of a state, as used in logs and JSON; never NULL. */
+XLM_API const char *xlm_state_name(enum xlm_state state);
+
+/*
+ * Create a session in XLM_STATE_NEW.  opt is copied, strings included; NULL
+ * means all defaults (destination only: a source needs opt->domid).
+ *
+ * Errors: INVAL (bad role, range or unknown option), NOMEM.
+ */
+XLM_API int xlm_session_open(enum xlm_role role, const struct xlm_options *opt,
+                             struct xlm_session **session_out);
+
+/*
+ * Free everything, close the channels.  Never fails; NULL is allowed.  Not
+ * while xlm_session_run() is in progress.
+ */
+XLM_API void xlm_session_close(struct xlm_session *s);
+
+/*
+ * Give the session one connected channel: bytes are read from rfd and written
+ * to wfd, which may be the same descriptor.  The first call gives the control
+ * channel, each further one a data channel; a source needs at least one of
+ * each, a destination gets its data channels by xlm_channel_join().  On
+ * success the session owns both descriptors.
+ *
+ * Errors: STATE (not NEW), INVAL (bad descriptor or more than 64 channels).
+ */
+XLM_API int xlm_session_add_channel(struct xlm_session *s, int rfd, int wfd);
+
+/*
+ * Run the migration to its end; blocks.  Returns 0 when COMPLETED (or, with
+ * XLM_F_DRY_RUN, when preflight found nothing that blocks), else the code of
+ * the session's first error.  xlm_session_owner() then says who may run the
+ * domain; a source domain that we suspended has been resumed if the owner is
+ * the source.
+ */
+XLM_API int xlm_session_run(struct xlm_session *s);
+
+/*
+ * Ask the engine to stop.  [any thread], async-signal-safe.  Has no effect
+ * once the permission to start has been given.
+ */
+XLM_API void xlm_session_cancel(struct xlm_session *s);
+
+/* [any thread] */
+XLM_API enum xlm_state xlm_session_state(const struct xlm_session *s);
+
+/* Meaningful in every state.  [any thread] */
+XLM_API enum xlm_owner xlm_session_owner(const struct xlm_session *s);
+
+/* Destination: the new domain id, 0 until it exists.  [any thread] */
+XLM_API uint32_t xlm_session_domid(const struct xlm_session *s);
+
+/* Fill the first stats_out->size bytes.  [any thread]  Errors: INVAL. */
+XLM_API int xlm_session_stats(struct xlm_session *s,
+                              struct xlm_stats *stats_out);
+
+/* The session's first error, or NULL if there is none.  [any thread] */
+XLM_API const struct xlm_error_info *
+xlm_session_error(struct xlm_session *s);
+
+/*
+ * At the destination, a process started for one connection does not know yet
+ * whether it carries control or data.  Reads the channel's greeting from rfd
+ * (nothing beyond it) and, if it is a data channel, hands both descriptors to
+ * the session it names, on the same host, and waits until that session has
+ * closed them.
+ *
+ * Returns 1 if the channel was a data channel and is finished, 0 if it is a
+ * control channel: give the same descriptors, and greeting_out, to a session
+ * by xlm_session_add_greeted_channel().
+ *
+ * Errors: CHANNEL, STREAM, VERSION, SYSTEM; message_out (of
+ * XLM_MESSAGE_MAX bytes) says which in one line.
+ */
+#define XLM_GREETING_BYTES 96
+#define XLM_MESSAGE_MAX    512
+XLM_API int xlm_channel_join(int rfd, int wfd,
+                             unsigned char greeting_out[XLM_GREETING_BYTES],
+                             char message_out[XLM_MESSAGE_MAX]);
+
+/* As xlm_session_add_channel(), for a channel already greeted. */
+XLM_API int xlm_session_add_greeted_channel(
+    struct xlm_session *s, int rfd, int wfd,
+    const unsigned char greeting[XLM_GREETING_BYTES]);
+
+/*
+ * Watch over one source session from another process: read what the session
+ * writes to its guard_fd until the other end closes, then, if it ended without
+ * saying so, undo what it did: dirty logging off, name restored, and, unless
+ * the permission to start was given, the domain resumed.  Blocks.
+ *
+ * *owner_out then says who may run the domain; message_out one line about what
+ * was done, "" when there was nothing to do.  Returns 0, or the error that
+ * kept it from undoing.
+ */
+XLM_API int xlm_guard(int fd, const struct xlm_options *opt,
+                      enum xlm_owner *owner_out,
+                      char message_out[XLM_MESSAGE_MAX]);
+
+/*
+ * Find a domain of this host by name, decimal id or uuid, in this order.
+ * name_out gets its name.  message_out says why not, in one line.
+ *
+ * Errors: INVAL (no such domain, or dom0), HYPERVISOR, TOOLSTACK.
+ */
+#define XLM_NAME_MAX 256
+XLM_API int xlm_domain_find(const char *name_id_or_uuid, uint32_t *domid_out,
+                            char name_out[XLM_NAME_MAX],
+                            char message_out[XLM_MESSAGE_MAX]);
+
+/*
+ * Source, after a failure: 1 if the domain runs on here, but the xl daemon
+ * that handled its reboot and shutdown has left because it was suspended:
+ * start something that calls xlm_monitor().  [any thread]
+ */
+XLM_API int xlm_session_needs_monitor(const struct xlm_session *s);
+
+/*
+ * Be the domain's lifecycle monitor, as the daemon of "xl create" is: act on
+ * its shutdown, reboot and crash as its configuration says.  Blocks until the
+ * domain is gone.  *domid is updated when a reboot gives a new one.
+ *
+ * Errors: TOOLSTACK.
+ */
+XLM_API int xlm_monitor(uint32_t *domid, const struct xlm_options *opt,
+                        char message_out[XLM_MESSAGE_MAX]);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LIBXLM_H */

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A batch: up to XLM__BATCH_MAX pages of a source domain, mapped, with their
+ * types, zero pages told apart, page tables normalised into private copies.
+ *
+ *      pfns from a bitmap ──> load() ──> entries[] ──> writev ──> unload()
+ *
+ * A batch belongs to exactly one thread from load() to unload().
+ */
+#ifndef XLM_MEM_BATCH_H
+#define XLM_MEM_BATCH_H
+
+#include "dom/dom.h"
+
+#define XLM__BATCH_MAX 1024u
+
+enum xlm__entry_kind {
+    XLM__ENTRY_DATA, /* page points to 4096 bytes                          */
+    XLM__ENTRY_ZERO, /* all bytes were zero when looked at                 */
+    XLM__ENTRY_TYPE, /* no content: only the type travels (PV XTAB, BROKEN) */
+};
+
+struct xlm__entry {
+    uint64_t pfn;
+    uint32_t type; /* XLM__PT_* */
+    enum xlm__entry_kind kind;
+    const void *page; /* in the mapping or in a copy; valid until unload() */
+};
+
+struct xlm__batch; /* reusable: allocate once a thread */
+
+int xlm__batch_new(struct xlm__dom *dom, struct xlm__batch **out);
+void xlm__batch_free(struct xlm__batch *b);
+
+/*
+ * Load nr (<= XLM__BATCH_MAX) ascending pfns.  Pages that do not exist any
+ * more are left out and set in `gone`; pages that cannot travel while the
+ * guest runs are left out and set in `deferred` (both of dom->nr_pfns bits,
+ * either may be touched by several threads: bits are set atomically).
+ * A zero page is looked at once; it may change afterwards, and is then dirty.
+ *
+ * Errors: HYPERVISOR, INCOMPATIBLE (a page of a suspended domain that cannot
+ * travel).
+ */
+int xlm__batch_load(struct xlm__batch *b, size_t nr, const uint64_t *pfns,
+                    bool live, uint64_t *deferred, uint64_t *gone);
+
+const struct xlm__entry *xlm__batch_entries(const struct xlm__batch *b,
+                                            size_t *nr_out);
+
+/* Drop the mapping.  Safe on an unloaded batch. */
+void xlm__batch_unload(struct xlm__batch *b);
+
+#endif /* XLM_MEM_BATCH_H */

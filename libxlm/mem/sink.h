@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Where received pages go at the destination.
+ *
+ * For a translated guest (PVH, HVM) the sink populates the pages that are
+ * missing (2 MiB extents where a whole one is wanted), maps them, and lends the
+ * guest's own frames to the reader.  For PV it lends a buffer and passes the
+ * pages on as PAGE_DATA records to libxl's helper, which has to see page
+ * tables.
+ *
+ *      begin(pfns) ──> read bytes into pages[] ──> end()
+ *
+ * Several threads may use one sink at once, each with its own job.  No pfn is
+ * in two jobs at once: the engine's rounds see to that.
+ */
+#ifndef XLM_MEM_SINK_H
+#define XLM_MEM_SINK_H
+
+#include <sys/uio.h>
+
+#include "hv/hv.h"
+
+#define XLM__JOB_MAX 1024u
+
+struct xlm__sink;
+struct xlm__job; /* one per thread */
+
+/* Writes one libxc record into the stream that rebuilds the domain; must
+ * serialise calls of several threads.  Returns 0 or an error. */
+typedef int xlm__relay_fn(void *user, uint32_t type, size_t nr_parts,
+                          const struct iovec *parts);
+
+struct xlm__sink_ops {
+    void (*close)(struct xlm__sink *s);
+    int (*job_new)(struct xlm__sink *s, struct xlm__job **out);
+    void (*job_free)(struct xlm__job *j);
+
+    /* Prepare nr (<= XLM__JOB_MAX) pages.  types[i] are XLM__PT_*; pages of
+     * type XTAB, BROKEN or XALLOC carry no bytes and get pages_out[i] NULL.
+     * The caller fills each other page with 4096 bytes, then calls end().
+     * Errors: HYPERVISOR (no memory at this host names how much is missing),
+     * STREAM (a pfn out of range). */
+    int (*begin)(struct xlm__job *j, size_t nr, const uint64_t *pfns,
+                 const uint32_t *types, void **pages_out);
+    int (*end)(struct xlm__job *j);
+    /* After a failure between begin() and end(). */
+    void (*abort)(struct xlm__job *j);
+
+    /* Pages first .. first+nr-1 are zero. */
+    int (*zero)(struct xlm__job *j, uint64_t first, uint64_t nr,
+                uint32_t type);
+    /* The source has these pages no longer. */
+    int (*release)(struct xlm__sink *s, uint64_t first, uint64_t nr);
+};
+
+struct xlm__sink {
+    const struct xlm__sink_ops *ops;
+    struct xlm__hv *hv; /* borrowed */
+    uint32_t domid;
+    uint64_t nr_pfns;
+};
+
+int xlm__sink_open_hvm(struct xlm__hv *hv, uint32_t domid, uint64_t nr_pfns,
+                       struct xlm__sink **out);
+int xlm__sink_open_pv(struct xlm__hv *hv, uint32_t domid, uint64_t nr_pfns,
+                      xlm__relay_fn *relay, void *relay_user,
+                      struct xlm__sink **out);
+
+#endif /* XLM_MEM_SINK_H */
