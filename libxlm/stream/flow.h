@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which record may come now on the control channel: the state table of
+ * doc/stream-format.md section 8 in code.
+ *
+ * Both ends follow the same table with what they send and what they receive;
+ * the order is lock-step but for the cases named there.  Any thread.
+ */
+#ifndef XLM_STREAM_FLOW_H
+#define XLM_STREAM_FLOW_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "stream/body.h"
+
+/* clang-format off */
+#define XLM__FLOW_MAP(X)                                                       \
+    X(START)       /* nothing yet                                         */   \
+    X(OFFERED)     /* the domain is named                                 */   \
+    X(CONFIGURED)  /* static state may come                               */   \
+    X(CHECKING)    /* destination looks                                   */   \
+    X(CHECKED)     /* nothing blocks                                      */   \
+    X(BLOCKED)     /* something blocks: only BYE or ABORT                 */   \
+    X(BUILDING)    /* destination creates the domain                      */   \
+    X(BUILT)       /* rest of the static state, first round               */   \
+    X(ROUND)       /* pages flow                                          */   \
+    X(ROUND_ENDED) /* waiting for ROUND_DONE                              */   \
+    X(BETWEEN)     /* between two rounds                                  */   \
+    X(FINAL)       /* last round's pages flow, the domain is suspended    */   \
+    X(TAIL)        /* last round ended: state of vCPUs and devices        */   \
+    X(TAIL_ENDED)  /* destination finishes                                */   \
+    X(READY)       /* destination asks for the permission                 */   \
+    X(PERMITTED)   /* the source may not run the domain any more          */   \
+    X(COMMITTED)   /* the destination owns the domain                     */   \
+    X(RUNNING)     /* it runs there                                       */   \
+    X(NOT_RUNNING) /* it never ran there and is gone there                */   \
+    X(ABORTING)    /* one side has given up                               */   \
+    X(ABORTED)     /* nothing is left at the destination                  */   \
+    X(CLOSING)     /* nothing was built: only BYE                         */   \
+    X(DONE)        /* both have said BYE                                  */
+/* clang-format on */
+
+enum xlm__flow_state {
+#define XLM__FLOW_ENUM(name) XLM__FLOW_##name,
+    XLM__FLOW_MAP(XLM__FLOW_ENUM)
+#undef XLM__FLOW_ENUM
+};
+
+struct xlm__flow {
+    /* set once */
+    struct xlm__errslot *err;
+    enum xlm_role role; /* ours */
+    /* under lock */
+    pthread_mutex_t lock;
+    enum xlm__flow_state state;
+    bool bye_source, bye_destination;
+    bool abort_sent, abort_received, permit_sent;
+    bool round_done_due;
+    uint32_t pings_due;
+    uint32_t findings;
+    bool blocking_finding;
+    uint32_t round;
+    struct xlm__round ended; /* what ROUND_DONE has to repeat */
+    uint64_t xc_seen;        /* bit i: libxc record type i came */
+    bool xenstore_seen;
+    uint64_t dm_total, dm_got;
+    uint32_t domain_type;
+    uint64_t nr_pfns;
+};
+
+int xlm__flow_init(struct xlm__flow *f, struct xlm__errslot *err,
+                   enum xlm_role role);
+void xlm__flow_destroy(struct xlm__flow *f);
+
+const char *xlm__flow_name(enum xlm__flow_state state);
+enum xlm__flow_state xlm__flow_state(struct xlm__flow *f);
+
+/*
+ * A record of a known type is about to be sent by us (sent), or was received.
+ * In ABORTING a received record may be one that was under way: it is to be
+ * ignored, *ignore_out.
+ *
+ * Errors: received: STREAM.  sent: INTERNAL (our bug), or PEER without being
+ * recorded if the other side has said ABORT: its receiver records that.
+ */
+int xlm__flow_step(struct xlm__flow *f, bool sent, uint32_t type,
+                   const union xlm__body *body, uint64_t offset,
+                   bool *ignore_out);
+
+/* What OFFER said, for the limits of the data channels; 0 and false before. */
+void xlm__flow_domain(struct xlm__flow *f, uint64_t *nr_pfns_out, bool *pv_out);
+
+#endif /* XLM_STREAM_FLOW_H */

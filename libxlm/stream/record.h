@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Records over one channel, after the greeting.
+ *
+ *      chan (bytes) <── stream (records, order, limits) <── engine
+ *
+ * xlm__stream_read() gives a record whose every field has been checked:
+ * header, CRC, sequence number, limits, and that it may come now.  One
+ * reading thread; control records may be sent by several threads, data
+ * records by one.
+ */
+#ifndef XLM_STREAM_RECORD_H
+#define XLM_STREAM_RECORD_H
+
+#include "chan/chan.h"
+#include "stream/body.h"
+#include "stream/flow.h"
+
+struct xlm__rec {
+    uint32_t type;   /* enum xlm__rec_type: known types only           */
+    uint32_t length; /* of the body                                    */
+    uint64_t offset; /* in this direction of the channel, greeting = 0 */
+    bool ignore;     /* was under way when one side said ABORT         */
+    union xlm__body u;
+};
+
+/* Progress of a data channel within a round, one per direction. */
+struct xlm__lane {
+    uint32_t round;             /* 1 = first */
+    uint64_t pages, zero_pages; /* of this round */
+    bool final, closed;
+};
+
+struct xlm__stream {
+    /* set once */
+    struct xlm__errslot *err;
+    struct xlm__chan *chan; /* borrowed */
+    enum xlm_role role;     /* ours     */
+    struct xlm__flow *flow; /* borrowed; NULL: a data channel */
+    /* set once before the first data record; see xlm__stream_limits() */
+    uint64_t nr_pfns;
+    bool pv;
+    /* owned by the reading thread */
+    uint32_t read_seq;
+    uint64_t read_offset;
+    uint64_t contents_left; /* bytes of page contents not read yet */
+    uint8_t *buf;
+    size_t buf_bytes;
+    uint64_t *pfns; /* of the last PAGES */
+    uint32_t *types;
+    struct xlm__lane read_lane;
+    /* under write_lock */
+    pthread_mutex_t write_lock;
+    uint32_t write_seq;
+    uint64_t write_offset;
+    struct xlm__lane write_lane;
+    uint8_t *list; /* header and list of a PAGES being sent */
+    struct iovec *iov;
+};
+
+/* The greetings have been exchanged.  Errors: NOMEM, SYSTEM. */
+int xlm__stream_init_control(struct xlm__stream *s, struct xlm__chan *chan,
+                             enum xlm_role role, struct xlm__flow *flow);
+int xlm__stream_init_data(struct xlm__stream *s, struct xlm__chan *chan,
+                          enum xlm_role role);
+/* Does not close the channel.  Safe on a zeroed stream. */
+void xlm__stream_fini(struct xlm__stream *s);
+
+/* A data channel: what OFFER said.  Before the first record. */
+void xlm__stream_limits(struct xlm__stream *s, uint64_t nr_pfns, bool pv);
+
+/*
+ * The next record; unknown optional ones are checked and skipped.  Pointers in
+ * it are valid until the next call.  After PAGES the contents have to be read
+ * (or skipped) before the next record.
+ * Errors: STREAM, NOMEM, and those of chan/chan.h.
+ */
+int xlm__stream_read(struct xlm__stream *s, struct xlm__rec *out);
+
+/* The contents of the PAGES record rec, in order of its list: pages[i] is NULL
+ * where entry i has none, as mem/sink.h's begin() gives them. */
+int xlm__stream_read_contents(struct xlm__stream *s, const struct xlm__rec *rec,
+                              void *const *pages);
+int xlm__stream_skip_contents(struct xlm__stream *s,
+                              const struct xlm__rec *rec);
+
+/*
+ * Sending.  Each checks what it is given as a reader would.
+ * Errors: INVAL (a value the format cannot carry: named), INTERNAL (not now),
+ * PEER (not recorded: the other side has said ABORT), NOMEM, chan/chan.h's.
+ */
+/* CHECK TAIL_END READY PERMIT COMMIT BYE ABORTED CLOSE */
+int xlm__send_empty(struct xlm__stream *s, enum xlm__rec_type type);
+int xlm__send_offer(struct xlm__stream *s, const struct xlm__offer *o);
+int xlm__send_config(struct xlm__stream *s, const char *json);
+/* Strings that are too long are cut, control characters become '?'. */
+int xlm__send_finding(struct xlm__stream *s, const struct xlm_finding *f);
+int xlm__send_checked(struct xlm__stream *s, const struct xlm__checked *c);
+int xlm__send_build(struct xlm__stream *s, uint32_t flags);
+int xlm__send_built(struct xlm__stream *s, uint32_t domid);
+int xlm__send_state(struct xlm__stream *s, uint32_t xc_type, const void *data,
+                    size_t bytes);
+/* ROUND_BEGIN ROUND_END ROUND_DONE */
+int xlm__send_round(struct xlm__stream *s, enum xlm__rec_type type,
+                    const struct xlm__round *r);
+/* Ascending, not overlapping; any number: split into records. */
+int xlm__send_release(struct xlm__stream *s, size_t nr,
+                      const struct xlm__extent *extents);
+/* The whole state of the device model: split into records. */
+int xlm__send_dm_state(struct xlm__stream *s, const void *data, size_t bytes);
+
+struct xlm__node_ref { /* see toolstack.h's struct xlm__xsnode */
+    const char *path, *perms;
+    const void *value;
+    size_t value_bytes;
+};
+int xlm__send_xenstore(struct xlm__stream *s, size_t nr,
+                       const struct xlm__node_ref *nodes);
+int xlm__send_running(struct xlm__stream *s, const struct xlm__running *r);
+/* Texts: as xlm__send_finding(). */
+int xlm__send_not_running(struct xlm__stream *s, const char *text);
+int xlm__send_abort(struct xlm__stream *s, int code, const char *text);
+int xlm__send_ping(struct xlm__stream *s, uint64_t t1);
+int xlm__send_pong(struct xlm__stream *s, const struct xlm__clock *c);
+int xlm__send_guest_gap(struct xlm__stream *s, uint64_t gap_us);
+
+/* Data channels.  The round is counted here: MARK ends it.  pages[i] is NULL
+ * for types without contents; types are XEN_DOMCTL_PFINFO_*.  One writev. */
+struct xlm__pages_out {
+    size_t nr; /* 1..XLM__PAGES_MAX, ascending */
+    const uint64_t *pfns;
+    const uint32_t *types;
+    const void *const *pages;
+};
+int xlm__send_pages(struct xlm__stream *s, const struct xlm__pages_out *p);
+int xlm__send_zeros(struct xlm__stream *s, size_t nr,
+                    const struct xlm__extent *extents);
+/* What this channel sent in the round is added to *total (may be NULL). */
+int xlm__send_mark(struct xlm__stream *s, bool final, struct xlm__round *total);
+
+#endif /* XLM_STREAM_RECORD_H */
