@@ -67,6 +67,7 @@ struct xlm__tsc {
 /* A CPU policy in libxenguest's serialised form.  Owned by the caller, who
  * frees leaves and msrs by free(). */
 struct xlm__cpu_policy {
+    bool hvm; /* which of the host's maximum policies it has to fit into */
     void *leaves; /* xen_cpuid_leaf_t[]  */
     size_t leaves_bytes;
     void *msrs; /* xen_msr_entry_t[]     */
@@ -117,9 +118,11 @@ struct xlm__hv_ops {
     int (*map)(struct xlm__hv *hv, uint32_t domid, bool write, size_t nr,
                const uint64_t *gfns, int *errs, struct xlm__map *out);
     void (*unmap)(struct xlm__hv *hv, struct xlm__map *map);
-    /* nr extents of 2^order pages, each at pfns[i]: all or an error. */
+    /* nr extents of 2^order pages, each at pfns[i].  *nomem_out: this host,
+     * or the domain's limit, has no room for all of them, which is no error
+     * (some of them may be there now); the caller may try smaller ones. */
     int (*populate)(struct xlm__hv *hv, uint32_t domid, unsigned order,
-                    size_t nr, const uint64_t *pfns);
+                    size_t nr, const uint64_t *pfns, bool *nomem_out);
     /* Give back single pages of a translated domain. */
     int (*depopulate)(struct xlm__hv *hv, uint32_t domid, size_t nr,
                       const uint64_t *pfns);
@@ -141,6 +144,7 @@ struct xlm__hv_ops {
     int (*paging_pool_set)(struct xlm__hv *hv, uint32_t domid, uint64_t bytes);
 
     /* --- state of x86 domains --- */
+    /* Leaves out->hvm alone. */
     int (*cpu_policy_get)(struct xlm__hv *hv, uint32_t domid,
                           struct xlm__cpu_policy *out);
     /* Would this host run a domain with that policy?  *ok_out; if not, why
@@ -158,7 +162,8 @@ struct xlm__hv_ops {
                           bool *out);
     int (*pv_vcpu_get)(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu,
                        enum xlm__vcpu_state what, struct xlm__blob *out);
-    /* The whole machine-to-phys table, read only, one entry an mfn. */
+    /* The whole machine-to-phys table, read only, one entry an mfn; entries
+     * of memory that no domain has are anything.  Undone by unmap(). */
     int (*m2p_map)(struct xlm__hv *hv, struct xlm__map *map_out,
                    uint64_t *nr_mfns_out);
 
