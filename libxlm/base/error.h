@@ -2,61 +2,79 @@
 /*
  * The error slot: the first failure of a session, told once.
  *
- * Whoever detects a failure calls XLM_FAIL(), which records it if it is the
- * first, logs it, and returns the code.  Everyone above only passes the code
- * on.  A file that uses the macros defines XLM_MODULE before its includes.
+ * A function that detects a failure calls XLM_FAIL(), which records it if it
+ * is the first, logs it, and returns the code.  Everyone above only passes
+ * the code on.  Each source file that fails or logs names its module first:
  *
- * All functions may be called from any thread.
+ *     #define XLM_MODULE "chan"
+ *
+ * Everything here may be called from any thread.  Log callbacks of one slot
+ * may run at the same time on several threads, and without the lock held.
  */
 #ifndef XLM_BASE_ERROR_H
 #define XLM_BASE_ERROR_H
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "libxlm.h"
 
 struct xlm__errslot {
     /* set once */
-    xlm_log_fn *log; /* NULL: nobody listens                               */
+    xlm_log_fn *log; /* may be NULL */
     void *user;
-    enum xlm_log_level level; /* messages above it are not even formatted   */
-
-    atomic_int state; /* enum xlm_state, stamped on the first error        */
-
+    enum xlm_log_level max_level; /* less important messages are dropped   */
     /* under lock */
     pthread_mutex_t lock;
     struct xlm_error_info info; /* .code == 0: no error yet                */
+    enum xlm_state state;       /* what the next failure is recorded with  */
     char text[XLM_MESSAGE_MAX]; /* what info.message points to             */
 };
 
-/* No error, state NEW.  log may be NULL. */
+/* For a slot that has no callback, as in tests. */
+#define XLM__ERRSLOT_INITIALIZER                                               \
+    {                                                                          \
+        .max_level = XLM_LOG_DEBUG, .lock = PTHREAD_MUTEX_INITIALIZER,         \
+    }
+
 void xlm__errslot_init(struct xlm__errslot *e, xlm_log_fn *log, void *user,
-                       enum xlm_log_level level);
+                       enum xlm_log_level max_level);
 void xlm__errslot_destroy(struct xlm__errslot *e);
 
-/* The state that a later first error is stamped with. */
+/* Later failures are recorded as having happened in this state. */
 void xlm__errslot_set_state(struct xlm__errslot *e, enum xlm_state state);
 
-/* The first error, or NULL; it never changes once it is there. */
-const struct xlm_error_info *xlm__errslot_get(struct xlm__errslot *e);
+/* Code of the first error, 0 if there is none. */
+int xlm__errslot_code(struct xlm__errslot *e);
 
-/* Record, log and return code.  sys_errno 0: the message has no errno text. */
+/*
+ * The first error, or NULL.  What it points to does not change any more, and
+ * lives as long as the slot.
+ */
+const struct xlm_error_info *xlm__errslot_first(struct xlm__errslot *e);
+
+/* Code as above; text_out gets the message, "" if there is no error. */
+int xlm__errslot_read(struct xlm__errslot *e, char text_out[XLM_MESSAGE_MAX]);
+
+/*
+ * Record a failure if it is the slot's first, log it as ERROR, return code.
+ * The text of sys_errno is appended if that is not 0.  The message becomes one
+ * printable line: control characters (a guest may name things) turn into '?'.
+ */
 int xlm__fail(struct xlm__errslot *e, const char *module, int code,
               int sys_errno, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 
-/*
- * Record an error that the peer reported, message unchanged but for control
- * characters, which a hostile peer could use on the reader's terminal.  A code
- * that we do not know becomes PEER.
- */
-int xlm__fail_copy(struct xlm__errslot *e, const char *module, int code,
-                   int sys_errno, const char *message);
+/* The same for a failure that we survive: logged as WARN, not recorded. */
+int xlm__soft(struct xlm__errslot *e, const char *module, int code,
+              int sys_errno, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 
 #define XLM_FAIL(e, code, ...) xlm__fail(e, XLM_MODULE, code, 0, __VA_ARGS__)
 #define XLM_FAIL_ERRNO(e, code, ...)                                           \
     xlm__fail(e, XLM_MODULE, code, errno, __VA_ARGS__)
+#define XLM_SOFT(e, code, ...) xlm__soft(e, XLM_MODULE, code, 0, __VA_ARGS__)
+#define XLM_SOFT_ERRNO(e, code, ...)                                           \
+    xlm__soft(e, XLM_MODULE, code, errno, __VA_ARGS__)
 
 #endif /* XLM_BASE_ERROR_H */

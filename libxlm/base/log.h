@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Messages to the caller's log callback, filtered by the slot's level.
+ * Logging through the slot's callback.
  *
- * WARN: we go on.  INFO: state changes and one line a round.  DEBUG: a line a
- * record.  Never one a page: count those in the stats.  ERROR comes from
- * XLM_FAIL() and is only used directly for failures that fail nothing, such
- * as one during clean-up after the first error.
+ *     XLM_LOG(e, WARN, "pool of domain %u is small: %u MiB", domid, mb);
+ *
+ * ERROR comes from XLM_FAIL() only.  WARN: we go on.  INFO: changes of state
+ * and one line a round.  DEBUG: one per record.  Nothing per page.
  */
 #ifndef XLM_BASE_LOG_H
 #define XLM_BASE_LOG_H
+
+#include <stdarg.h>
 
 #include "base/error.h"
 
@@ -16,19 +18,24 @@ void xlm__log(struct xlm__errslot *e, enum xlm_log_level level,
               const char *module, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* The arguments are not evaluated when nobody would see the message. */
-#define XLM__LOG(e, lvl, module, ...)                                          \
+/* Arguments are evaluated only if the message will be told to somebody. */
+#define XLM_LOG(e, LEVEL, ...)                                                 \
     do {                                                                       \
-        if ((e)->log && (e)->level >= (lvl))                                   \
-            xlm__log(e, lvl, module, __VA_ARGS__);                             \
+        if (xlm__log_wanted(e, XLM_LOG_##LEVEL))                               \
+            xlm__log(e, XLM_LOG_##LEVEL, XLM_MODULE, __VA_ARGS__);             \
     } while (0)
 
-/* Only followed by "(" are these macros; alone they are the header's enum. */
-#define XLM_LOG_ERROR(e, ...)                                                  \
-    XLM__LOG(e, XLM_LOG_ERROR, XLM_MODULE, __VA_ARGS__)
-#define XLM_LOG_WARN(e, ...) XLM__LOG(e, XLM_LOG_WARN, XLM_MODULE, __VA_ARGS__)
-#define XLM_LOG_INFO(e, ...) XLM__LOG(e, XLM_LOG_INFO, XLM_MODULE, __VA_ARGS__)
-#define XLM_LOG_DEBUG(e, ...)                                                  \
-    XLM__LOG(e, XLM_LOG_DEBUG, XLM_MODULE, __VA_ARGS__)
+static inline int xlm__log_wanted(const struct xlm__errslot *e,
+                                  enum xlm_log_level level)
+{
+    return e->log && level <= e->max_level;
+}
+
+/*
+ * Format a message into text of `size` bytes: one printable line, cut if it
+ * does not fit.
+ */
+void xlm__format_line(char *text, size_t size, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
 
 #endif /* XLM_BASE_LOG_H */

@@ -1,24 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The caller's struct xlm_options, made ours: padded by the rule of openat2(2),
+ * checked, defaults filled in, strings duplicated.
+ */
 #ifndef XLM_BASE_OPTIONS_H
 #define XLM_BASE_OPTIONS_H
 
 #include "libxlm.h"
 
-/*
- * Bring a caller's options to our size, by the rule of openat2(2): a shorter
- * struct is padded with zeroes, a longer one is taken if the part that we do
- * not know is all zero.  src NULL means all defaults.  Strings stay borrowed.
- *
- * Errors: INVAL (size not set, or an unknown option set).
- */
-int xlm__options_copy(struct xlm_options *dst, const struct xlm_options *src);
+#define XLM__MAX_ROUNDS_DEFAULT         30u
+#define XLM__MAX_ROUNDS_MAX             1000u
+#define XLM__SUSPEND_TIMEOUT_MS_DEFAULT 60000u
+#define XLM__FLAGS_ALL                                                         \
+    (XLM_F_DRY_RUN | XLM_F_LEAVE_PAUSED | XLM_F_ALLOW_PAUSE |                  \
+     XLM_F_UNPAUSE_TO_SUSPEND | XLM_F_NO_MONITOR | XLM_F_KEEP_DOMID |          \
+     XLM_F_DEBUG)
 
 /*
- * The same for a struct that the caller wants filled: copies as much of ours
- * as theirs has room for, keeps theirs' size, zeroes what we do not know.
+ * src may be NULL: all defaults.  On success dst is to be freed by
+ * xlm__options_free(); on failure there is nothing in it.  message_out (of
+ * XLM_MESSAGE_MAX bytes, may be NULL) says which field is wrong.  Descriptors
+ * stay the caller's.
  *
- * Errors: INVAL (size not set).
+ * Errors: INVAL, NOMEM.
  */
-int xlm__stats_copy(struct xlm_stats *dst, const struct xlm_stats *src);
+int xlm__options_copy(struct xlm_options *dst, const struct xlm_options *src,
+                      enum xlm_role role, char *message_out);
+/* Safe on a zeroed or freed struct. */
+void xlm__options_free(struct xlm_options *opt);
 
 #endif /* XLM_BASE_OPTIONS_H */

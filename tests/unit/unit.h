@@ -1,60 +1,74 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The frame of a unit test program: test functions and, last in the file,
+ * One unit-test program = one module = one CUnit suite.
  *
- *     UNIT_MAIN("bitmap", T(test_bitmap_set_range_crosses_words), ...)
+ *     #include "config.h"
+ *     #include "unit.h"
  *
- * An argument on the command line runs only the tests whose name contains it.
- * The last line printed is "bitmap: N passed, N failed" in test functions;
- * tests/run adds those lines up.
+ *     static void test_bitmap_range_past_word_is_set(void) { ... }
+ *
+ *     static CU_TestInfo tests[] = {
+ *         UNIT_TEST(test_bitmap_range_past_word_is_set),
+ *         CU_TEST_INFO_NULL,
+ *     };
+ *     UNIT_MAIN("bitmap", tests)
+ *
+ * Give a name as argument to run that test only.
  */
 #ifndef XLM_TESTS_UNIT_H
 #define XLM_TESTS_UNIT_H
 
 #include <CUnit/Basic.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 /* clang-format off */
-#define T(fn) { #fn, fn }
+#define UNIT_TEST(fn) { #fn, fn }
 /* clang-format on */
+#define UNIT_MAIN(name, tests)                                                 \
+    int main(int argc, char **argv)                                            \
+    {                                                                          \
+        return unit_run(name, tests, argc > 1 ? argv[1] : NULL);               \
+    }
 
-static inline int unit_run(const char *module, const CU_TestInfo *tests,
-                           size_t nr_tests, const char *only)
+/* Leave only the test called `only`; false if there is none. */
+static inline int unit_select(CU_TestInfo *tests, const char *only)
 {
-    CU_pSuite suite = NULL;
-    unsigned failed;
-    unsigned run;
-
-    if (CU_initialize_registry() == CUE_SUCCESS)
-        suite = CU_add_suite(module, NULL, NULL);
-    for (size_t i = 0; suite && i < nr_tests; i++) {
-        if (only && !strstr(tests[i].pName, only))
+    for (CU_TestInfo *t = tests; t->pName; t++) {
+        if (strcmp(t->pName, only))
             continue;
-        if (!CU_add_test(suite, tests[i].pName, tests[i].pTestFunc))
-            suite = NULL;
+        tests[0] = *t;
+        memset(&tests[1], 0, sizeof(tests[1]));
+        return 1;
     }
-    if (!suite) {
-        fprintf(stderr, "%s: CUnit: %s\n", module, CU_get_error_msg());
+    fprintf(stderr, "no test %s\n", only);
+    return 0;
+}
+
+/* Returns the exit status of the program: 0, 1 failed, 99 could not run. */
+static inline int unit_run(const char *name, CU_TestInfo *tests,
+                           const char *only)
+{
+    CU_SuiteInfo suites[] = {
+        { name, NULL, NULL, NULL, NULL, tests },
+        CU_SUITE_INFO_NULL,
+    };
+    unsigned run, failed;
+
+    if (only && !unit_select(tests, only))
         return 99;
-    }
+    if (CU_initialize_registry() != CUE_SUCCESS ||
+        CU_register_suites(suites) != CUE_SUCCESS)
+        return 99;
+    setvbuf(stdout, NULL, _IOLBF, 0); /* a crash must not lose the names */
     CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
+    if (CU_basic_run_tests() != CUE_SUCCESS)
+        return 99;
     run = CU_get_number_of_tests_run();
     failed = CU_get_number_of_tests_failed();
     CU_cleanup_registry();
-    printf("\n%s: %u passed, %u failed\n", module, run - failed, failed);
-    /* A program that ran nothing has shown nothing. */
-    return failed || !run ? 1 : 0;
+    printf("%s: %u passed, %u failed\n", name, run - failed, failed);
+    return run == 0 || failed ? 1 : 0;
 }
-
-#define UNIT_MAIN(module, ...)                                                 \
-    int main(int argc, char **argv)                                            \
-    {                                                                          \
-        static const CU_TestInfo tests[] = { __VA_ARGS__ };                    \
-        return unit_run(module, tests, sizeof(tests) / sizeof(tests[0]),       \
-                        argc > 1 ? argv[1] : NULL);                            \
-    }
 
 #endif /* XLM_TESTS_UNIT_H */

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/options.h"
+
+/* What a caller of the first release knew: .size and .domid make a struct. */
+#define MIN_SIZE offsetof(struct xlm_options, flags)
+
+/* From <xen/xen.h>: ids from here on are special (DOMID_FIRST_RESERVED). */
+#define FIRST_RESERVED_DOMID 0x7ff0u
+
+/* The wire's limit for a configuration (libxlm/doc/stream-format.md). */
+#define CONFIG_MAX_BYTES (1u << 20)
+
+static int invalid(char *message_out, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int invalid(char *message_out, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (message_out) {
+        va_start(ap, fmt);
+        vsnprintf(message_out, XLM_MESSAGE_MAX, fmt, ap);
+        va_end(ap);
+    }
+    return XLM_ERR_INVAL;
+}
+
+static bool all_zero(const unsigned char *p, size_t n)
+{
+    while (n--)
+        if (*p++)
+            return false;
+    return true;
+}
+
+/* The rule of openat2(2): what the caller did not know is zero, what we do not
+ * know must be. */
+static int copy_known(struct xlm_options *dst, const struct xlm_options *src,
+                      char *message_out)
+{
+    const size_t ours = sizeof(*dst);
+    const size_t theirs = src->size;
+
+    if (theirs < MIN_SIZE)
+        return invalid(message_out, "options: size is %zu, at least %zu needed",
+                       theirs, MIN_SIZE);
+    if (theirs > ours &&
+        !all_zero((const unsigned char *)src + ours, theirs - ours))
+        return invalid(message_out,
+                       "options: a field after byte %zu is set, and not known "
+                       "to this library",
+                       ours);
+    memcpy(dst, src, theirs < ours ? theirs : ours);
+    return 0;
+}
+
+static int check_source(const struct xlm_options *opt, char *message_out)
+{
+    if (!opt->domid)
+        return invalid(message_out, "options: domid is 0, a source needs one");
+    if (opt->domid >= FIRST_RESERVED_DOMID)
+        return invalid(message_out, "options: domid is %u, limit %u",
+                       opt->domid, FIRST_RESERVED_DOMID - 1);
+    if (opt->config_json &&
+        strnlen(opt->config_json, CONFIG_MAX_BYTES) == CONFIG_MAX_BYTES)
+        return invalid(message_out, "options: config_json is over %u bytes",
+                       CONFIG_MAX_BYTES);
+    return 0;
+}
+
+static int check(const struct xlm_options *opt, enum xlm_role role,
+                 char *message_out)
+{
+    const uint32_t unknown = opt->flags & ~XLM__FLAGS_ALL;
+
+    if (role != XLM_SOURCE && role != XLM_DESTINATION)
+        return invalid(message_out,
+                       "role is %d, neither source nor destination", (int)role);
+    if (unknown)
+        return invalid(message_out, "options: flags 0x%x are not known",
+                       unknown);
+    if (opt->max_rounds > XLM__MAX_ROUNDS_MAX)
+        return invalid(message_out, "options: max_rounds is %u, limit %u",
+                       opt->max_rounds, XLM__MAX_ROUNDS_MAX);
+    if (opt->guard_fd < 0 || opt->record_fd < 0)
+        return invalid(message_out, "options: descriptor %d",
+                       opt->guard_fd < 0 ? opt->guard_fd : opt->record_fd);
+    if (opt->xl_path && opt->xl_path[0] != '/')
+        return invalid(message_out, "options: xl_path %s is not absolute",
+                       opt->xl_path);
+    return role == XLM_SOURCE ? check_source(opt, message_out) : 0;
+}
+
+static void defaults(struct xlm_options *opt)
+{
+    if (!opt->max_rounds)
+        opt->max_rounds = XLM__MAX_ROUNDS_DEFAULT;
+    if (!opt->suspend_timeout_ms)
+        opt->suspend_timeout_ms = XLM__SUSPEND_TIMEOUT_MS_DEFAULT;
+    if (!opt->xl_path)
+        opt->xl_path = XLM_REAL_XL;
+}
+
+/* From here on the strings are ours, also when only one could be had. */
+static bool own_strings(struct xlm_options *opt)
+{
+    const bool had_config = opt->config_json;
+
+    opt->xl_path = strdup(opt->xl_path);
+    opt->config_json = had_config ? strdup(opt->config_json) : NULL;
+    return opt->xl_path && (opt->config_json || !had_config);
+}
+
+int xlm__options_copy(struct xlm_options *dst, const struct xlm_options *src,
+                      enum xlm_role role, char *message_out)
+{
+    struct xlm_options opt = { 0 };
+    int rc;
+
+    memset(dst, 0, sizeof(*dst));
+    if (src) {
+        rc = copy_known(&opt, src, message_out);
+        if (rc)
+            return rc;
+    }
+    opt.size = sizeof(opt);
+
+    rc = check(&opt, role, message_out);
+    if (rc)
+        return rc;
+    defaults(&opt);
+    if (!own_strings(&opt)) {
+        xlm__options_free(&opt);
+        invalid(message_out, "options: no memory for the strings");
+        return XLM_ERR_NOMEM;
+    }
+    *dst = opt;
+    return 0;
+}
+
+void xlm__options_free(struct xlm_options *opt)
+{
+    free((char *)opt->xl_path);
+    free((char *)opt->config_json);
+    opt->xl_path = NULL;
+    opt->config_json = NULL;
+}
