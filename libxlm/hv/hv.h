@@ -27,19 +27,19 @@
                               /* Xen's own limit for getpageframeinfo3        */
 
 /* Page types as of XEN_DOMCTL_PFINFO_* (public/domctl.h), bits 31..28. */
-#define XLM__PT_NOTAB   0x00000000u
+#define XLM__PT_NOTAB    0x00000000u
 #define XLM__PT_LTABMASK 0x70000000u
-#define XLM__PT_LPINTAB 0x80000000u
-#define XLM__PT_BROKEN  0xd0000000u
-#define XLM__PT_XALLOC  0xe0000000u
-#define XLM__PT_XTAB    0xf0000000u
+#define XLM__PT_LPINTAB  0x80000000u
+#define XLM__PT_BROKEN   0xd0000000u
+#define XLM__PT_XALLOC   0xe0000000u
+#define XLM__PT_XTAB     0xf0000000u
 
 struct xlm__dominfo {
     uint32_t domid;
     unsigned char uuid[16];
-    bool hvm;      /* translated: PVH or HVM                                */
+    bool hvm; /* translated: PVH or HVM                                */
     bool hap;
-    bool paused;   /* by the toolstack                                      */
+    bool paused; /* by the toolstack                                      */
     bool blocked, running;
     bool dying;
     bool shutdown;
@@ -67,7 +67,7 @@ struct xlm__tsc {
 /* A CPU policy in libxenguest's serialised form.  Owned by the caller, who
  * frees leaves and msrs by free(). */
 struct xlm__cpu_policy {
-    bool hvm; /* which of the host's maximum policies it has to fit into */
+    bool hvm;     /* which of the host's maximum policies it has to fit into */
     void *leaves; /* xen_cpuid_leaf_t[]  */
     size_t leaves_bytes;
     void *msrs; /* xen_msr_entry_t[]     */
@@ -80,11 +80,12 @@ struct xlm__blob {
     size_t bytes;
 };
 
-enum xlm__vcpu_state { /* what pv_vcpu_get() fetches */
-    XLM__VCPU_BASIC,   /* vcpu_guest_context_x86_64_t, mfns not converted   */
-    XLM__VCPU_EXT,     /* xen_domctl_ext_vcpucontext                        */
-    XLM__VCPU_XSAVE,
-    XLM__VCPU_MSRS,    /* xen_domctl_vcpu_msr_t[]                           */
+enum xlm__vcpu_state {                  /* what pv_vcpu_get() fetches */
+                       XLM__VCPU_BASIC, /* vcpu_guest_context_x86_64_t, mfns not
+                                           converted   */
+                       XLM__VCPU_EXT,   /* xen_domctl_ext_vcpucontext   */
+                       XLM__VCPU_XSAVE,
+                       XLM__VCPU_MSRS, /* xen_domctl_vcpu_msr_t[] */
 };
 
 /* A read or write mapping of nr pages of a domain, contiguous at addr. */
@@ -101,8 +102,8 @@ struct xlm__hv_ops {
     /* --- about host and domain --- */
     int (*hostinfo)(struct xlm__hv *hv, struct xlm__hostinfo *out);
     /* Succeeds with *exists_out false if there is no such domain. */
-    int (*dominfo)(struct xlm__hv *hv, uint32_t domid,
-                   struct xlm__dominfo *out, bool *exists_out);
+    int (*dominfo)(struct xlm__hv *hv, uint32_t domid, struct xlm__dominfo *out,
+                   bool *exists_out);
     /* First domain with this uuid other than `except`; 0 domid_out if none. */
     int (*find_uuid)(struct xlm__hv *hv, const unsigned char uuid[16],
                      uint32_t except, uint32_t *domid_out);

@@ -9,7 +9,7 @@
 
 #include "hv/hv_compat.h"
 
-#define MIB (1ull << 20)
+#define MIB (UINT64_C(1) << 20)
 
 #ifdef HAVE_XC_LOGDIRTY_CONTROL
 

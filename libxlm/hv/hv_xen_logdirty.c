@@ -33,6 +33,14 @@ int xlm__xen_logdirty_off(struct xlm__hv *hv, uint32_t domid)
     return 0;
 }
 
+/* Xen fills whole bytes: nothing may be set beyond nr_pfns. */
+static void copy_bits(uint64_t *dst, const uint64_t *src, uint64_t nr_pfns)
+{
+    memcpy(dst, src, XLM__BITMAP_BYTES(nr_pfns));
+    if (nr_pfns % 64)
+        dst[nr_pfns / 64] &= (UINT64_C(1) << nr_pfns % 64) - 1;
+}
+
 int xlm__xen_logdirty_clean(struct xlm__hv *hv, uint32_t domid, bool final,
                             uint64_t nr_pfns, uint64_t *bitmap, bool *lost_out)
 {
@@ -47,7 +55,6 @@ int xlm__xen_logdirty_clean(struct xlm__hv *hv, uint32_t domid, bool final,
     if (!buf)
         return XLM_FAIL(hv->err, XLM_ERR_NOMEM, "log-dirty bitmap of %zu bytes",
                         bytes);
-    /* Xen writes whole bytes: keep our padding bits clear. */
     memset(buf, 0, bytes);
 
     got = xlm__compat_logdirty_clean(xch, domid, HYPERCALL_BUFFER(buf), nr_pfns,
@@ -64,7 +71,7 @@ int xlm__xen_logdirty_clean(struct xlm__hv *hv, uint32_t domid, bool final,
                       "%llu",
                       domid, got, (unsigned long long)nr_pfns);
     else
-        xlm__bitmap_copy(bitmap, buf, nr_pfns);
+        copy_bits(bitmap, buf, nr_pfns);
     xc_hypercall_buffer_free(xch, buf);
     return rc;
 }
