@@ -4,8 +4,8 @@
  * done to a page before it can travel, and which state records it has.
  *
  * Source side only; the destination's part is mem/sink.h (memory) and a relay
- * of the records.  One thread at a time, except page_out(), which several
- * sender threads may call at once.
+ * of the records.  One thread at a time, except gfns() and page_out(), which
+ * several sender threads may call at once, also while another member runs.
  *
  * State records are those of libxc's migration stream, v3 (xen.git
  * docs/specs/libxc-migration-stream.pandoc), type and body unchanged.
@@ -47,13 +47,15 @@ struct xlm__dom_ops {
     void (*close)(struct xlm__dom *dom);
 
     /* Set in ram (nr_pfns bits, cleared by the caller) every pfn that has
-     * memory now.  *nr_out is their number. */
+     * memory now.  *nr_out is their number.  While the guest runs, pages may
+     * come and go under the scan: ask again when it is suspended. */
     int (*ram)(struct xlm__dom *dom, uint64_t *ram, uint64_t *nr_out);
 
-    /* gfn of each pfn, ~0 for none (nr <= XLM__MAP_MAX); PV re-reads its
-     * p2m. */
-    void (*gfns)(struct xlm__dom *dom, size_t nr, const uint64_t *pfns,
-                 uint64_t *gfns_out);
+    /* gfn of each pfn, ~0 for none (nr <= XLM__MAP_MAX).  PV reads its p2m
+     * again each time, and walks to it again if the guest moved it.
+     * Errors: INCOMPATIBLE (the guest's p2m is not usable), HYPERVISOR. */
+    int (*gfns)(struct xlm__dom *dom, size_t nr, const uint64_t *pfns,
+                uint64_t *gfns_out);
 
     /* Does a page of this type need page_out()?  Others go as they are. */
     bool (*needs_copy)(uint32_t type);
@@ -68,7 +70,9 @@ struct xlm__dom_ops {
     /* Records before the first page: policies, PV info and p2m, end mark. */
     int (*emit_static)(struct xlm__dom *dom, xlm__emit_fn *emit, void *user);
 
-    /* Records after the last page; the domain is suspended. */
+    /* Records after the last page; the domain is suspended.  A PV guest that
+     * moved its p2m since emit_static() gets a second X86_PV_P2M_FRAMES,
+     * which comes first and which libxc's restore accepts. */
     int (*emit_tail)(struct xlm__dom *dom, xlm__emit_fn *emit, void *user);
 };
 
