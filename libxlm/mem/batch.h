@@ -17,7 +17,7 @@
 enum xlm__entry_kind {
     XLM__ENTRY_DATA, /* page points to 4096 bytes                          */
     XLM__ENTRY_ZERO, /* all bytes were zero when looked at                 */
-    XLM__ENTRY_TYPE, /* no content: only the type travels (PV XTAB, BROKEN) */
+    XLM__ENTRY_TYPE, /* no content: only the type travels (BROKEN)         */
 };
 
 struct xlm__entry {
@@ -38,6 +38,10 @@ void xlm__batch_free(struct xlm__batch *b);
  * guest runs are left out and set in `deferred` (both of dom->nr_pfns bits,
  * either may be touched by several threads: bits are set atomically).
  * A zero page is looked at once; it may change afterwards, and is then dirty.
+ *
+ * What is in `gone` while the guest runs may come back, and for PV not every
+ * way of coming back makes it dirty: pages in `gone` which dom's ram() has
+ * after the suspend must be sent then, and the others be released.
  *
  * Errors: HYPERVISOR, INCOMPATIBLE (a page of a suspended domain that cannot
  * travel).

@@ -46,10 +46,11 @@ struct xlm__sink_ops {
     /* After a failure between begin() and end(). */
     void (*abort)(struct xlm__job *j);
 
-    /* Pages first .. first+nr-1 are zero. */
-    int (*zero)(struct xlm__job *j, uint64_t first, uint64_t nr,
-                uint32_t type);
-    /* The source has these pages no longer. */
+    /* Pages first .. first+nr-1 are zero.  Not between begin() and end() of
+     * the same job. */
+    int (*zero)(struct xlm__job *j, uint64_t first, uint64_t nr, uint32_t type);
+    /* The source has these pages no longer.  PV: libxl's helper learns it,
+     * but the memory stays allocated. */
     int (*release)(struct xlm__sink *s, uint64_t first, uint64_t nr);
 };
 

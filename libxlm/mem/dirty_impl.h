@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The implementations behind dirty.h. */
+#ifndef XLM_MEM_DIRTY_IMPL_H
+#define XLM_MEM_DIRTY_IMPL_H
+
+#include "mem/dirty.h"
+
+/* Log-dirty; *dirty_out is NULL if Xen refuses it for this domain. */
+int xlm__dirty_open_log(struct xlm__dom *dom, const uint64_t *ram,
+                        struct xlm__dirty **dirty_out);
+/* Nothing is known: everything is dirty. */
+int xlm__dirty_open_none(struct xlm__dom *dom, const uint64_t *ram,
+                         struct xlm__dirty **dirty_out);
+
+#endif /* XLM_MEM_DIRTY_IMPL_H */
