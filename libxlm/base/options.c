@@ -71,7 +71,7 @@ static int check_source(const struct xlm_options *opt, char *message_out)
         return invalid(message_out, "options: domid is %u, limit %u",
                        opt->domid, FIRST_RESERVED_DOMID - 1);
     if (opt->config_json &&
-        strnlen(opt->config_json, CONFIG_MAX_BYTES) == CONFIG_MAX_BYTES)
+        strnlen(opt->config_json, CONFIG_MAX_BYTES + 1) > CONFIG_MAX_BYTES)
         return invalid(message_out, "options: config_json is over %u bytes",
                        CONFIG_MAX_BYTES);
     return 0;
