@@ -23,6 +23,7 @@ struct xlm__chan {
     int rfd, wfd;             /* owned; may be equal                       */
     int stop_fd;              /* borrowed: readable means give up; or -1   */
     char name[32];            /* "control", "data 0": for messages         */
+    bool wsock;               /* wfd is a socket: no SIGPIPE to fend off   */
     /* owned by the reading thread */
     uint64_t read_bytes;
     uint64_t read_deadline_ns; /* CLOCK_MONOTONIC; 0 = none                */
@@ -46,6 +47,13 @@ int xlm__chan_read(struct xlm__chan *c, void *buf, size_t bytes);
 int xlm__chan_readv(struct xlm__chan *c, struct iovec *iov, size_t nr);
 int xlm__chan_write(struct xlm__chan *c, const void *buf, size_t bytes);
 int xlm__chan_writev(struct xlm__chan *c, struct iovec *iov, size_t nr);
+
+/*
+ * What is there now, at least 1 byte, at most `bytes`: *got_out; 0 at the end
+ * of the stream, which is not recorded as a failure.  Errors: as above.
+ */
+int xlm__chan_read_some(struct xlm__chan *c, void *buf, size_t bytes,
+                        size_t *got_out);
 
 /*
  * Wait until there is something to read: 1 = yes (or end of file), 0 = not

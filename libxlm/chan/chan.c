@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "chan/chan.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+
+#define XLM_MODULE "chan"
+
+/* linux/uio.h UIO_MAXIOV; the C library's IOV_MAX is the same number. */
+#define IOV_AT_ONCE 1024u
+
+static int set_nonblocking(struct xlm__errslot *err, int fd, const char *name)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "%s: descriptor %d", name,
+                              fd);
+    return 0;
+}
+
+int xlm__chan_init(struct xlm__chan *c, struct xlm__errslot *err, int rfd,
+                   int wfd, int stop_fd, const char *name)
+{
+    struct stat st;
+    int rc;
+
+    memset(c, 0, sizeof(*c));
+    c->rfd = -1;
+    c->wfd = -1;
+
+    rc = set_nonblocking(err, rfd, name);
+    if (!rc && wfd != rfd)
+        rc = set_nonblocking(err, wfd, name);
+    if (rc)
+        return rc;
+    if (fstat(wfd, &st) < 0)
+        return XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "%s: descriptor %d", name,
+                              wfd);
+
+    c->err = err;
+    c->rfd = rfd;
+    c->wfd = wfd;
+    c->stop_fd = stop_fd;
+    c->wsock = S_ISSOCK(st.st_mode);
+    snprintf(c->name, sizeof(c->name), "%s", name);
+    return 0;
+}
+
+void xlm__chan_close(struct xlm__chan *c)
+{
+    /* A zeroed channel owns nothing, although its numbers look like stdin. */
+    if (!c->err)
+        return;
+    if (c->rfd >= 0)
+        close(c->rfd);
+    if (c->wfd >= 0 && c->wfd != c->rfd)
+        close(c->wfd);
+    c->rfd = -1;
+    c->wfd = -1;
+    c->err = NULL;
+}
+
+/* 1: ready (or broken: the next call on fd tells), 0: timeout. */
+static int wait_fd(struct xlm__chan *c, int fd, short events, int timeout_ms)
+{
+    struct pollfd p[2] = {
+        { .fd = fd, .events = events },
+        { .fd = c->stop_fd, .events = POLLIN },
+    };
+    int r = poll(p, 2, timeout_ms);
+
+    if (r < 0)
+        return errno == EINTR ? 0
+                              : XLM_FAIL_ERRNO(c->err, XLM_ERR_SYSTEM,
+                                               "%s: poll", c->name);
+    if (c->stop_fd >= 0 && p[1].revents)
+        return XLM_ERR_CANCELLED;
+    if (p[0].revents & POLLNVAL)
+        return XLM_FAIL(c->err, XLM_ERR_SYSTEM, "%s: descriptor %d is closed",
+                        c->name, fd);
+    return p[0].revents ? 1 : 0;
+}
+
+/* 0 when ready. */
+static int wait_until(struct xlm__chan *c, int fd, short events,
+                      uint64_t deadline_ns, uint64_t done_bytes)
+{
+    int r;
+
+    do {
+        r = wait_fd(c, fd, events, xlm__deadline_left_ms(deadline_ns));
+        if (r < 0)
+            return r;
+        if (!r && xlm__deadline_over(deadline_ns, xlm__clock_ns()))
+            return XLM_FAIL(
+                c->err, XLM_ERR_TIMEOUT,
+                "%s: peer %s nothing in time, after %" PRIu64 " bytes", c->name,
+                events == POLLIN ? "sent" : "took", done_bytes);
+    } while (!r);
+    return 0;
+}
+
+/* Drop the first `bytes` bytes of what *iov names. */
+static void advance(struct iovec **iov, size_t *nr, size_t bytes)
+{
+    while (*nr && bytes >= (*iov)->iov_len) {
+        bytes -= (*iov)->iov_len;
+        (*iov)++;
+        (*nr)--;
+    }
+    if (*nr) {
+        (*iov)->iov_base = (char *)(*iov)->iov_base + bytes;
+        (*iov)->iov_len -= bytes;
+    }
+}
+
+static bool would_block(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK;
+}
+
+/*
+ * Writing to a pipe without a reader raises SIGPIPE.  A library may not change
+ * what the process does with it, so keep it away from this thread.
+ */
+static ssize_t write_no_sigpipe(int fd, const struct iovec *iov, int nr)
+{
+    const struct timespec now = { 0, 0 };
+    sigset_t pipe_set, before, pending;
+    bool was_pending;
+    ssize_t r;
+    int error;
+
+    sigemptyset(&pipe_set);
+    sigaddset(&pipe_set, SIGPIPE);
+    sigpending(&pending);
+    was_pending = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &pipe_set, &before);
+    r = writev(fd, iov, nr);
+    error = errno;
+    if (r < 0 && error == EPIPE && !was_pending)
+        while (sigtimedwait(&pipe_set, NULL, &now) < 0 && errno == EINTR)
+            ;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return r;
+}
+
+static ssize_t write_once(struct xlm__chan *c, struct iovec *iov, size_t nr)
+{
+    if (nr > IOV_AT_ONCE)
+        nr = IOV_AT_ONCE;
+    if (c->wsock) {
+        struct msghdr m = { .msg_iov = iov, .msg_iovlen = nr };
+
+        return sendmsg(c->wfd, &m, MSG_NOSIGNAL);
+    }
+    return write_no_sigpipe(c->wfd, iov, (int)nr);
+}
+
+int xlm__chan_writev(struct xlm__chan *c, struct iovec *iov, size_t nr)
+{
+    int rc;
+
+    advance(&iov, &nr, 0);
+    while (nr) {
+        ssize_t r = write_once(c, iov, nr);
+
+        if (r >= 0) {
+            c->written_bytes += (size_t)r;
+            advance(&iov, &nr, (size_t)r);
+        } else if (would_block(errno)) {
+            rc = wait_until(c, c->wfd, POLLOUT, c->write_deadline_ns,
+                            c->written_bytes);
+            if (rc)
+                return rc;
+        } else if (errno != EINTR) {
+            return XLM_FAIL_ERRNO(c->err, XLM_ERR_CHANNEL,
+                                  "%s: write after %" PRIu64 " bytes", c->name,
+                                  c->written_bytes);
+        }
+    }
+    return 0;
+}
+
+int xlm__chan_write(struct xlm__chan *c, const void *buf, size_t bytes)
+{
+    struct iovec iov = { .iov_base = (void *)(uintptr_t)buf, .iov_len = bytes };
+
+    return xlm__chan_writev(c, &iov, 1);
+}
+
+/* At least one byte unless at the end; *got_out. */
+static int readv_some(struct xlm__chan *c, const struct iovec *iov, size_t nr,
+                      size_t *got_out)
+{
+    int rc;
+
+    if (nr > IOV_AT_ONCE)
+        nr = IOV_AT_ONCE;
+    for (;;) {
+        ssize_t r = readv(c->rfd, iov, (int)nr);
+
+        if (r >= 0) {
+            c->read_bytes += (size_t)r;
+            *got_out = (size_t)r;
+            return 0;
+        }
+        if (would_block(errno)) {
+            rc = wait_until(c, c->rfd, POLLIN, c->read_deadline_ns,
+                            c->read_bytes);
+            if (rc)
+                return rc;
+        } else if (errno != EINTR) {
+            return XLM_FAIL_ERRNO(c->err, XLM_ERR_CHANNEL,
+                                  "%s: read after %" PRIu64 " bytes", c->name,
+                                  c->read_bytes);
+        }
+    }
+}
+
+int xlm__chan_readv(struct xlm__chan *c, struct iovec *iov, size_t nr)
+{
+    size_t got;
+    int rc;
+
+    advance(&iov, &nr, 0);
+    while (nr) {
+        rc = readv_some(c, iov, nr, &got);
+        if (rc)
+            return rc;
+        if (!got)
+            return XLM_FAIL(c->err, XLM_ERR_CHANNEL,
+                            "%s: peer closed after %" PRIu64 " bytes", c->name,
+                            c->read_bytes);
+        advance(&iov, &nr, got);
+    }
+    return 0;
+}
+
+int xlm__chan_read(struct xlm__chan *c, void *buf, size_t bytes)
+{
+    struct iovec iov = { .iov_base = buf, .iov_len = bytes };
+
+    return xlm__chan_readv(c, &iov, 1);
+}
+
+int xlm__chan_read_some(struct xlm__chan *c, void *buf, size_t bytes,
+                        size_t *got_out)
+{
+    struct iovec iov = { .iov_base = buf, .iov_len = bytes };
+
+    return readv_some(c, &iov, 1, got_out);
+}
+
+int xlm__chan_poll(struct xlm__chan *c, int timeout_ms)
+{
+    uint64_t end = timeout_ms > 0 ? xlm__deadline_ns((uint32_t)timeout_ms) : 0;
+    int left = timeout_ms;
+    int r;
+
+    for (;;) {
+        r = wait_fd(c, c->rfd, POLLIN, left);
+        if (r || !timeout_ms)
+            return r;
+        if (end) {
+            left = xlm__deadline_left_ms(end);
+            if (!left)
+                return 0;
+        }
+    }
+}
