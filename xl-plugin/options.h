@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The command line of "xl lmigrate".  One table feeds getopt_long, --help, and
+ * the tests that compare the man page and the bash completion with it.
+ */
+#ifndef XLM_PLUGIN_OPTIONS_H
+#define XLM_PLUGIN_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define LM_ERROR_MAX 512
+
+struct lm_options {
+    const char *config_file;    /* -C, NULL: the domain's own configuration */
+    const char *ssh;            /* -s, "" runs host as a command            */
+    const char *json;           /* --json, NULL none, "-" stdout            */
+    const char *domain;         /* name, id or uuid                         */
+    const char *host;           /* as given                                 */
+    unsigned verbose;           /* number of -v                             */
+    uint32_t downtime_ms;       /* 0: no goal                               */
+    uint32_t rounds;            /* 0: default                               */
+    uint32_t timeout_ms;        /* 0: none                                  */
+    uint64_t bandwidth_bytes_s; /* 0: no limit                           */
+    bool no_monitor;            /* -e                                       */
+    bool leave_paused;          /* -p                                       */
+    bool keep_domid;            /* -D                                       */
+    bool debug;                 /* --debug                                  */
+    bool dry_run;               /* --dry-run, -N                            */
+    bool allow_pause;           /* --allow-pause                            */
+    bool unpause_to_suspend;    /* --unpause-to-suspend                     */
+    bool live_line;             /* -t: live line although not a terminal    */
+    bool timestamps;            /* -T                                       */
+};
+
+/* One row: an option has a short name, a long name or both. */
+struct lm_option {
+    int id; /* the short name, or a number above any character */
+    const char *long_name;
+    const char *value; /* name of its value in --help, NULL: takes none   */
+    const char *help;  /* one line                                        */
+    const char *more;  /* second line or NULL                             */
+};
+extern const struct lm_option lm_option_table[];
+extern const size_t lm_option_count;
+
+enum lm_action { LM_RUN, LM_HELP, LM_VERSION, LM_DESCRIBE, LM_LIST, LM_BAD };
+
+#define LM_DESCRIPTION "Migrate a running domain to another host by libxlm"
+
+/*
+ * Parse; argv is permuted as by getopt.  For LM_BAD error_out is one line that
+ * names the option, the value and its limits.
+ */
+enum lm_action lm_options_parse(int argc, char **argv, struct lm_options *o,
+                                char error_out[LM_ERROR_MAX]);
+
+/* The text of "xl help lmigrate", in xl's own layout. */
+void lm_options_help(FILE *f);
+
+/* One option a line, "-C VALUE" or "--live", for the completion's test. */
+void lm_options_list(FILE *f);
+
+#endif /* XLM_PLUGIN_OPTIONS_H */
