@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "report.h"
+
+#include <inttypes.h>
+
+#include "progress.h"
+
+void report_finding(struct console *con, const struct xlm_finding *f)
+{
+    bool advice = f->advice && *f->advice;
+
+    console_line(con, "%s: %s%s%s", severity_name(f->severity), f->message,
+                 advice ? " -> " : "", advice ? f->advice : "");
+}
+
+static void report_pause(struct console *con, const struct xlm_stats *s)
+{
+    char pause[UNIT_MAX], error[UNIT_MAX], predicted[UNIT_MAX];
+    char suspend[UNIT_MAX], last[UNIT_MAX], rebuild[UNIT_MAX], start[UNIT_MAX];
+
+    if (!s->blackout_us) {
+        console_line(con, "pause: not measured, predicted %s",
+                     format_seconds(s->predicted_blackout_us, predicted));
+        return;
+    }
+    console_line(con,
+                 "pause: %s +- %s, predicted %s (suspend %s, last round %s, "
+                 "rebuild %s, start %s)",
+                 format_seconds(s->blackout_us, pause),
+                 format_seconds(s->clock_error_us, error),
+                 format_seconds(s->predicted_blackout_us, predicted),
+                 format_seconds(s->suspend_us, suspend),
+                 format_seconds(s->last_round_us, last),
+                 format_seconds(s->rebuild_us, rebuild),
+                 format_seconds(s->start_us, start));
+}
+
+void report_figures(struct console *con, const struct outcome *o)
+{
+    const struct xlm_stats *s = &o->stats;
+    char wire[UNIT_MAX], gap[UNIT_MAX], total[UNIT_MAX];
+
+    if (!s->size)
+        return;
+    console_line(con,
+                 "%s: moved to %s in %s, %s: %u round%s, %s on the wire, "
+                 "%" PRIu64 " pages, %" PRIu64 " of them zero",
+                 o->name, o->there, format_seconds(s->elapsed_us, total),
+                 s->live ? "live" : "suspended while copied", s->round,
+                 s->round == 1 ? "" : "s", format_bytes(s->wire_bytes, wire),
+                 s->sent_pages, s->zero_pages);
+    report_pause(con, s);
+    if (s->guest_gap_us)
+        console_line(con, "longest gap by the guest's own clock: %s",
+                     format_seconds(s->guest_gap_us, gap));
+}
+
+static void report_verdict(struct console *con, const struct outcome *o)
+{
+    size_t n = o->findings ? o->findings->nr_blocking : 0;
+
+    if (!o->code)
+        console_line(con, "%s can be moved to %s", o->name, o->there);
+    else if (n)
+        console_line(con, "%s cannot be moved to %s: %zu blocker%s", o->name,
+                     o->there, n, n == 1 ? "" : "s");
+    else
+        console_line(con, "%s cannot be moved to %s: %s", o->name, o->there,
+                     o->message);
+}
+
+static void report_failure(struct console *con, const struct outcome *o)
+{
+    char where[512];
+
+    outcome_where(o, where, sizeof(where));
+    console_line(con, "xl lmigrate: %s: %s; %s%s%s", o->name,
+                 *o->message ? o->message : xlm_strerror(o->code), where,
+                 o->log_path ? "; log: " : "", o->log_path ? o->log_path : "");
+}
+
+void report_person(struct console *con, const struct outcome *o)
+{
+    enum lm_exit e = outcome_exit(o);
+
+    console_live(con, "");
+    if (o->dry_run && !o->worker_killed) {
+        report_verdict(con, o);
+        return;
+    }
+    if (e == LM_EXIT_MOVED || e == LM_EXIT_CLEANUP)
+        report_figures(con, o);
+    if (e != LM_EXIT_MOVED)
+        report_failure(con, o);
+}
