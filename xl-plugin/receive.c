@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xl lmigrate-receive: started by "xl lmigrate" through ssh, once for each
+ * channel.  Standard input and output are the channel; a person is spoken to
+ * on stderr, which ssh carries back.
+ *
+ * Exit codes: 0; 1 bad options (an xl that does not know this command has it
+ * too); 3 failed.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "console.h"
+#include "libxlm.h"
+#include "logfile.h"
+#include "stdfds.h"
+
+#define DESCRIPTION "Receive a domain - for internal use by xl lmigrate"
+#define EXIT_FAILED 3
+
+struct receiver {
+    uint32_t flags;
+    unsigned verbose;
+    bool timestamps;
+    const char *name; /* the domain's, for the log file; may be unknown */
+    const char *record;
+    int record_fd;
+    char prefix[80]; /* "HOSTNAME: " */
+    struct console con;
+    struct logfile log;
+};
+
+static struct xlm_session *_Atomic handler_session;
+
+static void on_signal(int sig)
+{
+    struct xlm_session *s = handler_session;
+    int saved = errno;
+
+    if (s)
+        xlm_session_cancel(s);
+    else
+        _exit(128 + sig);
+    errno = saved;
+}
+
+static void on_log(void *user, enum xlm_log_level level, const char *module,
+                   const char *message)
+{
+    struct receiver *r = user;
+    bool told = level == XLM_LOG_WARN ||
+                (level == XLM_LOG_INFO && r->verbose >= 1) ||
+                (level != XLM_LOG_INFO && r->verbose >= 2);
+
+    logfile_write(&r->log, level, module, message);
+    if (told)
+        console_line(&r->con, "%s: %s: %s", log_level_name(level), module,
+                     message);
+}
+
+static int fail(struct receiver *r, const char *message)
+{
+    console_line(&r->con, "xl lmigrate-receive: %s", message);
+    logfile_write(&r->log, XLM_LOG_ERROR, "xl lmigrate-receive", message);
+    return EXIT_FAILED;
+}
+
+static void set_signals(void)
+{
+    struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+
+    sigemptyset(&act.sa_mask);
+    sigaction(SIGTERM, &act, NULL);
+    sigaction(SIGHUP, &act, NULL);
+    sigaction(SIGINT, &act, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/*
+ * The source has been told already what failed here, and tells it: say it
+ * once more only if it cannot know.
+ */
+static int tell_failure(struct receiver *r, struct xlm_session *s, int rc)
+{
+    const struct xlm_error_info *e = xlm_session_error(s);
+    char line[XLM_MESSAGE_MAX + sizeof(r->log.path) + 16];
+
+    if (rc == XLM_ERR_CANCELLED || rc == XLM_ERR_PEER)
+        return EXIT_FAILED;
+    snprintf(line, sizeof(line), "%s%s%s", e ? e->message : xlm_strerror(rc),
+             r->log.fd >= 0 ? "; log: " : "",
+             r->log.fd >= 0 ? r->log.path : "");
+    return fail(r, line);
+}
+
+static int run_session(struct receiver *r, int rfd, int wfd,
+                       const unsigned char *greeting)
+{
+    struct xlm_options opt = { .size = sizeof(opt),
+                               .flags = r->flags,
+                               .record_fd = r->record_fd,
+                               .log = on_log,
+                               .user = r };
+    struct xlm_session *s = NULL;
+    int rc = xlm_session_open(XLM_DESTINATION, &opt, &s);
+
+    if (rc)
+        return fail(r, xlm_strerror(rc));
+    handler_session = s;
+    rc = xlm_session_add_greeted_channel(s, rfd, wfd, greeting);
+    if (!rc)
+        rc = xlm_session_run(s);
+    rc = rc ? tell_failure(r, s, rc) : 0;
+    handler_session = NULL;
+    xlm_session_close(s);
+    return rc;
+}
+
+static int receive(struct receiver *r)
+{
+    unsigned char greeting[XLM_GREETING_BYTES];
+    char message[XLM_MESSAGE_MAX] = "";
+    int rfd, wfd, rc;
+
+    if (!stdfds_take(&rfd, &wfd))
+        return fail(r, "cannot set up the channel on stdin and stdout");
+    if (r->record) {
+        r->record_fd = open(r->record, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+                            0600);
+        if (r->record_fd < 0)
+            return fail(r, strerror(errno));
+    }
+    set_signals();
+    rc = xlm_channel_join(rfd, wfd, greeting, message);
+    if (rc == 1)
+        return 0;
+    return rc ? fail(r, message) : run_session(r, rfd, wfd, greeting);
+}
+
+enum { ID_RECORD = 0x100, ID_NAME, ID_DESCRIBE };
+static const struct option longs[] = {
+    { "debug", no_argument, NULL, 'd' },
+    { "help", no_argument, NULL, 'h' },
+    { "record", required_argument, NULL, ID_RECORD },
+    { "name", required_argument, NULL, ID_NAME },
+    { "describe", no_argument, NULL, ID_DESCRIBE },
+    { 0 },
+};
+
+static void help(void)
+{
+    puts("Usage: xl [-vT] lmigrate-receive [options]\n\n" DESCRIPTION ".\n\n"
+         "Options:\n\n"
+         "-h, --help            Print this help.\n"
+         "-e                    Do not wait in the background for the death of "
+         "the domain.\n"
+         "-p                    Do not unpause the domain.\n"
+         "-d, --debug           Tell xl to print debug messages.\n"
+         "-v                    Print notes; twice: debug messages.\n"
+         "-T                    Put the time and the process id before each "
+         "line.\n"
+         "--name <name>         The domain's, for the name of the log file.\n"
+         "--record <file>       Write what xl is fed to <file>, for tests.\n\n"
+         "See xl-lmigrate(1).");
+}
+
+/* 0: go on; else the exit code plus 1. */
+static int take_option(struct receiver *r, int c)
+{
+    switch (c) {
+    case 'e':
+        r->flags |= XLM_F_NO_MONITOR;
+        break;
+    case 'p':
+        r->flags |= XLM_F_LEAVE_PAUSED;
+        break;
+    case 'd':
+        r->flags |= XLM_F_DEBUG;
+        break;
+    case 'v':
+        r->verbose++;
+        break;
+    case 'T':
+        r->timestamps = true;
+        break;
+    case 't':
+    case 'f':
+        break;
+    case ID_RECORD:
+        r->record = optarg;
+        break;
+    case ID_NAME:
+        r->name = optarg;
+        break;
+    case ID_DESCRIBE:
+        puts(DESCRIPTION);
+        return 1;
+    case 'h':
+        help();
+        return 1;
+    default: /* getopt has said which */
+        return 2;
+    }
+    return 0;
+}
+
+static int parse(struct receiver *r, int argc, char **argv)
+{
+    int c, rc;
+
+    while ((c = getopt_long(argc, argv, "epdvTtfh", longs, NULL)) != -1) {
+        rc = take_option(r, c);
+        if (rc)
+            return rc;
+    }
+    if (optind != argc) {
+        fprintf(stderr, "xl lmigrate-receive: takes no arguments: '%s'\n",
+                argv[optind]);
+        return 2;
+    }
+    if (isatty(0) || isatty(1)) {
+        fputs("xl lmigrate-receive: xl lmigrate starts this at the other host, "
+              "to talk to it over stdin and stdout; it is of no use at a "
+              "terminal.  See xl-lmigrate(1).\n",
+              stderr);
+        return 2;
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct receiver r = { .log = { .fd = -1 } };
+    char here[64] = "";
+    int rc;
+
+    if (!stdfds_ensure())
+        return EXIT_FAILED;
+    rc = parse(&r, argc, argv);
+    if (rc)
+        return rc - 1;
+    gethostname(here, sizeof(here) - 1);
+    snprintf(r.prefix, sizeof(r.prefix), "%s: ", here);
+    console_init(&r.con, 2, false, r.timestamps, r.prefix);
+    r.con.live = false; /* a terminal may be there for ssh's sake */
+    logfile_open(&r.log, "xlm", r.name && *r.name ? r.name : "receive");
+    if (r.log.fd < 0 && r.verbose)
+        console_line(&r.con, "no log file %s: %s", r.log.path,
+                     strerror(r.log.open_errno));
+    rc = receive(&r);
+    logfile_close(&r.log);
+    return rc;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The process that migrates.  Signals come from the supervisor as SIGTERM; a
+ * Ctrl-C at the terminal reaches the supervisor only once that way.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "job.h"
+#include "progress.h"
+#include "report.h"
+#include "transport.h"
+
+#define NR_CHANNELS 2 /* control, data */
+#define LINGER_MS   500
+
+struct worker {
+    struct job *job;
+    struct progress progress;
+    struct findings findings;
+    struct transport transport[NR_CHANNELS];
+    struct xlm_session *session;
+    atomic_bool greeted; /* the far side has answered */
+};
+
+/* What the signal handler may touch. */
+static struct xlm_session *_Atomic handler_session;
+static atomic_uint handler_count;
+static atomic_bool handler_erase;
+
+static void say(const char *text)
+{
+    static const char erase[] = "\r\033[K";
+
+    if (handler_erase && write(2, erase, sizeof(erase) - 1) < 0)
+        return;
+    if (write(2, text, strlen(text)) < 0)
+        return;
+}
+
+static void on_term(int sig)
+{
+    struct xlm_session *s = handler_session;
+    int saved = errno;
+
+    (void)sig;
+    say(handler_count++ ? "already cancelling: please wait\n"
+                        : "cancelling: the domain goes on here unless its "
+                          "start over there was permitted already\n");
+    if (s)
+        xlm_session_cancel(s);
+    errno = saved;
+}
+
+static void set_signals(const struct job *j)
+{
+    struct sigaction term = { .sa_handler = on_term, .sa_flags = SA_RESTART };
+    sigset_t none;
+
+    signal(SIGINT, SIG_IGN);
+    signal(SIGQUIT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    handler_erase = j->con.live;
+    sigemptyset(&term.sa_mask);
+    sigaction(SIGTERM, &term, NULL);
+    /* Nobody would watch over us: give up as long as that is possible. */
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    /* The supervisor blocked them around its fork(). */
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void on_log(void *user, enum xlm_log_level level, const char *module,
+                   const char *message)
+{
+    struct worker *w = user;
+
+    job_log(w->job, level, module, message);
+}
+
+static void on_progress(void *user, enum xlm_state state,
+                        const struct xlm_stats *stats)
+{
+    struct worker *w = user;
+
+    if (state >= XLM_STATE_PRECOPY)
+        w->greeted = true;
+    progress_update(&w->progress, state, stats);
+}
+
+static void on_finding(void *user, const struct xlm_finding *finding)
+{
+    struct worker *w = user;
+    const struct lm_options *o = &w->job->opt;
+
+    w->greeted = true;
+    findings_add(&w->findings, finding);
+    if (finding->severity != XLM_FINDING_NOTE || o->dry_run || o->verbose)
+        report_finding(&w->job->con, finding);
+}
+
+/* Failures before there is a session are told through the same outcome. */
+static int failed(struct outcome *o, int code, int sys_errno, const char *what)
+{
+    o->code = code;
+    o->sys_errno = sys_errno;
+    snprintf(o->message, sizeof(o->message), "%s%s%s", what,
+             sys_errno ? ": " : "", sys_errno ? strerror(sys_errno) : "");
+    return code;
+}
+
+static int open_session(struct worker *w, int guard_fd, struct outcome *o)
+{
+    struct xlm_options opt;
+    int rc;
+
+    job_library_options(w->job, &opt);
+    opt.guard_fd = guard_fd;
+    opt.log = on_log;
+    opt.progress = on_progress;
+    opt.finding = on_finding;
+    opt.user = w;
+    rc = xlm_session_open(XLM_SOURCE, &opt, &w->session);
+    if (rc)
+        return failed(o, rc, 0, xlm_strerror(rc));
+    handler_session = w->session;
+    if (handler_count) /* it came before there was anything to cancel */
+        xlm_session_cancel(w->session);
+    return 0;
+}
+
+/* One connection each for control and data, by the same command. */
+static int connect_channels(struct worker *w, struct outcome *o)
+{
+    char *command = transport_command(&w->job->opt, w->job->name);
+    int rc = command ? 0 : failed(o, XLM_ERR_NOMEM, 0, "transport command");
+
+    for (int i = 0; !rc && i < NR_CHANNELS; i++) {
+        struct transport *t = &w->transport[i];
+        int err = transport_start(t, command);
+
+        if (err) {
+            rc = failed(o, XLM_ERR_SYSTEM, err, "start of the transport");
+            break;
+        }
+        rc = xlm_session_add_channel(w->session, t->rfd, t->wfd);
+        if (rc)
+            failed(o, rc, 0, "channel to the transport");
+        else
+            t->rfd = t->wfd = -1; /* now the session's */
+    }
+    free(command);
+    return rc;
+}
+
+static void take_error(struct worker *w, int rc, struct outcome *o)
+{
+    const struct xlm_error_info *e = xlm_session_error(w->session);
+
+    o->code = rc;
+    if (e) {
+        o->code = e->code;
+        o->sys_errno = e->sys_errno;
+        o->error_state = e->state;
+        snprintf(o->message, sizeof(o->message), "%s", e->message);
+    }
+}
+
+/*
+ * The library saw a channel close; why it did is known here.  Its own message
+ * stays in front: it says what was being done.
+ */
+static void explain_transport(struct worker *w, struct outcome *o)
+{
+    char why[512];
+
+    if (o->code != XLM_ERR_CHANNEL && o->code != XLM_ERR_STREAM)
+        return;
+    for (int i = 0; i < NR_CHANNELS; i++) {
+        struct transport *t = &w->transport[i];
+        enum transport_fault f;
+        size_t n = strlen(o->message);
+
+        transport_wait(t, LINGER_MS);
+        f = transport_explain(t, &w->job->opt, w->greeted, why, sizeof(why));
+        if (f == TRANSPORT_OK)
+            continue;
+        snprintf(o->message + n, sizeof(o->message) - n, "%s%s", n ? ": " : "",
+                 why);
+        o->receiver_missing = f == TRANSPORT_NO_RECEIVER;
+        return;
+    }
+}
+
+static void take_results(struct worker *w, struct outcome *o)
+{
+    o->owner = xlm_session_owner(w->session);
+    o->stats.size = sizeof(o->stats);
+    if (xlm_session_stats(w->session, &o->stats))
+        o->stats.size = 0;
+}
+
+int worker_run(struct job *j, int guard_fd)
+{
+    struct worker w = {
+        .job = j,
+        .progress = { .con = &j->con, .name = j->name, .there = j->opt.host }
+    };
+    bool needs_monitor = false;
+    struct outcome o;
+    int rc;
+
+    job_outcome(j, &o);
+    o.findings = &w.findings;
+    for (int i = 0; i < NR_CHANNELS; i++)
+        w.transport[i] = (struct transport){ .rfd = -1, .wfd = -1 };
+    set_signals(j);
+    rc = open_session(&w, guard_fd, &o);
+    if (!rc)
+        rc = connect_channels(&w, &o);
+    if (!rc) {
+        rc = xlm_session_run(w.session);
+        if (rc)
+            take_error(&w, rc, &o);
+        take_results(&w, &o);
+        needs_monitor = xlm_session_needs_monitor(w.session) == 1;
+    }
+    explain_transport(&w, &o);
+    handler_session = NULL;
+    xlm_session_close(w.session);
+    for (int i = 0; i < NR_CHANNELS; i++)
+        transport_stop(&w.transport[i]);
+    rc = job_report(j, &o);
+    if (needs_monitor)
+        job_start_monitor(j);
+    findings_free(&w.findings);
+    return rc;
+}
