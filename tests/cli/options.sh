@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2154
+# The command line of xl lmigrate.
+
+# bad PART-OF-MESSAGE ARGUMENT...: refused with one line and 1.
+bad()
+{
+    local part=$1
+    shift
+    run xl lmigrate "$@" guest1 hostb
+    expect_code 1
+    expect_err_lines 1
+    expect_err "$part"
+}
+
+test_options_bad_numbers_name_option_value_limits()
+{
+    bad "--downtime '0': a whole number of milliseconds from 1 to 600000" \
+        --downtime 0
+    bad "--downtime '600001'" --downtime 600001
+    bad "--downtime '-5'" --downtime=-5
+    bad "--downtime '3s'" --downtime 3s
+    bad "--rounds '0': a whole number of rounds from 1 to 1000" --rounds 0
+    bad "--rounds '1001'" --rounds 1001
+    bad "--rounds ''" --rounds ''
+    bad "--timeout '0': a whole number of seconds from 1 to 604800" --timeout 0
+    bad "--timeout '99999999999999999999'" --timeout 99999999999999999999
+    bad "--bandwidth '10': a rate of 64Ki to 1T bytes/s" --bandwidth 10
+    bad "--bandwidth '10X'" --bandwidth 10X
+    bad "--bandwidth '2T'" --bandwidth 2T
+}
+
+test_options_bad_files_are_named()
+{
+    bad "-C '/no/such.cfg': No such file" -C /no/such.cfg
+    bad "-C '': the name of a file is wanted" -C ''
+    bad "--json '/no/such/dir/x': No such file" --json /no/such/dir/x
+    bad "--json ''" --json ''
+}
+
+test_options_misuse_is_named()
+{
+    bad "unknown option -q" -q
+    bad "unknown or ambiguous option --nonsense" --nonsense
+    bad "--live takes no value" --live=1
+    bad "2 arguments are wanted, <Domain> and <host>, not 3" one
+    run xl lmigrate guest1 hostb --rounds
+    expect_code 1
+    expect_err "--rounds wants a value: <n>"
+    run xl lmigrate guest1
+    expect_code 1
+    expect_err "not 1"
+    run xl lmigrate guest1 ''
+    expect_code 1
+    expect_err "<host> is empty"
+    run xl lmigrate -- guest1 -oProxyCommand=x
+    expect_code 1
+    expect_err "<host> '-oProxyCommand=x' begins with '-'"
+}
+
+test_options_unknown_domain_is_a_usage_error()
+{
+    run xl lmigrate -s ./fakessh nosuch hostb
+    expect_code 1
+    expect_err "xl lmigrate: no domain 'nosuch'"
+    expect_err_lines 1
+}
+
+test_options_no_hypervisor_is_a_failure()
+{
+    FAKE_XLM=no-xen run xl lmigrate -s ./fakessh guest1 hostb
+    expect_code 3
+    expect_err "no hypervisor"
+}
+
+test_options_all_reach_the_library()
+{
+    FAKE_XLM_DUMP=$work/dump run xl lmigrate guest1 hostb -s ./fakessh -p -e \
+        -D --debug --live --downtime 300 --rounds 9 --bandwidth 2.5Gbit \
+        --timeout 60 --allow-pause --unpause-to-suspend
+    expect_code 0
+    expect_file "$work/dump" "domid=7 flags=0x7e rounds=9 downtime=300 \
+timeout=60000 bandwidth=312500000 config=-"
+}
+
+test_options_config_file_is_read_by_real_xl()
+{
+    echo 'name="new"' >"$work/good.cfg"
+    FAKE_XLM_DUMP=$work/dump run xl lmigrate -s ./fakessh -C good.cfg 7 hostb
+    expect_code 0
+    expect_file "$work/dump" 'config={"c_info":{"name":"new",'
+    expect_file "$work/dump" '"big":18446744073709551615},"b_info":{"n":[1,true'
+}
+
+test_options_bad_config_file_is_refused()
+{
+    touch "$work/bad.cfg" "$work/sxp.cfg"
+    run xl lmigrate -s ./fakessh -C bad.cfg guest1 hostb
+    expect_code 1
+    expect_err "config parsing error"
+    expect_err "-C 'bad.cfg': $work/real/xl create -n refuses it"
+    run xl lmigrate -s ./fakessh -C sxp.cfg guest1 hostb
+    expect_code 1
+    expect_err "xl printed no JSON"
+}
+
+test_options_help_names_every_option()
+{
+    local option
+    run xl lmigrate --help
+    for option in $("$work/exec/xl-lmigrate" --list-options |
+        sed 's/ .*//'); do
+        expect_out "$option"
+    done
+    case $(tail -n +1 "$work/out" | awk 'length > 80') in
+    ?*) complain "help is wider than 80 columns" ;;
+    esac
+}

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2154
+# The option table against the man page and the completion.
+
+options()
+{
+    "$work/exec/xl-lmigrate" --list-options
+}
+
+# ".It Fl h , Fl -help", ".It Fl -json Ar file": one option a line.
+page_options()
+{
+    sed -n '/^\.Sh OPTIONS/,/^\.Sh ENV/s/^\.It Fl \(.*\)/\1/p' \
+        "$srcdir/xl-plugin/xl-lmigrate.1" |
+        sed 's/ Ar .*//; s/ , Fl /\n/' | sed 's/^/-/'
+}
+
+test_page_documents_exactly_the_table()
+{
+    diff <(options | sed 's/ .*//' | sort) <(page_options | sort) \
+        >"$work/diff" || complain "table and page: $(cat "$work/diff")"
+}
+
+test_page_documents_every_exit_code()
+{
+    local n
+    for n in 0 1 2 3 4 5 6 7; do
+        grep -qx "\.It $n" "$srcdir/xl-plugin/xl-lmigrate.1" ||
+            complain "exit code $n"
+    done
+}
+
+test_page_library_documents_every_function()
+{
+    local f
+    for f in $(grep -o 'xlm_[a-z_]*(' "$srcdir/libxlm/include/libxlm.h" |
+        tr -d '(' | sort -u); do
+        case $f in *_fn) continue ;; esac
+        grep -q "^\.F[no] .*$f" "$srcdir/libxlm/doc/libxlm.3" ||
+            complain "libxlm.3 has no $f()"
+    done
+}
+
+test_page_library_documents_every_error()
+{
+    local e
+    while read -r e; do
+        grep -q "XLM_ERR_$e" "$srcdir/libxlm/doc/libxlm.3" ||
+            complain "libxlm.3 has no XLM_ERR_$e"
+    done < <(sed -n 's/^    X(\([A-Z_]*\),.*/\1/p' \
+        "$srcdir/libxlm/include/libxlm.h")
+}
+
+# complete WORD...: what is offered for the last one.
+complete_words()
+{
+    # shellcheck disable=SC2016
+    run bash -c '. "$1/xl-plugin/xl.bash-completion"; shift
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _xlm_xl
+        printf "%s\n" "${COMPREPLY[@]}"' bash "$srcdir" "$@"
+}
+
+test_completion_offers_exactly_the_table()
+{
+    local want
+    want=$(options | sed 's/ .*//' | sort)
+    complete_words xl lmigrate -
+    [ "$(printf %s "$out" | sed 's/ *$//' | sort)" = "$want" ] ||
+        complain "offered: $out; table: $want"
+}
+
+test_completion_after_global_options()
+{
+    complete_words xl -v -N lmigrate --dow
+    [ "$out" = "--downtime " ] || complain "offered '$out'"
+}
+
+test_completion_of_commands_shows_ours()
+{
+    complete_words xl lmig
+    expect_out "lmigrate"
+    complete_words xl cre
+    expect_out "create"
+}
+
+test_completion_of_a_file()
+{
+    touch "$work/some-file.cfg"
+    complete_words xl lmigrate -C "$work/some-f"
+    [ "$out" = "$work/some-file.cfg" ] || complain "offered '$out'"
+}
