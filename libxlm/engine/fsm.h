@@ -8,10 +8,10 @@
 #include "libxlm.h"
 
 enum xlm__event {
-    XLM__EV_RUN,       /* xlm_session_run() was called                       */
-    XLM__EV_BUILT,     /* the destination has an empty domain                */
-    XLM__EV_SUSPEND,   /* live rounds are over                               */
-    XLM__EV_FINISHED,  /* the domain moved, or the dry run found no blocker  */
+    XLM__EV_RUN,      /* xlm_session_run() was called                       */
+    XLM__EV_BUILT,    /* the destination has an empty domain                */
+    XLM__EV_SUSPEND,  /* live rounds are over                               */
+    XLM__EV_FINISHED, /* the domain moved, or the dry run found no blocker  */
     XLM__EV_FAIL,
     XLM__EV_CANCEL,
     XLM__NR_EVENTS,

@@ -54,7 +54,7 @@ bool xlm__policy_goal_unreachable(const struct xlm__policy *p)
     return p->goal_us && p->fixed_us >= p->goal_us;
 }
 
-static void note_rate(struct xlm__policy *p, const struct xlm__round *r)
+static void note_rate(struct xlm__policy *p, const struct xlm__round_result *r)
 {
     if (!r->duration_us || !r->pages)
         return;
@@ -85,7 +85,7 @@ static bool goal_met(const struct xlm__policy *p, uint64_t left_us)
 }
 
 enum xlm__decision xlm__policy_decide(struct xlm__policy *p,
-                                      const struct xlm__round *r,
+                                      const struct xlm__round_result *r,
                                       enum xlm__reason *reason_out)
 {
     uint64_t left_us;

@@ -19,11 +19,11 @@ enum xlm__decision {
 
 /* Why, for the log; text by xlm__policy_reason(). */
 enum xlm__reason {
-    XLM__REASON_MORE,       /* the pause still shrinks                       */
-    XLM__REASON_SMALL,      /* what is left is not worth a round             */
+    XLM__REASON_MORE,  /* the pause still shrinks                       */
+    XLM__REASON_SMALL, /* what is left is not worth a round             */
     XLM__REASON_GOAL_MET,
-    XLM__REASON_STALLED,    /* the pause stopped shrinking                   */
-    XLM__REASON_ROUNDS,     /* round limit                                   */
+    XLM__REASON_STALLED, /* the pause stopped shrinking                   */
+    XLM__REASON_ROUNDS,  /* round limit                                   */
 };
 
 struct xlm__policy {
@@ -37,7 +37,7 @@ struct xlm__policy {
     uint32_t stalled;      /* rounds in a row without 5 % less              */
 };
 
-struct xlm__round {
+struct xlm__round_result {
     uint32_t number;      /* 1 = the first, full one                        */
     uint64_t pages;       /* sent in this round                             */
     uint64_t duration_us; /* of sending them, barrier included              */
@@ -56,7 +56,7 @@ uint64_t xlm__policy_predict_us(const struct xlm__policy *p,
 
 /* Note a finished round and say what next.  Never ABORT without a goal. */
 enum xlm__decision xlm__policy_decide(struct xlm__policy *p,
-                                      const struct xlm__round *r,
+                                      const struct xlm__round_result *r,
                                       enum xlm__reason *reason_out);
 
 /* True if no round can reach the goal, since the fixed part exceeds it; the

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#define XLM_MODULE "destination"
+#include "engine/dest.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "util/clock.h"
+
+static int take_offer(struct xlm__dest *d, const struct xlm__offer *o)
+{
+    d->offer = *o;
+    d->dry_run = o->flags & XLM__OFFER_DRY_RUN;
+    XLM_LOG(&d->s->err, INFO, "%s offers %s, domain %u, %llu MiB, Xen %s",
+            o->hostname, o->name, o->domid,
+            (unsigned long long)(o->memory_pages >> 8), o->xen_version);
+    XLM__STATS(d->s, st->memory_pages = o->memory_pages);
+    return 0;
+}
+
+static int take_config(struct xlm__dest *d, const char *json)
+{
+    int rc = d->ts->ops->config_parse(d->ts, json, &d->config);
+
+    if (!rc && (uint32_t)d->config.type != d->offer.domain_type)
+        rc = XLM_FAIL(&d->s->err, XLM_ERR_STREAM,
+                      "configuration is for guest type %d, offered was %u",
+                      (int)d->config.type, d->offer.domain_type);
+    return rc;
+}
+
+static int end_round(struct xlm__dest *d, const struct xlm__round *claimed)
+{
+    int rc = xlm__dest_round_end(d, claimed);
+
+    if (rc)
+        return rc;
+    XLM__STATS(d->s, {
+        st->round = claimed->round;
+        st->sent_pages += claimed->pages;
+        st->zero_pages += claimed->zero_pages;
+    });
+    xlm__session_progress(d->s);
+    return xlm__send_round(&xlm__session_control(d->s)->stream,
+                           XLM__REC_ROUND_DONE, claimed);
+}
+
+static int take_state(struct xlm__dest *d, const struct xlm__state_rec *st)
+{
+    return xlm__dest_keep_state(d, st);
+}
+
+static int take_ping(struct xlm__dest *d, const struct xlm__clock *ping)
+{
+    struct xlm__clock pong = { .t1 = ping->t1, .t2 = xlm__clock_ns() };
+
+    pong.t3 = xlm__clock_ns();
+    return xlm__send_pong(&xlm__session_control(d->s)->stream, &pong);
+}
+
+static int take_abort(struct xlm__dest *d, const struct xlm__abort *a)
+{
+    return XLM_FAIL(&d->s->err, XLM_ERR_PEER, "%s: %s", d->offer.hostname,
+                    a->text);
+}
+
+/* One record; *done_out when the conversation is over. */
+static int take(struct xlm__dest *d, const struct xlm__rec *rec, bool *done_out)
+{
+    switch (rec->type) {
+    case XLM__REC_OFFER:
+        return take_offer(d, &rec->u.offer);
+    case XLM__REC_CONFIG:
+        return take_config(d, rec->u.config.json);
+    case XLM__REC_STATE:
+        return take_state(d, &rec->u.state);
+    case XLM__REC_CHECK:
+        return xlm__dest_check(d);
+    case XLM__REC_BUILD:
+        return xlm__dest_build(d, rec->u.build_flags);
+    case XLM__REC_CLOCK_PING:
+        return take_ping(d, &rec->u.clock);
+    case XLM__REC_ROUND_BEGIN:
+        if (rec->u.round.flags & XLM__ROUND_FINAL)
+            xlm__session_event(d->s, XLM__EV_SUSPEND);
+        xlm__dest_round_begin(d, rec->u.round.round);
+        return 0;
+    case XLM__REC_ROUND_END:
+        return end_round(d, &rec->u.round);
+    case XLM__REC_RELEASE:
+        return xlm__dest_release(d, &rec->u.release);
+    case XLM__REC_DM_STATE:
+        return xlm__dest_keep_dm(d, &rec->u.dm);
+    case XLM__REC_XENSTORE:
+        return xlm__dest_keep_xenstore(d, &rec->u.xenstore);
+    case XLM__REC_TAIL_END:
+        return xlm__dest_finish(d);
+    case XLM__REC_PERMIT:
+        *done_out = true;
+        return xlm__dest_commit(d);
+    case XLM__REC_BYE:
+        *done_out = true;
+        return xlm__send_empty(&xlm__session_control(d->s)->stream,
+                               XLM__REC_BYE);
+    case XLM__REC_ABORT:
+        return take_abort(d, &rec->u.abort);
+    default:
+        return XLM_FAIL(&d->s->err, XLM_ERR_STREAM, "unexpected %s",
+                        xlm__rec_name(rec->type));
+    }
+}
+
+/* What stopped the session: a data channel's failure comes by the stop. */
+static int why_stopped(struct xlm__dest *d, int rc)
+{
+    struct xlm__link *failed;
+    int failed_rc;
+
+    pthread_mutex_lock(&d->lock);
+    failed = d->failed;
+    failed_rc = d->failed_rc;
+    pthread_mutex_unlock(&d->lock);
+    if (xlm__errslot_code(&d->s->err))
+        return xlm__errslot_code(&d->s->err);
+    if (failed)
+        return xlm__link_promote(failed, d->s, failed_rc);
+    if (rc == XLM_ERR_CANCELLED)
+        xlm__session_check(d->s);
+    return rc;
+}
+
+static int converse(struct xlm__dest *d)
+{
+    struct xlm__rec rec;
+    bool done = false;
+    int rc = 0;
+
+    while (!rc && !done) {
+        rc = xlm__stream_read(&xlm__session_control(d->s)->stream, &rec);
+        if (!rc)
+            rc = take(d, &rec, &done);
+    }
+    return rc;
+}
+
+static void dispose(struct xlm__dest *d)
+{
+    xlm__dest_data_stop(d);
+    xlm__rendezvous_close(&d->door);
+    if (d->sink)
+        d->sink->ops->close(d->sink);
+    if (d->locked)
+        d->ts->ops->unlock(d->ts);
+    for (struct xlm__kept *k = d->kept, *next; k; k = next) {
+        next = k->next;
+        free(k);
+    }
+    xlm__config_free(&d->config);
+    xlm__findings_free(d->findings);
+    xlm__xsnodes_free(&d->nodes);
+    free(d->dm.data);
+    pthread_cond_destroy(&d->changed);
+    pthread_mutex_destroy(&d->lock);
+    free(d);
+}
+
+int xlm__dest_run(struct xlm_session *s)
+{
+    struct xlm__dest *d = calloc(1, sizeof(*d));
+    pthread_condattr_t monotonic;
+    int rc;
+
+    if (!d)
+        return XLM_FAIL(&s->err, XLM_ERR_NOMEM, "destination of a migration");
+    d->s = s;
+    d->hv = s->hv;
+    d->ts = s->toolstack;
+    d->kept_end = &d->kept;
+    d->door.listen_fd = -1;
+    pthread_mutex_init(&d->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&d->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+
+    rc = xlm__dest_greet(d);
+    if (!rc)
+        rc = converse(d);
+    if (rc && !atomic_load(&s->no_return))
+        rc = xlm__dest_give_up(d, why_stopped(d, rc));
+    dispose(d);
+    return rc;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The destination's half of a migration, shared by the files dest*.c.
+ *
+ *   dest.c        the conversation on the control channel
+ *   dest_setup.c  greeting, preflight, build, data channels
+ *   dest_data.c   one thread a data channel: from the wire into guest memory
+ *   dest_end.c    ready, commit, undo
+ */
+#ifndef XLM_ENGINE_DEST_H
+#define XLM_ENGINE_DEST_H
+
+#include "engine/rendezvous.h"
+#include "engine/session.h"
+#include "mem/sink.h"
+
+struct xlm__dest;
+
+struct xlm__dest_channel {
+    /* set once */
+    struct xlm__dest *d;
+    struct xlm__link *link;
+    pthread_t thread;
+    /* owned by the thread */
+    struct xlm__job *job;
+};
+
+/* Static state, kept from the offer until the domain exists. */
+struct xlm__kept {
+    struct xlm__kept *next;
+    uint32_t type;
+    uint32_t bytes;
+    unsigned char data[];
+};
+
+struct xlm__dest {
+    /* set once */
+    struct xlm_session *s;
+    struct xlm__hv *hv;
+    struct xlm__toolstack *ts;
+
+    /* owned by the leading thread */
+    struct xlm__offer offer;
+    struct xlm__config config;
+    struct xlm__findings *findings;
+    struct xlm__kept *kept, **kept_end;
+    size_t kept_bytes;
+    struct xlm__cpu_policy policy; /* of the domain, as it came */
+    struct xlm__rendezvous door;
+    uint32_t build_flags;
+    bool paused; /* is to stay paused */
+    bool locked;
+    bool building; /* xl was started: there is something to undo */
+    bool dry_run;
+    struct xlm__sink *sink;
+    struct xlm__dest_channel channels[XLM__CHANNELS_MAX];
+    unsigned nr_threads;
+    struct xlm__blob dm;
+    size_t dm_got;
+    struct xlm__xsnodes nodes;
+
+    /* under lock: between the leader and the channels' threads */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    uint32_t round; /* whose pages may be written now; 0 = none    */
+    bool stopping;
+    unsigned nr_marks;        /* channels that have ended the round          */
+    struct xlm__round totals; /* of these                                    */
+    struct xlm__link *failed; /* the first channel that failed               */
+    int failed_rc;
+};
+
+/* dest_setup.c */
+int xlm__dest_greet(struct xlm__dest *d);
+int xlm__dest_check(struct xlm__dest *d);
+int xlm__dest_keep_state(struct xlm__dest *d, const struct xlm__state_rec *st);
+int xlm__dest_build(struct xlm__dest *d, uint32_t flags);
+int xlm__dest_relay(struct xlm__dest *d, uint32_t type, const void *data,
+                    size_t bytes);
+
+/* dest_data.c */
+int xlm__dest_data_start(struct xlm__dest *d);
+void xlm__dest_data_stop(struct xlm__dest *d);
+/* From now on, and until round_end(), pages of that round may be written. */
+void xlm__dest_round_begin(struct xlm__dest *d, uint32_t round);
+/* Wait for the marks of all channels; compares the counts with the source's. */
+int xlm__dest_round_end(struct xlm__dest *d, const struct xlm__round *claimed);
+
+/* dest_end.c */
+int xlm__dest_keep_dm(struct xlm__dest *d, const struct xlm__dm_part *part);
+int xlm__dest_keep_xenstore(struct xlm__dest *d, const struct xlm__list *l);
+int xlm__dest_release(struct xlm__dest *d, const struct xlm__list *l);
+int xlm__dest_finish(struct xlm__dest *d); /* after TAIL_END: up to READY    */
+int xlm__dest_commit(struct xlm__dest *d); /* after PERMIT: up to BYE        */
+/* Undo everything and tell the source why; returns rc. */
+int xlm__dest_give_up(struct xlm__dest *d, int rc);
+
+#endif /* XLM_ENGINE_DEST_H */

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#define XLM_MODULE "destination"
+#include "engine/dest.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "dom/dom.h"
+#include "engine/host.h"
+#include "util/clock.h"
+#include "util/uuid.h"
+
+#define GREETING_LIMIT_MS 30000
+/* A second ssh on a loaded host. */
+#define ARRIVAL_LIMIT_MS 90000
+#define KEPT_MAX         (32u << 20)
+
+/* ---- greeting ---- */
+
+/* Answer a greeting that is already here; *theirs_out is what it said. */
+static int answer(struct xlm__dest *d, struct xlm__link *l,
+                  const struct xlm__greeting *mine_template,
+                  struct xlm__greeting *theirs)
+{
+    struct xlm__greeting mine = *mine_template;
+    struct xlm__agreement agreed;
+    uint8_t wire[XLM__GREETING_BYTES];
+    char why[XLM_MESSAGE_MAX];
+    int rc;
+
+    rc = xlm__greeting_decode(l->greeting, theirs, why);
+    if (rc)
+        return XLM_FAIL(&d->s->err, rc, "%s: %s", l->chan.name, why);
+    mine.kind = theirs->kind;
+    mine.index = theirs->index;
+    memcpy(mine.session, theirs->session, sizeof(mine.session));
+    memset(mine.token, 0, sizeof(mine.token));
+    xlm__greeting_encode(&mine, wire);
+    /* It is told what we are even if we do not agree, so that it can say so. */
+    rc = xlm__chan_write(&l->chan, wire, sizeof(wire));
+    if (rc)
+        return xlm__link_promote(l, d->s, rc);
+    rc = xlm__greeting_agree(&mine, theirs, &agreed, why);
+    if (rc)
+        return XLM_FAIL(&d->s->err, rc, "%s: %s", l->chan.name, why);
+    l->chan.read_bytes += l->greeted ? XLM__GREETING_BYTES : 0;
+    return 0;
+}
+
+static int read_greeting(struct xlm__link *l)
+{
+    int rc;
+
+    if (l->greeted)
+        return 0;
+    l->chan.read_deadline_ns = xlm__deadline_ns(GREETING_LIMIT_MS);
+    rc = xlm__greeting_read(&l->chan, l->greeting);
+    l->chan.read_deadline_ns = 0;
+    return rc;
+}
+
+int xlm__dest_greet(struct xlm__dest *d)
+{
+    struct xlm_session *s = d->s;
+    struct xlm__link *l = xlm__session_control(s);
+    struct xlm__greeting theirs;
+    char id[XLM__UUID_TEXT];
+    int rc;
+
+    rc = xlm__link_open(l, s, 0);
+    if (!rc)
+        rc = read_greeting(l);
+    if (!rc)
+        rc = answer(d, l, &s->greeting, &theirs);
+    if (rc)
+        return rc;
+    memcpy(s->greeting.session, theirs.session, sizeof(theirs.session));
+    memcpy(s->greeting.token, theirs.token, sizeof(theirs.token));
+    xlm__uuid_format(theirs.session, id);
+    XLM_LOG(&s->err, INFO, "session %s", id);
+    rc = xlm__stream_init_control(&l->stream, &l->chan, XLM_DESTINATION,
+                                  &s->flow);
+    /* Before anything slow: the data channels may be here already. */
+    if (!rc && s->nr_links == 1)
+        rc = xlm__rendezvous_open(&s->err, theirs.session, &d->door);
+    return rc;
+}
+
+/* ---- preflight ---- */
+
+int xlm__dest_keep_state(struct xlm__dest *d, const struct xlm__state_rec *st)
+{
+    struct xlm__kept *k;
+
+    if (d->building)
+        return xlm__dest_relay(d, st->xc_type, st->data, st->bytes);
+    if (d->kept_bytes + st->bytes > KEPT_MAX)
+        return XLM_FAIL(&d->s->err, XLM_ERR_STREAM,
+                        "static state of %zu bytes, limit %u",
+                        d->kept_bytes + st->bytes, KEPT_MAX);
+    k = malloc(sizeof(*k) + st->bytes);
+    if (!k)
+        return XLM_FAIL(&d->s->err, XLM_ERR_NOMEM, "state of %u bytes",
+                        st->bytes);
+    k->next = NULL;
+    k->type = st->xc_type;
+    k->bytes = st->bytes;
+    memcpy(k->data, st->data, st->bytes);
+    *d->kept_end = k;
+    d->kept_end = &k->next;
+    d->kept_bytes += st->bytes;
+    if (st->xc_type == XLM__XC_X86_CPUID_POLICY) {
+        d->policy.leaves = k->data;
+        d->policy.leaves_bytes = k->bytes;
+    } else if (st->xc_type == XLM__XC_X86_MSR_POLICY) {
+        d->policy.msrs = k->data;
+        d->policy.msrs_bytes = k->bytes;
+    }
+    return 0;
+}
+
+static int check_cpu(struct xlm__dest *d)
+{
+    char why[XLM_MESSAGE_MAX / 2] = "";
+    bool ok = true;
+    int rc;
+
+    if (!d->policy.leaves)
+        return 0;
+    rc = d->hv->ops->cpu_policy_check(d->hv, &d->policy, &ok, why, sizeof(why));
+    if (rc || ok)
+        return rc;
+    return xlm__findings_add(d->findings, XLM_FINDING_BLOCK, "cpu-policy",
+                             "restart the guest with a cpuid= configuration "
+                             "that both hosts have",
+                             "the CPU that %s was started with is more than "
+                             "this host has: %s",
+                             d->offer.name, why);
+}
+
+static int collect_findings(struct xlm__dest *d)
+{
+    int rc;
+
+    d->findings = xlm__findings_new();
+    if (!d->findings)
+        return XLM_FAIL(&d->s->err, XLM_ERR_NOMEM, "list of findings");
+    if (memcmp(d->config.uuid, d->offer.uuid, 16))
+        XLM_LOG(&d->s->err, WARN,
+                "configuration has another uuid than the "
+                "domain it came with");
+    rc = check_cpu(d);
+    if (!rc)
+        rc = d->ts->ops->check_destination(d->ts, d->hv, &d->config,
+                                           d->offer.memory_pages, d->findings);
+    return rc;
+}
+
+static int send_findings(struct xlm__dest *d)
+{
+    struct xlm__stream *st = &xlm__session_control(d->s)->stream;
+    size_t nr = xlm__findings_count(d->findings);
+    int rc = 0;
+
+    for (size_t i = 0; i < nr && !rc; i++)
+        rc = xlm__send_finding(st, xlm__findings_get(d->findings, i));
+    return rc;
+}
+
+int xlm__dest_check(struct xlm__dest *d)
+{
+    struct xlm__checked c = { 0 };
+    struct xlm__hostinfo host;
+    int rc;
+
+    rc = d->hv->ops->hostinfo(d->hv, &host);
+    if (!rc)
+        rc = collect_findings(d);
+    if (!rc)
+        rc = send_findings(d);
+    if (rc)
+        return rc;
+    c.verdict = xlm__findings_blocked(d->findings) ? XLM__VERDICT_BLOCKED
+                                                   : XLM__VERDICT_OK;
+    c.xen_major = host.xen_major;
+    c.xen_minor = host.xen_minor;
+    c.free_pages = host.free_pages;
+    xlm__host_boot_id(c.boot_id);
+    xlm__host_name(c.hostname, sizeof(c.hostname));
+    snprintf(c.xen_version, sizeof(c.xen_version), "%s", host.xen_version);
+    snprintf(c.xlm_version, sizeof(c.xlm_version), "%d.%d.%d",
+             XLM_VERSION_MAJOR, XLM_VERSION_MINOR, XLM_VERSION_PATCH);
+    return xlm__send_checked(&xlm__session_control(d->s)->stream, &c);
+}
+
+/* ---- build ---- */
+
+int xlm__dest_relay(struct xlm__dest *d, uint32_t type, const void *data,
+                    size_t bytes)
+{
+    const struct iovec part = { (void *)(uintptr_t)data, bytes };
+
+    return d->ts->ops->restore_record(d->ts, type, 1, &part);
+}
+
+static int relay_kept(struct xlm__dest *d)
+{
+    int rc = 0;
+
+    for (struct xlm__kept *k = d->kept; k && !rc; k = k->next)
+        rc = xlm__dest_relay(d, k->type, k->data, k->bytes);
+    return rc;
+}
+
+static int relay_pages(void *user, uint32_t type, size_t nr,
+                       const struct iovec *parts)
+{
+    struct xlm__dest *d = user;
+
+    return d->ts->ops->restore_record(d->ts, type, nr, parts);
+}
+
+static int open_sink(struct xlm__dest *d, uint32_t domid)
+{
+    if (d->offer.domain_type == XLM__WIRE_PV)
+        return xlm__sink_open_pv(d->hv, domid, d->offer.nr_pfns, relay_pages, d,
+                                 &d->sink);
+    return xlm__sink_open_hvm(d->hv, domid, d->offer.nr_pfns, &d->sink);
+}
+
+static uint32_t restore_flags(uint32_t build)
+{
+    uint32_t flags = 0;
+
+    if (build & XLM__BUILD_LEAVE_PAUSED)
+        flags |= XLM_F_LEAVE_PAUSED;
+    if (build & XLM__BUILD_NO_MONITOR)
+        flags |= XLM_F_NO_MONITOR;
+    if (build & XLM__BUILD_KEEP_DOMID)
+        flags |= XLM_F_KEEP_DOMID;
+    if (build & XLM__BUILD_DEBUG)
+        flags |= XLM_F_DEBUG;
+    return flags;
+}
+
+static int join(struct xlm__dest *d, struct xlm__link *l)
+{
+    struct xlm_session *s = d->s;
+    unsigned number = (unsigned)(l - s->links);
+    struct xlm__greeting theirs;
+    int rc;
+
+    rc = xlm__link_open(l, s, number);
+    if (!rc && (rc = read_greeting(l)))
+        return xlm__link_promote(l, s, rc);
+    if (!rc)
+        rc = answer(d, l, &s->greeting, &theirs);
+    if (rc)
+        return rc;
+    if (!xlm__greeting_may_join(&s->greeting, &theirs))
+        return XLM_FAIL(&s->err, XLM_ERR_STREAM,
+                        "%s: not of this session, or a wrong token",
+                        l->chan.name);
+    rc = xlm__stream_init_data(&l->stream, &l->chan, XLM_DESTINATION);
+    if (rc)
+        return xlm__link_promote(l, s, rc);
+    xlm__stream_limits(&l->stream, d->offer.nr_pfns,
+                       d->offer.domain_type == XLM__WIRE_PV);
+    return 0;
+}
+
+static int let_in(struct xlm__dest *d)
+{
+    struct xlm_session *s = d->s;
+    uint64_t deadline = xlm__deadline_ns(ARRIVAL_LIMIT_MS);
+    struct xlm__arrival a;
+    int rc;
+
+    while (s->nr_links <= d->offer.nr_data_channels) {
+        if (!xlm__deadline_left_ms(deadline))
+            return XLM_FAIL(&s->err, XLM_ERR_TIMEOUT,
+                            "%u of %u data channels arrived within %d s",
+                            s->nr_links - 1, d->offer.nr_data_channels,
+                            ARRIVAL_LIMIT_MS / 1000);
+        rc = xlm__session_check(s);
+        if (!rc)
+            rc = xlm__chan_poll(&xlm__session_control(s)->chan, 0);
+        if (rc > 0) /* nothing is due: it gave up, or it is gone */
+            return XLM_FAIL(&s->err, XLM_ERR_PEER,
+                            "source gave up before its data channels came");
+        if (!rc)
+            rc = xlm__rendezvous_accept(&s->err, &d->door, 200, &a);
+        if (rc < 0)
+            return rc;
+        if (!rc)
+            continue;
+        xlm__link_init(&s->links[s->nr_links], s, a.rfd, a.wfd, a.conn_fd);
+        s->links[s->nr_links].greeted = true;
+        memcpy(s->links[s->nr_links].greeting, a.greeting, sizeof(a.greeting));
+        s->nr_links++;
+    }
+    return 0;
+}
+
+static int open_channels(struct xlm__dest *d)
+{
+    int rc;
+
+    if (d->door.listen_fd >= 0) {
+        rc = let_in(d);
+        xlm__rendezvous_close(&d->door);
+        if (rc)
+            return rc;
+    }
+    for (unsigned i = 1; i < d->s->nr_links; i++) {
+        rc = join(d, &d->s->links[i]);
+        if (rc)
+            return rc;
+    }
+    return xlm__dest_data_start(d);
+}
+
+int xlm__dest_build(struct xlm__dest *d, uint32_t flags)
+{
+    struct xlm_session *s = d->s;
+    uint32_t domid;
+    int rc;
+
+    rc = d->ts->ops->lock(d->ts, d->config.uuid);
+    if (rc)
+        return rc;
+    d->locked = true;
+    d->build_flags = flags;
+    d->paused = flags & XLM__BUILD_LEAVE_PAUSED;
+    d->building = true;
+    rc = d->ts->ops->restore_begin(
+        d->ts, &d->config, restore_flags(flags),
+        d->offer.xen_major << 16 | (d->offer.xen_minor & 0xffff), &domid);
+    if (!rc)
+        rc = relay_kept(d);
+    if (!rc)
+        rc = d->ts->ops->restore_sync(d->ts);
+    if (!rc)
+        rc = open_sink(d, domid);
+    if (rc)
+        return rc;
+    pthread_mutex_lock(&s->lock);
+    s->domid = domid;
+    pthread_mutex_unlock(&s->lock);
+    rc = xlm__send_built(&xlm__session_control(s)->stream, domid);
+    if (!rc)
+        rc = open_channels(d);
+    if (!rc)
+        xlm__session_event(s, XLM__EV_BUILT);
+    return rc;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The guardian of a source: a process that outlives the worker.
+ *
+ * The worker writes a note into a pipe before each step that would have to be
+ * undone; a note is smaller than PIPE_BUF, so it arrives whole or not at all,
+ * and stays readable after the worker's death.  When the pipe closes, the last
+ * note says how far the worker got:
+ *
+ *   last note    who may run it   what the guardian does
+ *   -----------  ---------------  -------------------------------------------
+ *   (none) DONE  as it was        nothing
+ *   TRACKING     source           dirty logging off
+ *   SUSPENDING   source           the same; resume if it did suspend
+ *   RENAMED      source           the same; old name back
+ *   PERMITTED    unknown          nothing: it stays suspended until the peer
+ *                                 says what became of it
+ *   COMMITTED    destination      nothing; never resumes
+ *   RUNNING      destination      destroys the stale copy
+ */
+#ifndef XLM_ENGINE_GUARD_H
+#define XLM_ENGINE_GUARD_H
+
+#include "hv/hv.h"
+#include "toolstack/toolstack.h"
+
+enum xlm__guard_phase {
+    XLM__GUARD_NONE = 0,
+    XLM__GUARD_TRACKING,
+    XLM__GUARD_SUSPENDING,
+    XLM__GUARD_RENAMED,
+    XLM__GUARD_PERMITTED,
+    XLM__GUARD_COMMITTED,
+    XLM__GUARD_RUNNING,
+    XLM__GUARD_DONE,
+};
+
+struct xlm__guard_note {
+    uint32_t magic;
+    uint32_t phase; /* enum xlm__guard_phase */
+    uint32_t domid;
+    uint32_t device_model; /* 1: HVM, its qemu tracks dirty pages too */
+    unsigned char uuid[16];
+    char name[XLM_NAME_MAX];
+};
+
+/* fd 0: no guardian, does nothing.  Errors: SYSTEM (the guardian is gone). */
+int xlm__guard_tell(struct xlm__errslot *err, int fd,
+                    const struct xlm__guard_note *note,
+                    enum xlm__guard_phase phase);
+
+/* Read notes until end of file; *last_out is the last whole one. */
+int xlm__guard_listen(struct xlm__errslot *err, int fd,
+                      struct xlm__guard_note *last_out);
+
+/* Do what the table above says.  message: one line, "" if there was nothing
+ * to do. */
+int xlm__guard_undo(struct xlm__errslot *err, struct xlm__hv *hv,
+                    struct xlm__toolstack *t,
+                    const struct xlm__guard_note *last,
+                    enum xlm_owner *owner_out, char message[XLM_MESSAGE_MAX]);
+
+#endif /* XLM_ENGINE_GUARD_H */

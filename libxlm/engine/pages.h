@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The source's data channels: one thread each, all working on one round.
+ *
+ *   leader: begin(bitmap) ... poll() ... end()      next round
+ *   thread:   └─ take 2 MiB ranges until none is left ─ MARK ─┘
+ *
+ * A range is taken by one thread only, so no pfn travels twice in a round; the
+ * next round begins after the destination has confirmed the last, so no older
+ * copy can overtake a newer one.
+ */
+#ifndef XLM_ENGINE_PAGES_H
+#define XLM_ENGINE_PAGES_H
+
+#include "dom/dom.h"
+#include "engine/session.h"
+
+struct xlm__pages_pool;
+
+struct xlm__pages_job {
+    bool live;            /* the guest runs */
+    bool final;           /* the last round */
+    const uint64_t *todo; /* pfns to send; borrowed until end()              */
+    uint64_t *deferred;   /* set: could not travel now                       */
+    uint64_t *gone;       /* set: does not exist any more                    */
+};
+
+/* The data links of s must be open.  Starts the threads.
+ * Errors: NOMEM, SYSTEM. */
+int xlm__pages_open(struct xlm_session *s, struct xlm__dom *dom,
+                    struct xlm__pages_pool **out);
+/* Ends the threads, whatever they do; the session must be stopped, or no
+ * round be in progress.  NULL is allowed. */
+void xlm__pages_close(struct xlm__pages_pool *p);
+
+void xlm__pages_begin(struct xlm__pages_pool *p,
+                      const struct xlm__pages_job *job);
+/* True when every thread is done with the round (or has failed); waits at
+ * most timeout_ms.  *sent_out: pages sent so far in this round. */
+bool xlm__pages_poll(struct xlm__pages_pool *p, int timeout_ms,
+                     uint64_t *sent_out);
+/* After poll() said true: totals of the round.  A channel's failure is left in
+ * its link: *failed_out names it (xlm__link_promote()), else NULL. */
+int xlm__pages_end(struct xlm__pages_pool *p, struct xlm__round *total_out,
+                   struct xlm__link **failed_out);
+
+#endif /* XLM_ENGINE_PAGES_H */

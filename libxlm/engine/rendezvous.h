@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * How a data channel finds its session at the destination.
+ *
+ * Each ssh connection starts a process of its own.  The one whose greeting says
+ * "data" passes its two descriptors, and the greeting, over a unix socket
+ * named after the session to the process that holds the control channel, and
+ * stays alive until that has closed them (sshd takes its exit for the end).
+ *
+ *   ssh 1 ── process 1 (control, session) <──── unix socket ── process 2 ── ssh
+ * 2
+ */
+#ifndef XLM_ENGINE_RENDEZVOUS_H
+#define XLM_ENGINE_RENDEZVOUS_H
+
+#include <sys/un.h>
+
+#include "base/error.h"
+
+struct xlm__rendezvous {
+    int listen_fd; /* -1: closed */
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+};
+
+/* One channel as it was handed over; the caller owns all three descriptors.
+ * conn_fd must stay open as long as the channel is in use. */
+struct xlm__arrival {
+    int rfd, wfd, conn_fd;
+    unsigned char greeting[XLM_GREETING_BYTES];
+};
+
+/* Listen for the session's channels.  Only root can connect.
+ * Errors: SYSTEM. */
+int xlm__rendezvous_open(struct xlm__errslot *err,
+                         const unsigned char session[16],
+                         struct xlm__rendezvous *out);
+void xlm__rendezvous_close(struct xlm__rendezvous *r);
+
+/* 1 = a channel arrived, 0 = nobody within timeout_ms or a stranger that was
+ * turned away, negative = SYSTEM. */
+int xlm__rendezvous_accept(struct xlm__errslot *err, struct xlm__rendezvous *r,
+                           int timeout_ms, struct xlm__arrival *out);
+
+/* The other side: hand over and wait until the session is done with them.
+ * Errors: CHANNEL (no such session here within the limit), SYSTEM. */
+int xlm__rendezvous_join(struct xlm__errslot *err,
+                         const unsigned char session[16], int rfd, int wfd,
+                         const unsigned char greeting[XLM_GREETING_BYTES]);
+
+#endif /* XLM_ENGINE_RENDEZVOUS_H */

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The inside of a session: what both ends share.
+ *
+ * Threads: the one inside xlm_session_run() leads; source and destination each
+ * have one thread a data channel; the destination has one more that takes data
+ * channels in.  All of them end when stop_fd becomes readable.
+ * Lock order: see doc/ARCHITECTURE.md.
+ */
+#ifndef XLM_ENGINE_SESSION_H
+#define XLM_ENGINE_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/error.h"
+#include "chan/chan.h"
+#include "engine/fsm.h"
+#include "hv/hv.h"
+#include "stream/greeting.h"
+#include "stream/record.h"
+#include "toolstack/toolstack.h"
+
+#define XLM__LINKS_MAX (1 + XLM__CHANNELS_MAX) /* control and data */
+
+/* One channel with its record layer. */
+struct xlm__link {
+    struct xlm__errslot err; /* of this channel alone: the session's first   */
+                             /* error may come over another one              */
+    struct xlm__chan chan;
+    struct xlm__stream stream;
+    bool greeted; /* the peer's greeting was read before we got it           */
+    unsigned char greeting[XLM_GREETING_BYTES];
+    int rfd, wfd; /* until the channel is opened, then -1                    */
+    int conn_fd;  /* destination: keeps the joining process alive; or -1      */
+};
+
+struct xlm_session {
+    /* set once */
+    enum xlm_role role;
+    struct xlm_options opt; /* strings are ours */
+    struct xlm__errslot err;
+    struct xlm__greeting greeting; /* ours for control: has uuid and token   */
+    int stop_fd;                   /* eventfd: readable for ever once stopped */
+    bool own_backends;
+    struct xlm__hv *hv;
+    struct xlm__toolstack *toolstack;
+    uint64_t deadline_ns; /* of --timeout; 0 = none                         */
+
+    /* shared */
+    atomic_bool cancelled;
+    atomic_bool no_return; /* permission given: a cancel comes too late      */
+
+    /* under lock */
+    pthread_mutex_t lock;
+    enum xlm_state state;
+    enum xlm_owner owner;
+    struct xlm_stats stats;
+    uint32_t domid;
+    bool needs_monitor;
+
+    /* owned by the thread in xlm_session_run() */
+    struct xlm__flow flow;
+    struct xlm__link links[XLM__LINKS_MAX];
+    unsigned nr_links;
+    uint64_t begin_ns;
+};
+
+/* Tests bring their own; before xlm_session_run().  Borrowed. */
+void xlm__session_use(struct xlm_session *s, struct xlm__hv *hv,
+                      struct xlm__toolstack *t);
+/* Open the real ones unless given. */
+int xlm__session_backends(struct xlm_session *s);
+
+/* Make every thread of the session give up.  [any thread] */
+void xlm__session_stop(struct xlm_session *s);
+bool xlm__session_stopped(const struct xlm_session *s);
+
+/* Move on, and tell the log and the progress callback. */
+void xlm__session_event(struct xlm_session *s, enum xlm__event ev);
+void xlm__session_set_owner(struct xlm_session *s, enum xlm_owner owner);
+void xlm__session_progress(struct xlm_session *s);
+void xlm__session_finding(struct xlm_session *s, const struct xlm_finding *f);
+
+/* Run `change` on the stats under the lock. */
+#define XLM__STATS(s, statement)                                               \
+    do {                                                                       \
+        pthread_mutex_lock(&(s)->lock);                                        \
+        struct xlm_stats *st = &(s)->stats;                                    \
+        statement;                                                             \
+        pthread_mutex_unlock(&(s)->lock);                                      \
+    } while (0)
+
+/* CANCELLED or TIMEOUT (recorded) if the session should end now, else 0. */
+int xlm__session_check(struct xlm_session *s);
+
+/* Code with which the session ends: the recorded error, or rc. */
+int xlm__session_first_error(struct xlm_session *s, int rc);
+
+static inline struct xlm__link *xlm__session_control(struct xlm_session *s)
+{
+    return &s->links[0];
+}
+
+/* Take the descriptors; -1 for no conn_fd. */
+void xlm__link_init(struct xlm__link *l, struct xlm_session *s, int rfd,
+                    int wfd, int conn_fd);
+/* Make a channel of them.  number 0 is control. */
+int xlm__link_open(struct xlm__link *l, struct xlm_session *s, unsigned number);
+void xlm__link_close(struct xlm__link *l);
+/* Make the link's own error the session's. */
+int xlm__link_promote(struct xlm__link *l, struct xlm_session *s, int rc);
+
+/* The two halves of xlm_session_run(). */
+int xlm__source_run(struct xlm_session *s);
+int xlm__dest_run(struct xlm_session *s);
+
+#endif /* XLM_ENGINE_SESSION_H */

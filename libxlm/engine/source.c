@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#define XLM_MODULE "source"
+#include "engine/source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "util/clock.h"
+
+/* The destination ends its xl and destroys what it left. */
+#define ABORTED_MS 60000
+#define BYE_MS     10000
+
+/* ---- ending the conversation ---- */
+
+static int await_aborted(struct xlm__source *m, uint32_t limit_ms)
+{
+    struct xlm__stream *st = &xlm__session_control(m->s)->stream;
+    struct xlm__rec rec;
+    int rc;
+
+    st->chan->read_deadline_ns = xlm__deadline_ns(limit_ms);
+    do
+        rc = xlm__stream_read(st, &rec);
+    while (!rc && rec.type != XLM__REC_ABORTED);
+    st->chan->read_deadline_ns = 0;
+    return rc;
+}
+
+static void say_bye(struct xlm__source *m)
+{
+    struct xlm__stream *st = &xlm__session_control(m->s)->stream;
+    struct xlm__rec rec;
+
+    if (xlm__send_empty(st, XLM__REC_BYE))
+        return;
+    st->chan->read_deadline_ns = xlm__deadline_ns(BYE_MS);
+    while (!xlm__stream_read(st, &rec) && rec.type != XLM__REC_BYE)
+        ;
+}
+
+/* Tell the peer that it is over and wait until nothing is left there. */
+static void take_leave(struct xlm__source *m, int rc)
+{
+    struct xlm__stream *st = &xlm__session_control(m->s)->stream;
+    char text[XLM_MESSAGE_MAX];
+    enum xlm__flow_state state;
+
+    if (!st->flow)
+        return; /* never greeted */
+    state = xlm__flow_state(st->flow);
+    if (state == XLM__FLOW_CHECKED || state == XLM__FLOW_BLOCKED) {
+        say_bye(m);
+        return;
+    }
+    xlm__errslot_read(&m->s->err, text);
+    if (state != XLM__FLOW_ABORTING && state != XLM__FLOW_ABORTED &&
+        state != XLM__FLOW_NOT_RUNNING && xlm__send_abort(st, rc, text))
+        return;
+    if (state == XLM__FLOW_ABORTED || state == XLM__FLOW_NOT_RUNNING ||
+        !await_aborted(m, ABORTED_MS))
+        m->built = false;
+    if (m->built)
+        XLM_LOG(&m->s->err, WARN,
+                "%s did not confirm that nothing of %s is left there",
+                xlm__source_peer(m), m->config.name);
+    say_bye(m);
+}
+
+/* ---- undoing ---- */
+
+static void untrack(struct xlm__source *m)
+{
+    if (m->dirty)
+        m->dirty->ops->close(m->dirty);
+    m->dirty = NULL;
+    if (m->dm_logging && !m->ended)
+        m->ts->ops->dm_logdirty(m->ts, m->domid, false);
+    m->dm_logging = false;
+}
+
+/* The guest runs on here under its own name, as it did before. */
+static int run_on(struct xlm__source *m)
+{
+    char away[XLM_NAME_MAX + 16];
+    bool has = false;
+    int rc = 0, r = 0;
+
+    untrack(m);
+    if (m->suspended) {
+        rc = m->ts->ops->resume(m->ts, m->domid);
+        XLM_LOG(&m->s->err, INFO, "%s %s here", m->config.name,
+                rc ? "could not be resumed" : "was resumed");
+    }
+    if (m->unpaused)
+        r = m->hv->ops->pause(m->hv, m->domid);
+    if (m->renamed) {
+        snprintf(away, sizeof(away), "%s--migratedaway", m->config.name);
+        r = m->ts->ops->rename(m->ts, m->domid, away, m->config.name);
+    }
+    if (m->had_monitor && (m->suspended || m->may_suspend_later) &&
+        !m->ts->ops->has_monitor(m->ts, m->domid, &has) && !has) {
+        pthread_mutex_lock(&m->s->lock);
+        m->s->needs_monitor = true;
+        pthread_mutex_unlock(&m->s->lock);
+    }
+    if (!rc)
+        m->suspended = false;
+    return rc ? rc : r;
+}
+
+/* After PERMIT only the destination's word gives the domain back to us. */
+static bool is_ours(struct xlm__source *m)
+{
+    if (!m->permitted)
+        return true;
+    if (xlm__flow_state(&m->s->flow) == XLM__FLOW_ABORTED)
+        return true;
+    return xlm__flow_state(&m->s->flow) == XLM__FLOW_ABORTING &&
+           !await_aborted(m, ABORTED_MS);
+}
+
+static int unwind(struct xlm__source *m, int rc)
+{
+    struct xlm__chan *control = &xlm__session_control(m->s)->chan;
+
+    xlm__session_stop(m->s);
+    control->stop_fd = -1;
+    control->write_deadline_ns = xlm__deadline_ns(BYE_MS);
+    xlm__pages_close(m->pool);
+    m->pool = NULL;
+    if (!is_ours(m)) {
+        untrack(m);
+        xlm__session_set_owner(m->s, XLM_OWNER_UNKNOWN);
+        return XLM_ERR_UNDECIDED;
+    }
+    xlm__session_set_owner(m->s, XLM_OWNER_SOURCE);
+    if (m->locked && !m->ended && run_on(m))
+        return rc; /* the guardian is not told: it tries again */
+    take_leave(m, rc);
+    xlm__source_tell_guard(m, XLM__GUARD_DONE);
+    return rc;
+}
+
+/* ---- doing ---- */
+
+static int move(struct xlm__source *m)
+{
+    int rc;
+
+    rc = xlm__source_prepare(m);
+    if (!rc)
+        rc = xlm__source_greet(m);
+    if (!rc)
+        rc = xlm__source_preflight(m);
+    if (rc || (m->s->opt.flags & XLM_F_DRY_RUN))
+        return rc;
+    rc = xlm__source_build(m);
+    if (rc)
+        return rc;
+    xlm__session_event(m->s, XLM__EV_BUILT);
+    rc = xlm__source_precopy(m);
+    if (!rc)
+        rc = xlm__source_switchover(m);
+    return rc ? rc : xlm__source_permit(m);
+}
+
+static void dispose(struct xlm__source *m)
+{
+    xlm__pages_close(m->pool);
+    if (m->dirty)
+        m->dirty->ops->close(m->dirty);
+    if (m->dom)
+        m->dom->ops->close(m->dom);
+    if (m->locked)
+        m->ts->ops->unlock(m->ts);
+    xlm__config_free(&m->config);
+    xlm__findings_free(m->findings);
+    free(m->ram);
+    free(m->todo);
+    free(m->deferred);
+    free(m->gone);
+    free(m->there);
+    free(m);
+}
+
+int xlm__source_run(struct xlm_session *s)
+{
+    struct xlm__source *m = calloc(1, sizeof(*m));
+    int rc;
+
+    if (!m)
+        return XLM_FAIL(&s->err, XLM_ERR_NOMEM, "source of a migration");
+    m->s = s;
+    m->hv = s->hv;
+    m->ts = s->toolstack;
+    m->domid = s->opt.domid;
+    rc = move(m);
+    if (rc && rc != XLM_ERR_CLEANUP && rc != XLM_ERR_UNDECIDED)
+        rc = unwind(m, xlm__session_first_error(s, rc));
+    else if (rc == XLM_ERR_UNDECIDED)
+        rc = unwind(m, rc);
+    else if (s->opt.flags & XLM_F_DRY_RUN)
+        say_bye(m);
+    if (!rc || rc == XLM_ERR_CLEANUP)
+        xlm__source_tell_guard(m, XLM__GUARD_DONE);
+    dispose(m);
+    return rc;
+}

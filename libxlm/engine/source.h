@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The source's half of a migration, shared by the files source*.c.
+ *
+ *   source.c          the order of things, and undoing them
+ *   source_setup.c    lock, configuration, greeting, preflight, build
+ *   source_control.c  waiting for the peer's records
+ *   source_rounds.c   live rounds
+ *   source_switch.c   suspend, last round, state, permission
+ */
+#ifndef XLM_ENGINE_SOURCE_H
+#define XLM_ENGINE_SOURCE_H
+
+#include "dom/dom.h"
+#include "engine/guard.h"
+#include "engine/pages.h"
+#include "engine/policy.h"
+#include "engine/session.h"
+#include "mem/dirty.h"
+
+struct xlm__source {
+    struct xlm_session *s;
+    struct xlm__hv *hv;        /* = s->hv        */
+    struct xlm__toolstack *ts; /* = s->toolstack */
+    uint32_t domid;
+    struct xlm__dominfo info;
+    struct xlm__hostinfo host;
+    struct xlm__config config; /* the domain's own, as sent or compared     */
+    struct xlm__findings *findings;
+    struct xlm__checked peer; /* what the destination said of itself       */
+    struct xlm__agreement agreed;
+
+    struct xlm__dom *dom;
+    struct xlm__dirty *dirty;
+    struct xlm__pages_pool *pool;
+    struct xlm__policy policy;
+    /* bitmaps of dom->nr_pfns bits */
+    uint64_t *ram;      /* has memory, as of the last scan                   */
+    uint64_t *todo;     /* this round                                        */
+    uint64_t *deferred; /* could not travel, goes again                      */
+    uint64_t *gone;     /* vanished while we looked                          */
+    uint64_t *there;    /* the destination may have memory for               */
+    uint64_t nr_ram;
+    uint64_t round_began_ns;
+
+    /* what has to be undone */
+    struct xlm__guard_note note;
+    bool locked;
+    bool live; /* dirty pages were tracked */
+    bool dm_logging;
+    bool unpaused;  /* by us, so that it can suspend   */
+    bool suspended; /* by us                           */
+    bool renamed;
+    bool had_monitor;
+    bool may_suspend_later;
+    bool built;     /* the destination has something of the domain           */
+    bool permitted; /* PERMIT may have left this host                        */
+    bool ended;     /* the guest ended by itself or was destroyed            */
+
+    /* clocks, CLOCK_MONOTONIC of this host */
+    uint64_t suspend_asked_ns, suspended_ns, memory_done_ns, ready_ns,
+        permit_ns;
+    int64_t clock_offset_ns; /* destination's clock minus ours               */
+    uint64_t clock_error_ns;
+    bool clock_known;
+};
+
+/* Set up, up to a domain without memory at the destination. */
+int xlm__source_prepare(struct xlm__source *m);
+int xlm__source_greet(struct xlm__source *m);
+int xlm__source_preflight(struct xlm__source *m);
+int xlm__source_build(struct xlm__source *m);
+
+int xlm__source_precopy(struct xlm__source *m);
+int xlm__source_switchover(struct xlm__source *m);
+int xlm__source_permit(struct xlm__source *m);
+
+/* Send and wait for what `job` left to do; used live and at the end.
+ * meanwhile(m), if given, runs on this thread while the pages travel. */
+int xlm__source_round(struct xlm__source *m, bool final,
+                      int (*meanwhile)(struct xlm__source *m),
+                      struct xlm__round *total_out);
+
+/*
+ * The next record of the wanted type; its contents in *rec until the next
+ * call.  FINDINGs met on the way are told, ABORT is recorded as PEER.
+ * Gives up after limit_ms, when the session should end, or, while it runs,
+ * when the guest ends.
+ */
+int xlm__source_await(struct xlm__source *m, enum xlm__rec_type type,
+                      uint32_t limit_ms, struct xlm__rec *rec);
+/* Look without waiting: an ABORT, or the end of the channel, is an error. */
+int xlm__source_listen(struct xlm__source *m);
+/* After a failure on some channel: the peer may have said why. */
+int xlm__source_blame(struct xlm__source *m, struct xlm__link *failed, int rc);
+/* Has the guest ended, or did somebody else suspend or resume it?
+ * Errors: GUEST_ENDED, BUSY. */
+int xlm__source_guest(struct xlm__source *m);
+/* Relate the peer's clock to ours. */
+int xlm__source_clock(struct xlm__source *m);
+
+int xlm__source_tell_guard(struct xlm__source *m, enum xlm__guard_phase phase);
+/* Name of the peer for messages. */
+const char *xlm__source_peer(const struct xlm__source *m);
+
+#endif /* XLM_ENGINE_SOURCE_H */

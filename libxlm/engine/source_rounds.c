@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#define XLM_MODULE "source"
+#include "engine/source.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "util/bitmap.h"
+#include "util/clock.h"
+
+#define POLL_MS 100
+/* All pages of the round have been written: the peer only has to drain its
+ * channels. */
+#define ROUND_LIMIT_MS 120000
+
+/* Expected fixed part where no report of this peer is known: suspend, device
+ * hotplug and rebuild as first measured in the lab on PVH and HVM; the report
+ * says what it really was. */
+#define FIXED_MS    300
+#define FIXED_DM_MS 1000
+
+static uint64_t fixed_ms(const struct xlm__source *m)
+{
+    if (m->s->opt.fixed_pause_ms)
+        return m->s->opt.fixed_pause_ms;
+    return m->config.type == XLM__TYPE_HVM ? FIXED_DM_MS : FIXED_MS;
+}
+
+static void tell_sent(struct xlm__source *m, uint64_t sent)
+{
+    uint64_t us = (xlm__clock_ns() - m->round_began_ns) / XLM__NS_PER_US;
+
+    XLM__STATS(m->s, {
+        st->round_sent_pages = sent;
+        if (us > 100000)
+            st->bandwidth_bytes_s = sent * XLM__PAGE_SIZE * 1000000 / us;
+    });
+    xlm__session_progress(m->s);
+}
+
+/* Pages travel on the channels' threads; this one looks after the rest.
+ * rc: has something failed already? */
+static int attend(struct xlm__source *m, int rc)
+{
+    bool done = false;
+    uint64_t sent;
+
+    while (!done && !rc) {
+        done = xlm__pages_poll(m->pool, POLL_MS, &sent);
+        tell_sent(m, sent);
+        rc = xlm__session_check(m->s);
+        if (!rc)
+            rc = xlm__source_guest(m);
+        if (!rc)
+            rc = xlm__source_listen(m);
+    }
+    if (rc) { /* free the threads, then wait for them */
+        xlm__session_stop(m->s);
+        while (!xlm__pages_poll(m->pool, POLL_MS, &sent))
+            ;
+    }
+    return rc;
+}
+
+static void count_round(struct xlm__source *m, const struct xlm__round *total)
+{
+    uint64_t wire = 0;
+
+    for (unsigned i = 0; i < m->s->nr_links; i++)
+        wire += m->s->links[i].chan.written_bytes;
+    XLM__STATS(m->s, {
+        st->sent_pages += total->pages;
+        st->zero_pages += total->zero_pages;
+        st->wire_bytes = wire;
+    });
+}
+
+/* What the destination may have memory for and the source has not. */
+static int send_release(struct xlm__source *m)
+{
+    struct xlm__stream *control = &xlm__session_control(m->s)->stream;
+    struct xlm__extent extents[256];
+    uint64_t first = 0, nr, total = 0;
+    size_t n = 0;
+    int rc = 0;
+
+    xlm__bitmap_andnot(m->there, m->ram, m->dom->nr_pfns);
+    xlm__bitmap_or(m->there, m->gone, m->dom->nr_pfns);
+    while (!rc) {
+        nr = xlm__bitmap_next_range(m->there, m->dom->nr_pfns, first, &first);
+        if (n == 256 || (!nr && n)) {
+            rc = xlm__send_release(control, n, extents);
+            n = 0;
+        }
+        if (!nr)
+            break;
+        extents[n++] = (struct xlm__extent){ .first = first, .nr = nr };
+        total += nr;
+        first += nr;
+    }
+    if (total)
+        XLM_LOG(&m->s->err, INFO, "%" PRIu64 " pages released", total);
+    return rc;
+}
+
+static int finish_round(struct xlm__source *m, const struct xlm__round *head,
+                        struct xlm__round *total)
+{
+    struct xlm__stream *control = &xlm__session_control(m->s)->stream;
+    struct xlm__link *failed;
+    struct xlm__rec rec;
+    bool final = head->flags & XLM__ROUND_FINAL;
+    int rc;
+
+    rc = xlm__pages_end(m->pool, total, &failed);
+    if (rc)
+        return xlm__source_blame(m, failed, rc);
+    total->round = head->round;
+    total->flags = head->flags;
+    if (final)
+        rc = send_release(m);
+    if (!rc)
+        rc = xlm__send_round(control, XLM__REC_ROUND_END, total);
+    if (!rc)
+        rc = xlm__source_await(m, XLM__REC_ROUND_DONE, ROUND_LIMIT_MS, &rec);
+    if (!rc)
+        count_round(m, total);
+    return rc;
+}
+
+int xlm__source_round(struct xlm__source *m, bool final,
+                      int (*meanwhile)(struct xlm__source *m),
+                      struct xlm__round *total_out)
+{
+    struct xlm__round head = { .flags = final ? XLM__ROUND_FINAL : 0 };
+    const struct xlm__pages_job job = {
+        .live = !final,
+        .final = final,
+        .todo = m->todo,
+        .deferred = m->deferred,
+        .gone = m->gone,
+    };
+    int rc;
+
+    pthread_mutex_lock(&m->s->lock);
+    head.round = ++m->s->stats.round;
+    m->s->stats.round_sent_pages = 0;
+    m->s->stats.round_pages = xlm__bitmap_count(m->todo, m->dom->nr_pfns);
+    pthread_mutex_unlock(&m->s->lock);
+
+    m->round_began_ns = xlm__clock_ns();
+    rc = xlm__send_round(&xlm__session_control(m->s)->stream,
+                         XLM__REC_ROUND_BEGIN, &head);
+    if (rc)
+        return rc;
+    xlm__bitmap_or(m->there, m->todo, m->dom->nr_pfns);
+    xlm__bitmap_zero(m->gone, m->dom->nr_pfns);
+    xlm__pages_begin(m->pool, &job);
+    rc = attend(m, meanwhile ? meanwhile(m) : 0);
+    return rc ? rc : finish_round(m, &head, total_out);
+}
+
+/* ---- live rounds ---- */
+
+static void tell_round(struct xlm__source *m, const struct xlm__round_result *r,
+                       uint64_t zero_pages, enum xlm__reason reason)
+{
+    uint64_t us = r->duration_us ? r->duration_us : 1;
+    uint64_t predicted = xlm__policy_predict_us(&m->policy, r->dirty_pages);
+
+    XLM_LOG(&m->s->err, INFO,
+            "round %u: %" PRIu64 " pages (%" PRIu64 " zero) in %" PRIu64
+            " ms, %" PRIu64 " dirty, expected pause %" PRIu64 " ms: %s",
+            r->number, r->pages, zero_pages, us / 1000, r->dirty_pages,
+            predicted / 1000, xlm__policy_reason(reason));
+    XLM__STATS(m->s, {
+        st->dirty_rate_pages_s = r->dirty_pages * 1000000 / us;
+        st->bandwidth_bytes_s = r->pages * XLM__PAGE_SIZE * 1000000 / us;
+        st->expected_blackout_us = predicted;
+    });
+    xlm__session_progress(m->s);
+}
+
+static int refuse_goal(struct xlm__source *m, const struct xlm__round_result *r,
+                       enum xlm__reason reason)
+{
+    return XLM_FAIL(
+        &m->s->err, XLM_ERR_NOCONVERGE,
+        "%s: expected pause %" PRIu64 " ms after round %u, goal "
+        "%u ms; %s (%" PRIu64 " pages dirty, %" PRIu64 " sent per second)",
+        m->config.name,
+        xlm__policy_predict_us(&m->policy, r->dirty_pages) / 1000, r->number,
+        m->s->opt.downtime_ms, xlm__policy_reason(reason), r->dirty_pages,
+        xlm__policy_rate(&m->policy));
+}
+
+/* One live round and the decision; *over_out: switch over now. */
+static int live_round(struct xlm__source *m, bool *over_out)
+{
+    struct xlm__round_result r = { 0 };
+    struct xlm__round total;
+    enum xlm__decision decision;
+    enum xlm__reason reason;
+    int rc;
+
+    rc = xlm__source_round(m, false, NULL, &total);
+    if (rc)
+        return rc;
+    r.number = total.round;
+    r.pages = total.pages;
+    r.duration_us = (xlm__clock_ns() - m->round_began_ns) / XLM__NS_PER_US;
+    rc = m->dirty->ops->fetch(m->dirty, false, m->todo, &r.dirty_pages);
+    if (rc)
+        return rc;
+    decision = xlm__policy_decide(&m->policy, &r, &reason);
+    tell_round(m, &r, total.zero_pages, reason);
+    if (decision == XLM__DECIDE_ABORT)
+        return refuse_goal(m, &r, reason);
+    *over_out = decision == XLM__DECIDE_SWITCHOVER;
+    return 0;
+}
+
+static int alloc_maps(struct xlm__source *m)
+{
+    uint64_t **maps[] = { &m->ram, &m->todo, &m->deferred, &m->gone,
+                          &m->there };
+
+    for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++) {
+        *maps[i] = xlm__bitmap_alloc(m->dom->nr_pfns);
+        if (!*maps[i])
+            return XLM_FAIL(&m->s->err, XLM_ERR_NOMEM,
+                            "bitmap of %" PRIu64 " pages", m->dom->nr_pfns);
+    }
+    return 0;
+}
+
+static int start_tracking(struct xlm__source *m)
+{
+    int rc;
+
+    rc = xlm__source_tell_guard(m, XLM__GUARD_TRACKING);
+    if (!rc && m->config.type == XLM__TYPE_HVM) {
+        rc = m->ts->ops->dm_logdirty(m->ts, m->domid, true);
+        m->dm_logging = true;
+    }
+    if (!rc)
+        rc = xlm__dirty_open(m->dom, m->ram, &m->dirty);
+    return rc;
+}
+
+/* Nothing tells which pages are dirty: all of it travels in the pause. */
+static int announce_pause(struct xlm__source *m)
+{
+    uint64_t ms = xlm__policy_predict_us(&m->policy, m->nr_ram) / 1000;
+    uint32_t goal = m->s->opt.downtime_ms;
+    struct xlm_finding f = { .code = "no-log-dirty", .advice = "" };
+    char text[XLM_MESSAGE_MAX];
+
+    snprintf(text, sizeof(text),
+             "Xen here has no log-dirty mode for %s (PV without shadow "
+             "paging): it is suspended while all %" PRIu64
+             " MiB are copied, expected pause %" PRIu64 " ms",
+             m->config.name, m->nr_ram >> 8, ms);
+    f.message = text;
+    f.severity = XLM_FINDING_WARN;
+    if (goal && ms > goal && !(m->s->opt.flags & XLM_F_ALLOW_PAUSE)) {
+        f.severity = XLM_FINDING_BLOCK;
+        f.advice = "give --allow-pause to accept a longer pause";
+    }
+    xlm__session_finding(m->s, &f);
+    if (f.severity == XLM_FINDING_BLOCK)
+        return XLM_FAIL(&m->s->err, XLM_ERR_INCOMPATIBLE,
+                        "%s: expected pause %" PRIu64
+                        " ms exceeds the downtime goal of %u ms",
+                        m->config.name, ms, goal);
+    return 0;
+}
+
+static void announce_goal(struct xlm__source *m)
+{
+    if (xlm__policy_goal_unreachable(&m->policy))
+        XLM_LOG(&m->s->err, WARN,
+                "downtime goal of %u ms: the fixed part of the pause alone is "
+                "expected to be %" PRIu64
+                " ms; the goal is applied to the rest",
+                m->s->opt.downtime_ms, fixed_ms(m));
+}
+
+int xlm__source_precopy(struct xlm__source *m)
+{
+    bool over = false;
+    int rc;
+
+    xlm__policy_init(
+        &m->policy, m->s->opt.max_rounds ? m->s->opt.max_rounds : 30,
+        m->s->opt.downtime_ms * UINT64_C(1000), fixed_ms(m) * 1000);
+    XLM__STATS(m->s, st->fixed_pause_ms = (uint32_t)fixed_ms(m));
+    rc = alloc_maps(m);
+    if (!rc)
+        rc = m->dom->ops->ram(m->dom, m->ram, &m->nr_ram);
+    if (!rc)
+        rc = start_tracking(m);
+    if (rc)
+        return rc;
+    m->live = m->dirty->live;
+    XLM__STATS(m->s, {
+        st->live = m->live;
+        st->memory_pages = m->nr_ram;
+    });
+    if (!m->live)
+        return announce_pause(m);
+    announce_goal(m);
+    xlm__bitmap_copy(m->todo, m->ram, m->dom->nr_pfns);
+    while (!rc && !over)
+        rc = live_round(m, &over);
+    return rc;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#define XLM_MODULE "source"
+#include "engine/source.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "engine/host.h"
+#include "util/clock.h"
+#include "util/uuid.h"
+
+/* ssh may ask a person for a password. */
+#define GREETING_LIMIT_MS 120000
+#define CHECK_LIMIT_MS    120000
+/* xl may wait for memory to be ballooned out of dom0. */
+#define BUILD_LIMIT_MS 300000
+
+/* ---- what is to be moved ---- */
+
+static int find_domain(struct xlm__source *m)
+{
+    bool exists;
+    int rc;
+
+    rc = m->hv->ops->dominfo(m->hv, m->domid, &m->info, &exists);
+    if (rc)
+        return rc;
+    if (!exists)
+        return XLM_FAIL(&m->s->err, XLM_ERR_INVAL, "no domain %u on this host",
+                        m->domid);
+    return m->hv->ops->hostinfo(m->hv, &m->host);
+}
+
+static int take_config(struct xlm__source *m)
+{
+    const char *given = m->s->opt.config_json;
+    struct xlm__config other = { 0 };
+    int rc;
+
+    rc = m->ts->ops->config_get(m->ts, m->domid, &m->config);
+    if (rc || !given)
+        return rc;
+    rc = m->ts->ops->config_parse(m->ts, given, &other);
+    if (!rc && other.type != m->config.type)
+        rc = XLM_FAIL(&m->s->err, XLM_ERR_INVAL,
+                      "given configuration is for another type of guest than "
+                      "%s",
+                      m->config.name);
+    xlm__config_free(&other);
+    return rc;
+}
+
+int xlm__source_prepare(struct xlm__source *m)
+{
+    int rc;
+
+    rc = find_domain(m);
+    if (!rc)
+        rc = m->ts->ops->lock(m->ts, m->info.uuid);
+    if (rc)
+        return rc;
+    m->locked = true;
+    rc = take_config(m);
+    if (rc)
+        return rc;
+    m->note.domid = m->domid;
+    m->note.device_model = m->config.type == XLM__TYPE_HVM;
+    memcpy(m->note.uuid, m->info.uuid, 16);
+    snprintf(m->note.name, sizeof(m->note.name), "%s", m->config.name);
+    rc = xlm__dom_open(m->hv, &m->info, &m->dom);
+    if (!rc)
+        rc = m->ts->ops->has_monitor(m->ts, m->domid, &m->had_monitor);
+    XLM__STATS(m->s, st->memory_pages = m->info.tot_pages);
+    return rc;
+}
+
+/* ---- greeting ---- */
+
+int xlm__source_greet(struct xlm__source *m)
+{
+    struct xlm_session *s = m->s;
+    struct xlm__link *l = xlm__session_control(s);
+    char id[XLM__UUID_TEXT];
+    int rc;
+
+    rc = xlm__link_open(l, s, 0);
+    if (rc)
+        return rc;
+    l->chan.read_deadline_ns = xlm__deadline_ns(GREETING_LIMIT_MS);
+    rc = xlm__greeting_exchange(&l->chan, &s->greeting, NULL, &m->agreed);
+    l->chan.read_deadline_ns = 0;
+    if (rc)
+        return rc;
+    xlm__uuid_format(s->greeting.session, id);
+    XLM_LOG(&s->err, INFO, "session %s, stream version %u", id,
+            m->agreed.version);
+    return xlm__stream_init_control(&l->stream, &l->chan, XLM_SOURCE, &s->flow);
+}
+
+/* ---- preflight ---- */
+
+static int send_offer(struct xlm__source *m)
+{
+    struct xlm__offer o = {
+        .domid = m->domid,
+        .domain_type = (uint32_t)m->config.type,
+        .nr_pfns = m->dom->nr_pfns,
+        .memory_pages = m->info.tot_pages,
+        .nr_data_channels = m->s->nr_links > 1 ? m->s->nr_links - 1 : 1,
+        .flags = m->s->opt.flags & XLM_F_DRY_RUN ? XLM__OFFER_DRY_RUN : 0,
+        .xen_major = m->host.xen_major,
+        .xen_minor = m->host.xen_minor,
+    };
+
+    if (strlen(m->config.name) > XLM__DOMNAME_MAX)
+        return XLM_FAIL(&m->s->err, XLM_ERR_INVAL,
+                        "name %.32s... has %zu bytes, limit %u", m->config.name,
+                        strlen(m->config.name), XLM__DOMNAME_MAX);
+    memcpy(o.uuid, m->info.uuid, sizeof(o.uuid));
+    xlm__host_boot_id(o.boot_id);
+    snprintf(o.name, sizeof(o.name), "%s", m->config.name);
+    xlm__host_name(o.hostname, sizeof(o.hostname));
+    snprintf(o.xen_version, sizeof(o.xen_version), "%s", m->host.xen_version);
+    snprintf(o.xlm_version, sizeof(o.xlm_version), "%d.%d.%d",
+             XLM_VERSION_MAJOR, XLM_VERSION_MINOR, XLM_VERSION_PATCH);
+    return xlm__send_offer(&xlm__session_control(m->s)->stream, &o);
+}
+
+static int emit(void *user, uint32_t type, const void *body, size_t bytes)
+{
+    struct xlm__source *m = user;
+
+    return xlm__send_state(&xlm__session_control(m->s)->stream, type, body,
+                           bytes);
+}
+
+static int tell_own_findings(struct xlm__source *m)
+{
+    size_t nr;
+    int rc;
+
+    m->findings = xlm__findings_new();
+    if (!m->findings)
+        return XLM_FAIL(&m->s->err, XLM_ERR_NOMEM, "list of findings");
+    rc = m->ts->ops->check_source(m->ts, m->domid, &m->config, m->findings);
+    if (rc)
+        return rc;
+    nr = xlm__findings_count(m->findings);
+    for (size_t i = 0; i < nr; i++)
+        xlm__session_finding(m->s, xlm__findings_get(m->findings, i));
+    return 0;
+}
+
+static int ask_peer(struct xlm__source *m)
+{
+    struct xlm__stream *st = &xlm__session_control(m->s)->stream;
+    const char *json = m->s->opt.config_json;
+    struct xlm__rec rec;
+    int rc;
+
+    rc = send_offer(m);
+    if (!rc)
+        rc = xlm__send_config(st, json ? json : m->config.json);
+    if (!rc)
+        rc = m->dom->ops->emit_static(m->dom, emit, m);
+    if (!rc)
+        rc = xlm__send_empty(st, XLM__REC_CHECK);
+    if (!rc)
+        rc = xlm__source_await(m, XLM__REC_CHECKED, CHECK_LIMIT_MS, &rec);
+    if (!rc)
+        m->peer = rec.u.checked;
+    return rc;
+}
+
+int xlm__source_preflight(struct xlm__source *m)
+{
+    bool blocked;
+    int rc;
+
+    rc = tell_own_findings(m);
+    if (!rc)
+        rc = ask_peer(m);
+    if (rc)
+        return rc;
+    XLM_LOG(&m->s->err, INFO,
+            "destination %s: Xen %s, xlm %s, %" PRIu64 " MiB free",
+            m->peer.hostname, m->peer.xen_version, m->peer.xlm_version,
+            m->peer.free_pages >> 8);
+    blocked = xlm__findings_blocked(m->findings) ||
+              m->peer.verdict == XLM__VERDICT_BLOCKED;
+    if (blocked)
+        return XLM_FAIL(&m->s->err, XLM_ERR_INCOMPATIBLE,
+                        "%s cannot be moved to %s as things are: see the "
+                        "findings above",
+                        m->config.name, xlm__source_peer(m));
+    return 0;
+}
+
+/* ---- build ---- */
+
+static uint32_t build_flags(const struct xlm__source *m)
+{
+    static const struct {
+        uint32_t ours, wire;
+    } map[] = {
+        { XLM_F_LEAVE_PAUSED, XLM__BUILD_LEAVE_PAUSED },
+        { XLM_F_NO_MONITOR, XLM__BUILD_NO_MONITOR },
+        { XLM_F_KEEP_DOMID, XLM__BUILD_KEEP_DOMID },
+        { XLM_F_DEBUG, XLM__BUILD_DEBUG },
+    };
+    uint32_t flags = 0;
+
+    for (size_t i = 0; i < sizeof(map) / sizeof(*map); i++)
+        if (m->s->opt.flags & map[i].ours)
+            flags |= map[i].wire;
+    if (m->info.paused) /* arrives as it left */
+        flags |= XLM__BUILD_LEAVE_PAUSED;
+    return flags;
+}
+
+static int greet_data(struct xlm__source *m, unsigned number)
+{
+    struct xlm_session *s = m->s;
+    struct xlm__link *l = &s->links[number];
+    struct xlm__agreement agreed;
+    struct xlm__greeting g;
+    int rc;
+
+    rc = xlm__link_open(l, s, number);
+    if (rc)
+        return rc;
+    xlm__greeting_init(&g, XLM__KIND_DATA, XLM_SOURCE, (uint16_t)(number - 1));
+    memcpy(g.session, s->greeting.session, sizeof(g.session));
+    memcpy(g.token, s->greeting.token, sizeof(g.token));
+    l->chan.read_deadline_ns = xlm__deadline_ns(GREETING_LIMIT_MS);
+    rc = xlm__greeting_exchange(&l->chan, &g, NULL, &agreed);
+    l->chan.read_deadline_ns = 0;
+    if (!rc)
+        rc = xlm__stream_init_data(&l->stream, &l->chan, XLM_SOURCE);
+    if (rc)
+        return xlm__source_blame(m, l, rc);
+    xlm__stream_limits(&l->stream, m->dom->nr_pfns, !m->info.hvm);
+    return 0;
+}
+
+int xlm__source_build(struct xlm__source *m)
+{
+    struct xlm__rec rec;
+    int rc;
+
+    if (m->s->nr_links < 2)
+        return XLM_FAIL(&m->s->err, XLM_ERR_STATE,
+                        "session has no data channel");
+    rc = xlm__send_build(&xlm__session_control(m->s)->stream, build_flags(m));
+    if (rc)
+        return rc;
+    m->built = true;
+    rc = xlm__source_await(m, XLM__REC_BUILT, BUILD_LIMIT_MS, &rec);
+    if (rc)
+        return rc;
+    XLM_LOG(&m->s->err, INFO, "%s is domain %u at %s", m->config.name,
+            rec.u.built_domid, xlm__source_peer(m));
+    for (unsigned i = 1; i < m->s->nr_links; i++) {
+        rc = greet_data(m, i);
+        if (rc)
+            return rc;
+    }
+    XLM__STATS(m->s, st->channels = m->s->nr_links - 1);
+    rc = xlm__source_clock(m);
+    if (!rc)
+        rc = xlm__pages_open(m->s, m->dom, &m->pool);
+    return rc;
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#define XLM_MODULE "source"
+#include "engine/source.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "engine/watch.h"
+#include "util/bitmap.h"
+#include "util/clock.h"
+
+#define SUSPEND_MS 60000
+/* A back end that has not answered by then never will. */
+#define SETTLE_MS 20000
+/* Device model and hotplug scripts on a loaded host. */
+#define READY_MS 180000
+/* After the permission we wait long: giving up here is what hurts. */
+#define COMMIT_MS  60000
+#define RUNNING_MS 180000
+
+/* ---- suspend ---- */
+
+static int suspend(struct xlm__source *m)
+{
+    struct xlm__watch watch;
+    uint32_t limit = m->s->opt.suspend_timeout_ms;
+    int rc;
+
+    rc = xlm__source_tell_guard(m, XLM__GUARD_SUSPENDING);
+    if (rc)
+        return rc;
+    if (m->info.paused && (m->s->opt.flags & XLM_F_UNPAUSE_TO_SUSPEND)) {
+        rc = m->hv->ops->unpause(m->hv, m->domid);
+        if (rc)
+            return rc;
+        m->unpaused = true;
+    }
+    m->suspend_asked_ns = xlm__clock_ns();
+    xlm__watch_start(&watch, m->hv, m->domid, XLM__WATCH_SHUTDOWN);
+    rc = m->ts->ops->suspend(m->ts, m->domid, limit ? limit : SUSPEND_MS,
+                             &m->may_suspend_later);
+    m->suspended_ns = xlm__watch_end(&watch, xlm__clock_ns());
+    if (rc) {
+        m->ended = rc == XLM_ERR_GUEST_ENDED;
+        return rc;
+    }
+    m->suspended = true;
+    XLM__STATS(m->s, st->suspend_us = (m->suspended_ns - m->suspend_asked_ns) /
+                                      XLM__NS_PER_US);
+    XLM_LOG(&m->s->err, INFO, "suspended after %" PRIu64 " ms",
+            (m->suspended_ns - m->suspend_asked_ns) / XLM__NS_PER_MS);
+    return 0;
+}
+
+/* ---- last round ---- */
+
+/* What is still to be sent, now that nothing changes any more. */
+static int collect_rest(struct xlm__source *m)
+{
+    uint64_t nr = m->nr_ram;
+    int rc;
+
+    if (m->live) {
+        rc = m->dirty->ops->fetch(m->dirty, true, m->todo, &nr);
+        if (rc)
+            return rc;
+        xlm__bitmap_or(m->todo, m->deferred, m->dom->nr_pfns);
+    } else {
+        rc = m->dom->ops->ram(m->dom, m->ram, &m->nr_ram);
+        if (rc)
+            return rc;
+        xlm__bitmap_copy(m->todo, m->ram, m->dom->nr_pfns);
+    }
+    xlm__bitmap_zero(m->deferred, m->dom->nr_pfns);
+    nr = xlm__bitmap_count(m->todo, m->dom->nr_pfns);
+    XLM__STATS(m->s, st->predicted_blackout_us = xlm__policy_predict_us(
+                         &m->policy, nr));
+    XLM_LOG(&m->s->err, INFO, "last round: %" PRIu64 " pages", nr);
+    return 0;
+}
+
+/* The set of RAM pages again: ballooning may have changed it. */
+static int rescan(struct xlm__source *m)
+{
+    uint64_t *now = xlm__bitmap_alloc(m->dom->nr_pfns);
+    uint64_t missed;
+    int rc;
+
+    if (!now)
+        return XLM_FAIL(&m->s->err, XLM_ERR_NOMEM, "bitmap of memory");
+    rc = m->dom->ops->ram(m->dom, now, &m->nr_ram);
+    if (!rc) {
+        xlm__bitmap_copy(m->ram, now, m->dom->nr_pfns);
+        /* Xen logs a page that it adds as dirty, so none can be new to us. */
+        xlm__bitmap_andnot(now, m->there, m->dom->nr_pfns);
+        missed = xlm__bitmap_count(now, m->dom->nr_pfns);
+        if (missed)
+            rc = XLM_FAIL(
+                &m->s->err, XLM_ERR_INTERNAL,
+                "%s has %" PRIu64
+                " pages that were never reported dirty, first %#" PRIx64,
+                m->config.name, missed,
+                xlm__bitmap_next(now, m->dom->nr_pfns, 0));
+    }
+    free(now);
+    return rc;
+}
+
+/* While the last pages travel: what else has to be true of a still domain. */
+static int settle(struct xlm__source *m)
+{
+    int rc;
+
+    m->dirty->ops->close(m->dirty); /* fetched for the last time */
+    m->dirty = NULL;
+    rc = m->ts->ops->storage_settle(m->ts, m->hv, m->domid, &m->config,
+                                    SETTLE_MS);
+    return rc ? rc : rescan(m);
+}
+
+/* ---- state ---- */
+
+static int emit(void *user, uint32_t type, const void *body, size_t bytes)
+{
+    struct xlm__source *m = user;
+
+    return xlm__send_state(&xlm__session_control(m->s)->stream, type, body,
+                           bytes);
+}
+
+static int send_dm(struct xlm__source *m)
+{
+    struct xlm__blob blob = { 0 };
+    int rc;
+
+    rc = m->ts->ops->dm_state(m->ts, m->domid, &blob);
+    if (!rc && blob.data)
+        rc = xlm__send_dm_state(&xlm__session_control(m->s)->stream, blob.data,
+                                blob.bytes);
+    free(blob.data);
+    return rc;
+}
+
+static int send_xenstore(struct xlm__source *m)
+{
+    struct xlm__xsnodes list = { 0 };
+    struct xlm__node_ref *refs = NULL;
+    int rc;
+
+    rc = m->ts->ops->xenstore_collect(m->ts, m->domid, &list);
+    if (rc || !list.nr)
+        goto out;
+    refs = calloc(list.nr, sizeof(*refs));
+    if (!refs) {
+        rc = XLM_FAIL(&m->s->err, XLM_ERR_NOMEM, "%zu xenstore entries",
+                      list.nr);
+        goto out;
+    }
+    for (size_t i = 0; i < list.nr; i++)
+        refs[i] = (struct xlm__node_ref){ list.nodes[i].path,
+                                          list.nodes[i].perms,
+                                          list.nodes[i].value,
+                                          list.nodes[i].value_bytes };
+    rc = xlm__send_xenstore(&xlm__session_control(m->s)->stream, list.nr, refs);
+
+out:
+    free(refs);
+    xlm__xsnodes_free(&list);
+    return rc;
+}
+
+static int send_tail(struct xlm__source *m)
+{
+    int rc;
+
+    rc = m->dom->ops->emit_tail(m->dom, emit, m);
+    if (!rc)
+        rc = send_dm(m);
+    if (!rc)
+        rc = send_xenstore(m);
+    if (!rc)
+        rc = xlm__send_empty(&xlm__session_control(m->s)->stream,
+                             XLM__REC_TAIL_END);
+    return rc;
+}
+
+/* ---- while the destination rebuilds ---- */
+
+static int compare_config(struct xlm__source *m)
+{
+    struct xlm__config now = { 0 };
+    char diff[XLM_MESSAGE_MAX / 2] = "";
+    int rc;
+
+    rc = m->ts->ops->config_get(m->ts, m->domid, &now);
+    if (!rc)
+        rc = m->ts->ops->config_diff(m->ts, &m->config, &now, diff,
+                                     sizeof(diff));
+    if (!rc && diff[0])
+        rc = XLM_FAIL(&m->s->err, XLM_ERR_CHANGED,
+                      "%s was changed during its migration: %s", m->config.name,
+                      diff);
+    xlm__config_free(&now);
+    return rc;
+}
+
+static int give_up_name(struct xlm__source *m)
+{
+    char away[XLM_NAME_MAX + 16];
+    int rc;
+
+    rc = xlm__source_tell_guard(m, XLM__GUARD_RENAMED);
+    if (rc)
+        return rc;
+    m->renamed = true;
+    snprintf(away, sizeof(away), "%s--migratedaway", m->config.name);
+    return m->ts->ops->rename(m->ts, m->domid, m->config.name, away);
+}
+
+int xlm__source_switchover(struct xlm__source *m)
+{
+    struct xlm__round total;
+    struct xlm__rec rec;
+    int rc;
+
+    xlm__session_event(m->s, XLM__EV_SUSPEND);
+    rc = suspend(m);
+    if (!rc)
+        rc = collect_rest(m);
+    if (!rc)
+        rc = xlm__source_round(m, true, settle, &total);
+    if (rc)
+        return rc;
+    m->memory_done_ns = xlm__clock_ns();
+    XLM__STATS(m->s, st->last_round_us = (m->memory_done_ns - m->suspended_ns) /
+                                         XLM__NS_PER_US);
+    rc = send_tail(m);
+    if (!rc)
+        rc = compare_config(m);
+    if (!rc)
+        rc = give_up_name(m);
+    if (!rc)
+        rc = xlm__source_await(m, XLM__REC_READY, READY_MS, &rec);
+    m->ready_ns = xlm__clock_ns();
+    XLM__STATS(m->s, st->rebuild_us = (m->ready_ns - m->memory_done_ns) /
+                                      XLM__NS_PER_US);
+    return rc;
+}
+
+/* ---- permission ---- */
+
+static void measure(struct xlm__source *m, const struct xlm__running *r)
+{
+    int64_t there = (int64_t)r->unpaused_ns - m->clock_offset_ns;
+    int64_t blackout = there - (int64_t)m->suspended_ns;
+    int64_t start = there - (int64_t)m->permit_ns;
+
+    if (r->flags & XLM__RUNNING_PAUSED) /* it never was to run yet */
+        return;
+    XLM__STATS(m->s, {
+        st->blackout_us = blackout > 0 ? (uint64_t)blackout / 1000 : 0;
+        st->start_us = start > 0 ? (uint64_t)start / 1000 : 0;
+    });
+    XLM_LOG(&m->s->err, INFO, "blackout %" PRId64 " ms, +- %" PRIu64 " ms",
+            blackout / 1000000, m->clock_error_ns / XLM__NS_PER_MS);
+}
+
+/* Nobody can stop it any more; false if somebody already has. */
+static bool pass_point_of_no_return(struct xlm__source *m)
+{
+    atomic_store(&m->s->no_return, true);
+    if (atomic_load(&m->s->cancelled)) {
+        atomic_store(&m->s->no_return, false);
+        return false;
+    }
+    xlm__session_control(m->s)->chan.stop_fd = -1;
+    return true;
+}
+
+static int destroy_copy(struct xlm__source *m)
+{
+    int rc = m->ts->ops->destroy(m->ts, m->domid);
+
+    if (rc)
+        return XLM_ERR_CLEANUP;
+    m->suspended = m->renamed = false;
+    return 0;
+}
+
+static void await_gap(struct xlm__source *m)
+{
+    struct xlm__stream *stream = &xlm__session_control(m->s)->stream;
+    struct xlm__chan *c = stream->chan;
+    struct xlm__rec rec;
+
+    c->read_deadline_ns = xlm__deadline_ns(30000);
+    while (!xlm__stream_read(stream, &rec)) {
+        if (rec.type == XLM__REC_GUEST_GAP)
+            XLM__STATS(m->s, st->guest_gap_us = rec.u.gap_us);
+        if (rec.type == XLM__REC_BYE)
+            break;
+    }
+}
+
+/* Contact was lost after PERMIT: nobody here may decide. */
+static int undecided(struct xlm__source *m)
+{
+    xlm__session_set_owner(m->s, XLM_OWNER_UNKNOWN);
+    return XLM_ERR_UNDECIDED;
+}
+
+/* It owns the domain, but never said that it runs. */
+static int unknown_there(struct xlm__source *m)
+{
+    m->permitted = false;
+    XLM_LOG(&m->s->err, WARN,
+            "%s took %s over, but contact was lost before it said that it "
+            "runs: the copy here stays suspended",
+            xlm__source_peer(m), m->config.name);
+    return XLM_ERR_CLEANUP;
+}
+
+static int finish_move(struct xlm__source *m, const struct xlm__running *r)
+{
+    struct xlm__running running = *r;
+    int rc, told;
+
+    told = xlm__source_tell_guard(m, XLM__GUARD_RUNNING);
+    (void)told; /* the guardian only finishes what we do now */
+    measure(m, &running);
+    rc = destroy_copy(m);
+    await_gap(m);
+    xlm__send_empty(&xlm__session_control(m->s)->stream, XLM__REC_BYE);
+    return rc;
+}
+
+int xlm__source_permit(struct xlm__source *m)
+{
+    struct xlm__stream *control = &xlm__session_control(m->s)->stream;
+    struct xlm__rec rec;
+    int rc;
+
+    rc = xlm__source_guest(m);
+    if (!rc)
+        rc = xlm__source_listen(m);
+    if (!rc && !pass_point_of_no_return(m))
+        rc = xlm__session_check(m->s);
+    if (!rc)
+        rc = xlm__source_tell_guard(m, XLM__GUARD_PERMITTED);
+    if (rc)
+        return rc;
+    m->permitted = true;
+    m->permit_ns = xlm__clock_ns();
+    rc = xlm__send_empty(control, XLM__REC_PERMIT);
+    if (!rc)
+        rc = xlm__source_await(m, XLM__REC_COMMIT, COMMIT_MS, &rec);
+    if (rc)
+        return rc == XLM_ERR_PEER ? rc : undecided(m);
+    xlm__session_set_owner(m->s, XLM_OWNER_DESTINATION);
+    rc = xlm__source_tell_guard(m, XLM__GUARD_COMMITTED);
+    if (!rc)
+        rc = xlm__source_await(m, XLM__REC_RUNNING, RUNNING_MS, &rec);
+    if (!rc)
+        return finish_move(m, &rec.u.running);
+    return m->permitted ? unknown_there(m) : rc;
+}

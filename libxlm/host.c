@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Public functions that need no session. */
+#include "config.h"
+
+#define XLM_MODULE "host"
+#include "libxlm.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/options.h"
+#include "chan/chan.h"
+#include "engine/guard.h"
+#include "engine/rendezvous.h"
+#include "stream/greeting.h"
+#include "toolstack/toolstack.h"
+#include "util/clock.h"
+
+#define GREETING_LIMIT_MS 30000
+
+_Static_assert(XLM_GREETING_BYTES == XLM__GREETING_BYTES,
+               "the public header says how long a greeting is");
+
+/* Hypervisor and toolstack outside of a session. */
+struct backends {
+    struct xlm__errslot err;
+    struct xlm__hv *hv;
+    struct xlm__toolstack *ts;
+};
+
+static int backends_open(struct backends *b, const struct xlm_options *opt)
+{
+    struct xlm__toolstack_params p = { .stop_fd = -1, .record_fd = -1 };
+    int rc;
+
+    xlm__errslot_init(&b->err, opt ? opt->log : NULL, opt ? opt->user : NULL,
+                      XLM_LOG_DEBUG);
+    b->hv = NULL;
+    b->ts = NULL;
+    rc = xlm__hv_open_xen(&b->err, &b->hv);
+    if (rc)
+        return rc;
+    p.err = &b->err;
+    p.hv = b->hv;
+    p.xl_path = opt ? opt->xl_path : XLM_REAL_XL;
+    return xlm__toolstack_open_libxl(&p, &b->ts);
+}
+
+/* Gives back rc, and in message_out the first error if there was one. */
+static int backends_close(struct backends *b, struct xlm_options *opt, int rc,
+                          char message_out[XLM_MESSAGE_MAX])
+{
+    if (rc)
+        xlm__errslot_read(&b->err, message_out);
+    if (b->ts)
+        b->ts->ops->close(b->ts);
+    if (b->hv)
+        b->hv->ops->close(b->hv);
+    xlm__errslot_destroy(&b->err);
+    if (opt)
+        xlm__options_free(opt);
+    return rc;
+}
+
+int xlm_guard(int fd, const struct xlm_options *opt, enum xlm_owner *owner_out,
+              char message_out[XLM_MESSAGE_MAX])
+{
+    struct xlm__guard_note last;
+    struct xlm_options known;
+    struct backends b = { .hv = NULL };
+    int rc;
+
+    message_out[0] = '\0';
+    rc = xlm__options_copy(&known, opt, XLM_DESTINATION, message_out);
+    if (rc)
+        return rc;
+    xlm__errslot_init(&b.err, known.log, known.user, XLM_LOG_DEBUG);
+    rc = xlm__guard_listen(&b.err, fd, &last);
+    if (rc)
+        return backends_close(&b, &known, rc, message_out);
+    *owner_out = XLM_OWNER_SOURCE;
+    if (last.phase == XLM__GUARD_NONE || last.phase == XLM__GUARD_DONE)
+        return backends_close(&b, &known, 0, message_out);
+    xlm__errslot_destroy(&b.err);
+    rc = backends_open(&b, &known);
+    if (!rc)
+        rc = xlm__guard_undo(&b.err, b.hv, b.ts, &last, owner_out, message_out);
+    return backends_close(&b, &known, rc, message_out);
+}
+
+int xlm_monitor(uint32_t *domid, const struct xlm_options *opt,
+                char message_out[XLM_MESSAGE_MAX])
+{
+    struct xlm_options known;
+    struct backends b = { .hv = NULL };
+    int rc;
+
+    message_out[0] = '\0';
+    rc = xlm__options_copy(&known, opt, XLM_DESTINATION, message_out);
+    if (rc)
+        return rc;
+    xlm__errslot_init(&b.err, known.log, known.user, XLM_LOG_DEBUG);
+    rc = xlm__toolstack_monitor(&b.err, domid);
+    return backends_close(&b, &known, rc, message_out);
+}
+
+int xlm_domain_find(const char *name_id_or_uuid, uint32_t *domid_out,
+                    char name_out[XLM_NAME_MAX],
+                    char message_out[XLM_MESSAGE_MAX])
+{
+    struct backends b;
+    int rc;
+
+    message_out[0] = '\0';
+    rc = backends_open(&b, NULL);
+    if (!rc)
+        rc = b.ts->ops->find(b.ts, name_id_or_uuid, domid_out, name_out);
+    return backends_close(&b, NULL, rc, message_out);
+}
+
+/* The descriptors stay the caller's, so the channel gets copies. */
+static int read_greeting(struct xlm__errslot *err, int rfd, int wfd,
+                         unsigned char greeting[XLM_GREETING_BYTES])
+{
+    struct xlm__chan c = { .rfd = -1, .wfd = -1 };
+    int r = fcntl(rfd, F_DUPFD_CLOEXEC, 3);
+    int w = fcntl(wfd, F_DUPFD_CLOEXEC, 3);
+    int rc;
+
+    if (r < 0 || w < 0)
+        rc = XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "copy descriptors %d, %d", rfd,
+                            wfd);
+    else
+        rc = xlm__chan_init(&c, err, r, w, -1, "new channel");
+    if (rc) {
+        if (r >= 0)
+            close(r);
+        if (w >= 0)
+            close(w);
+        return rc;
+    }
+    c.read_deadline_ns = xlm__deadline_ns(GREETING_LIMIT_MS);
+    rc = xlm__greeting_read(&c, greeting);
+    xlm__chan_close(&c);
+    return rc;
+}
+
+int xlm_channel_join(int rfd, int wfd,
+                     unsigned char greeting_out[XLM_GREETING_BYTES],
+                     char message_out[XLM_MESSAGE_MAX])
+{
+    struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
+    struct xlm__greeting g;
+    int rc;
+
+    message_out[0] = '\0';
+    rc = read_greeting(&err, rfd, wfd, greeting_out);
+    if (rc) {
+        xlm__errslot_read(&err, message_out);
+        return rc;
+    }
+    rc = xlm__greeting_decode(greeting_out, &g, message_out);
+    if (rc || g.kind == XLM__KIND_CONTROL)
+        return rc;
+    rc = xlm__rendezvous_join(&err, g.session, rfd, wfd, greeting_out);
+    xlm__errslot_read(&err, message_out);
+    return rc ? rc : 1;
+}
