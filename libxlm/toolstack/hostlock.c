@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "toolstack/hostlock.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/uuid.h"
+
+#define XLM_MODULE "lock"
+
+#define TRIES 16
+
+static void lock_path(char *path, size_t bytes, const char *dir,
+                      const unsigned char uuid[16])
+{
+    char text[XLM__UUID_TEXT];
+
+    xlm__uuid_format(uuid, text);
+    snprintf(path, bytes, "%s/xlm-%s.lock", dir, text);
+}
+
+static long holder(int fd)
+{
+    char text[32] = "";
+
+    if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
+        return 0;
+    return strtol(text, NULL, 10);
+}
+
+static int fail_busy(struct xlm__errslot *err, const char *path, int fd)
+{
+    const long pid = holder(fd);
+
+    if (pid > 0)
+        return XLM_FAIL(err, XLM_ERR_BUSY,
+                        "%s: process %ld is migrating this domain", path, pid);
+    return XLM_FAIL(err, XLM_ERR_BUSY,
+                    "%s: another process is migrating this domain", path);
+}
+
+static void write_pid(int fd)
+{
+    /* Only to tell people: the lock is what counts. */
+    if (ftruncate(fd, 0) || dprintf(fd, "%ld\n", (long)getpid()) < 0)
+        return;
+}
+
+/* The previous holder may have removed the name between our open and lock. */
+static bool still_named(int fd, const char *path)
+{
+    struct stat ours;
+    struct stat named;
+
+    return !fstat(fd, &ours) && !stat(path, &named) &&
+           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+int xlm__hostlock_take(struct xlm__errslot *err, const char *dir,
+                       const unsigned char uuid[16], struct xlm__hostlock *l)
+{
+    lock_path(l->path, sizeof(l->path), dir, uuid);
+    for (int i = 0; i < TRIES; i++) {
+        int fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        int rc;
+
+        if (fd < 0)
+            return XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "open %s", l->path);
+        if (flock(fd, LOCK_EX | LOCK_NB)) {
+            rc = errno == EWOULDBLOCK
+                     ? fail_busy(err, l->path, fd)
+                     : XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "lock %s", l->path);
+            close(fd);
+            return rc;
+        }
+        if (still_named(fd, l->path)) {
+            write_pid(fd);
+            l->fd = fd;
+            return 0;
+        }
+        close(fd);
+    }
+    return XLM_FAIL(err, XLM_ERR_BUSY, "%s: removed by others %d times",
+                    l->path, TRIES);
+}
+
+void xlm__hostlock_drop(struct xlm__hostlock *l)
+{
+    if (l->fd < 0)
+        return;
+    unlink(l->path);
+    close(l->fd);
+    l->fd = -1;
+}
+
+bool xlm__hostlock_held(const char *dir, const unsigned char uuid[16])
+{
+    char path[128];
+    bool held;
+    int fd;
+
+    lock_path(path, sizeof(path), dir, uuid);
+    fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return false;
+    held = flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+    close(fd);
+    return held;
+}
