@@ -65,6 +65,9 @@ struct xlm__toolstack;
 
 struct xlm__toolstack_ops {
     void (*close)(struct xlm__toolstack *t);
+    /* A domain but dom0, by name, decimal id or uuid.  Errors: INVAL. */
+    int (*find)(struct xlm__toolstack *t, const char *what, uint32_t *domid_out,
+                char name_out[XLM_NAME_MAX]);
 
     /* ---------------- source ---------------- */
     /* Configuration as it is now (libxl_retrieve_domain_configuration). */
@@ -111,8 +114,8 @@ struct xlm__toolstack_ops {
     /* As check_source, for a domain that would arrive here.  memory_pages
      * counts what it would need. */
     int (*check_destination)(struct xlm__toolstack *t, struct xlm__hv *hv,
-                             const struct xlm__config *c,
-                             uint64_t memory_pages, struct xlm__findings *f);
+                             const struct xlm__config *c, uint64_t memory_pages,
+                             struct xlm__findings *f);
     /* Parse and check what the peer sent into *out (name, uuid, type...). */
     int (*config_parse)(struct xlm__toolstack *t, const char *json,
                         struct xlm__config *out);

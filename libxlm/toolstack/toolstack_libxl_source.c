@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is done to a domain at the source, except suspending it. */
+#include "config.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "toolstack/findmonitor.h"
+#include "toolstack/qmp.h"
+#include "toolstack/storage.h"
+#include "toolstack/toolstack_libxl.h"
+#include "toolstack/vbd.h"
+#include "toolstack/xlstream.h"
+#include "util/clock.h"
+
+#define XLM_MODULE "source"
+
+/* libxl's own names (libxl_internal.h, libxl_qmp.c). */
+#define QMP_SOCKET "/run/xen/qmp-libxl-%u"
+#define DM_SAVE    "/var/lib/xen/qemu-save.%u"
+
+static int domain_type(struct xlm__ts *ts, uint32_t domid,
+                       libxl_domain_type *out)
+{
+    libxl_dominfo info;
+    int rc;
+
+    libxl_dominfo_init(&info);
+    rc = libxl_domain_info(ts->ctx, &info, domid);
+    *out = info.domain_type;
+    libxl_dominfo_dispose(&info);
+    if (rc)
+        return TS_FAIL(ts, XLM_ERR_TOOLSTACK, rc, "ask about domain %u", domid);
+    return 0;
+}
+
+static int qmp(struct xlm__ts *ts, uint32_t domid, const char *command,
+               const char *arguments)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), QMP_SOCKET, domid);
+    return xlm__qmp_command(ts->base.err, path, command, arguments,
+                            XLM__QMP_TIMEOUT_MS);
+}
+
+int xlm__ts_dm_logdirty(struct xlm__toolstack *t, uint32_t domid, bool on)
+{
+    struct xlm__ts *ts = xlm__ts(t);
+    libxl_domain_type type;
+    int rc = domain_type(ts, domid, &type);
+
+    if (rc || type != LIBXL_DOMAIN_TYPE_HVM)
+        return rc;
+    return qmp(ts, domid, "xen-set-global-dirty-log",
+               on ? "{\"enable\":true}" : "{\"enable\":false}");
+}
+
+static int has_qdisk(struct xlm__ts *ts, uint32_t domid, bool *out)
+{
+    struct xlm__vbd *list = NULL;
+    size_t nr = 0;
+    int rc = xlm__vbd_list(ts->base.err, ts->xs, domid, &list, &nr);
+
+    *out = false;
+    for (size_t i = 0; i < nr && !rc; i++)
+        *out |= !strcmp(list[i].kind, "qdisk");
+    free(list);
+    return rc;
+}
+
+/*
+ * storage_settle() stops the qemu that serves a PV or PVH domain's disks;
+ * libxl knows nothing of that.  "cont" does no harm to one that runs, so this
+ * needs no memory of who stopped it, which the guardian would not have.
+ */
+static void qdisk_cont(struct xlm__ts *ts, uint32_t domid)
+{
+    libxl_domain_type type;
+    bool qdisk;
+
+    if (domain_type(ts, domid, &type) || type == LIBXL_DOMAIN_TYPE_HVM ||
+        has_qdisk(ts, domid, &qdisk) || !qdisk)
+        return;
+    (void)qmp(ts, domid, "cont", NULL);
+}
+
+/* libxl leaves what it saved for a stream that was never written. */
+static void remove_dm_save(uint32_t domid)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), DM_SAVE, domid);
+    (void)unlink(path);
+}
+
+int xlm__ts_resume(struct xlm__toolstack *t, uint32_t domid)
+{
+    struct xlm__ts *ts = xlm__ts(t);
+    int rc;
+
+    qdisk_cont(ts, domid);
+    /* 1: the guest learns that the suspend was cancelled and goes on with its
+     * devices as they are.  Continues an HVM domain's qemu, too. */
+    rc = libxl_domain_resume(ts->ctx, domid, 1, NULL);
+    remove_dm_save(domid);
+    if (rc)
+        return TS_FAIL(ts, XLM_ERR_TOOLSTACK, rc, "resume domain %u", domid);
+    return 0;
+}
+
+int xlm__ts_destroy(struct xlm__toolstack *t, uint32_t domid)
+{
+    struct xlm__ts *ts = xlm__ts(t);
+    int rc = libxl_domain_destroy(ts->ctx, domid, NULL);
+
+    remove_dm_save(domid);
+    if (rc && rc != ERROR_DOMAIN_NOTFOUND)
+        return TS_FAIL(ts, XLM_ERR_TOOLSTACK, rc, "destroy domain %u", domid);
+    return 0;
+}
+
+int xlm__ts_rename(struct xlm__toolstack *t, uint32_t domid, const char *from,
+                   const char *to)
+{
+    struct xlm__ts *ts = xlm__ts(t);
+    char *name = libxl_domid_to_name(ts->ctx, domid);
+    const bool is_it = name && !strcmp(name, from);
+    int rc;
+
+    free(name);
+    if (!is_it)
+        return 0;
+    rc = libxl_domain_rename(ts->ctx, domid, from, to);
+    if (rc)
+        return TS_FAIL(ts, XLM_ERR_TOOLSTACK, rc,
+                       "rename domain %u from %s to %s", domid, from, to);
+    return 0;
+}
+
+static int read_file(struct xlm__ts *ts, const char *path, int fd,
+                     struct xlm__blob *out)
+{
+    struct stat st;
+    size_t at = 0;
+    char *data;
+
+    if (fstat(fd, &st))
+        return XLM_FAIL_ERRNO(ts->base.err, XLM_ERR_DEVICE, "stat %s", path);
+    if (st.st_size <= 0 || st.st_size > XLM__LIBXL_DM_MAX)
+        return XLM_FAIL(ts->base.err, XLM_ERR_DEVICE,
+                        "%s: %lld bytes, limit %u", path, (long long)st.st_size,
+                        XLM__LIBXL_DM_MAX);
+    data = malloc((size_t)st.st_size);
+    if (!data)
+        return XLM_FAIL(ts->base.err, XLM_ERR_NOMEM, "%s: %lld bytes", path,
+                        (long long)st.st_size);
+    while (at < (size_t)st.st_size) {
+        ssize_t r = read(fd, data + at, (size_t)st.st_size - at);
+
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r <= 0) {
+            free(data);
+            return XLM_FAIL_ERRNO(ts->base.err, XLM_ERR_DEVICE,
+                                  "read %s: %zu bytes of %lld", path, at,
+                                  (long long)st.st_size);
+        }
+        at += (size_t)r;
+    }
+    out->data = data;
+    out->bytes = at;
+    return 0;
+}
+
+int xlm__ts_dm_state(struct xlm__toolstack *t, uint32_t domid,
+                     struct xlm__blob *out)
+{
+    struct xlm__ts *ts = xlm__ts(t);
+    libxl_domain_type type;
+    char path[64];
+    int rc;
+    int fd;
+
+    *out = (struct xlm__blob){ 0 };
+    rc = domain_type(ts, domid, &type);
+    if (rc || type != LIBXL_DOMAIN_TYPE_HVM)
+        return rc;
+    snprintf(path, sizeof(path), DM_SAVE, domid);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return XLM_FAIL_ERRNO(ts->base.err, XLM_ERR_DEVICE,
+                              "device model state of domain %u: open %s", domid,
+                              path);
+    rc = read_file(ts, path, fd, out);
+    close(fd);
+    if (!rc)
+        remove_dm_save(domid);
+    return rc;
+}
+
+/*
+ * Order matters: requests answered first, then qemu's caches ("stop" drains
+ * and flushes every image, again even if the guest was stopped before), then
+ * the kernel's.
+ */
+int xlm__ts_storage_settle(struct xlm__toolstack *t, struct xlm__hv *hv,
+                           uint32_t domid, const struct xlm__config *c,
+                           uint32_t timeout_ms)
+{
+    struct xlm__ts *ts = xlm__ts(t);
+    const struct xlm__storage_params p = {
+        .err = t->err,
+        .xs = ts->xs,
+        .hv = hv,
+        .domid = domid,
+        .timeout_ms = timeout_ms,
+        .stop_fd = t->stop_fd,
+    };
+    bool qdisk = false;
+    int rc;
+
+    (void)c;
+    rc = xlm__storage_drain(&p, &qdisk);
+    if (!rc && qdisk)
+        rc = qmp(ts, domid, "stop", NULL);
+    if (!rc)
+        rc = xlm__storage_flush(&p);
+    return rc;
+}
+
+int xlm__ts_has_monitor(struct xlm__toolstack *t, uint32_t domid, bool *out)
+{
+    struct xlm__ts *ts = xlm__ts(t);
+    char *name = libxl_domid_to_name(ts->ctx, domid);
+
+    if (!name)
+        return TS_FAIL(ts, XLM_ERR_TOOLSTACK, ERROR_DOMAIN_NOTFOUND,
+                       "name of domain %u", domid);
+    *out = xlm__find_monitor("/proc", name);
+    free(name);
+    return 0;
+}
+
+static bool read_gap(struct xlm__ts *ts, uint32_t domid, uint64_t *us_out)
+{
+    char *text = xlm__ts_read(ts, "/local/domain/%u/data/xlm/gap-ms", domid);
+    unsigned long ms;
+    char *end;
+    bool ok;
+
+    if (!text)
+        return false;
+    errno = 0;
+    ms = strtoul(text, &end, 10);
+    /* The guest writes what it likes; a day is more than any pause. */
+    ok = !errno && end != text && !*end && text[0] != '-' && ms < 86400000;
+    free(text);
+    *us_out = ms * 1000;
+    return ok;
+}
+
+/*
+ * The node does not travel, so what is there was written here.  The guest may
+ * write once before it has noticed the gap itself: a little longer is looked,
+ * and the longest counts.
+ */
+#define GAP_SETTLE_MS 2500
+#define GAP_POLL_MS   100
+
+int xlm__ts_guest_gap(struct xlm__toolstack *t, uint32_t domid,
+                      uint32_t timeout_ms, uint64_t *gap_us_out)
+{
+    uint64_t until = xlm__clock_ns() + timeout_ms * XLM__NS_PER_MS;
+    bool seen = false;
+    uint64_t gap_us;
+
+    *gap_us_out = 0;
+    for (;;) {
+        const uint64_t now = xlm__clock_ns();
+
+        if (read_gap(xlm__ts(t), domid, &gap_us)) {
+            const uint64_t settle = now + GAP_SETTLE_MS * XLM__NS_PER_MS;
+
+            if (!seen && settle < until)
+                until = settle;
+            seen = true;
+            if (gap_us > *gap_us_out)
+                *gap_us_out = gap_us;
+        }
+        if (now >= until)
+            return 0;
+        (void)poll(NULL, 0, GAP_POLL_MS);
+    }
+}
