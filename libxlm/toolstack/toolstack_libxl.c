@@ -169,7 +169,6 @@ static void ts_close(struct xlm__toolstack *t)
 static const struct xlm__toolstack_ops libxl_ops = {
     .close = ts_close,
     .find = xlm__ts_find,
-    .find = xlm__ts_find,
     .config_get = xlm__ts_config_get,
     .config_diff = xlm__ts_config_diff,
     .check_source = xlm__ts_check_source,

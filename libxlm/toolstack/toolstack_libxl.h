@@ -69,10 +69,6 @@ char *xlm__ts_read(struct xlm__ts *ts, const char *fmt, ...)
 int xlm__ts_find(struct xlm__toolstack *t, const char *what,
                  uint32_t *domid_out, char name_out[XLM_NAME_MAX]);
 
-/* ---- finding it ---- */
-int xlm__ts_find(struct xlm__toolstack *t, const char *what,
-                 uint32_t *domid_out, char name_out[XLM_NAME_MAX]);
-
 /* ---- configuration ---- */
 int xlm__ts_config_get(struct xlm__toolstack *t, uint32_t domid,
                        struct xlm__config *out);

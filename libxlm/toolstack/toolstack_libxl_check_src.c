@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xen/hvm/params.h>
 #include <xenctrl.h>
+
+#include <xen/hvm/params.h>
 
 #include "base/log.h"
 #include "toolstack/toolstack_libxl.h"

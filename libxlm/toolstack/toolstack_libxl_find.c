@@ -1,28 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* From what a person calls a domain to its id. */
 #include "config.h"
+
+#define XLM_MODULE "toolstack"
+#include "toolstack/toolstack_libxl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
-#include "toolstack/toolstack_libxl.h"
 #include "util/uuid.h"
 
-#define XLM_MODULE "find"
-
-static bool by_id(const char *what, uint32_t *domid_out)
+static bool by_name(struct xlm__ts *ts, const char *what, uint32_t *domid_out)
 {
-    unsigned long id;
-    char *end;
+    return !libxl_name_to_domid(ts->ctx, what, domid_out);
+}
 
-    if (what[0] < '0' || what[0] > '9')
+static bool by_number(struct xlm__ts *ts, const char *what, uint32_t *domid_out)
+{
+    char *end, *name;
+    unsigned long id = strtoul(what, &end, 10);
+
+    if (*what < '0' || *what > '9' || *end || id > 0x7fef)
         return false;
-    errno = 0;
-    id = strtoul(what, &end, 10);
-    if (errno || *end || id >= DOMID_FIRST_RESERVED)
+    name = libxl_domid_to_name(ts->ctx, (uint32_t)id);
+    if (!name)
         return false;
+    free(name);
     *domid_out = (uint32_t)id;
     return true;
 }
@@ -30,53 +33,26 @@ static bool by_id(const char *what, uint32_t *domid_out)
 static bool by_uuid(struct xlm__ts *ts, const char *what, uint32_t *domid_out)
 {
     unsigned char uuid[XLM__UUID_BYTES];
-    bool found = false;
-    libxl_dominfo *list;
-    int nr = 0;
 
-    if (!xlm__uuid_parse(what, uuid))
-        return false;
-    list = libxl_list_domain(ts->ctx, &nr);
-    for (int i = 0; list && i < nr && !found; i++) {
-        if (memcmp(libxl_uuid_bytearray(&list[i].uuid), uuid, sizeof(uuid)))
-            continue;
-        *domid_out = list[i].domid;
-        found = true;
-    }
-    if (list)
-        libxl_dominfo_list_free(list, nr);
-    return found;
-}
-
-static bool exists(struct xlm__ts *ts, uint32_t domid)
-{
-    libxl_dominfo info;
-    bool is_there;
-
-    libxl_dominfo_init(&info);
-    is_there = !libxl_domain_info(ts->ctx, &info, domid);
-    libxl_dominfo_dispose(&info);
-    return is_there;
+    return xlm__uuid_parse(what, uuid) &&
+           !ts->hv->ops->find_uuid(ts->hv, uuid, 0, domid_out) && *domid_out;
 }
 
 int xlm__ts_find(struct xlm__toolstack *t, const char *what,
                  uint32_t *domid_out, char name_out[XLM_NAME_MAX])
 {
     struct xlm__ts *ts = xlm__ts(t);
-    uint32_t domid;
     char *name;
 
-    if (libxl_name_to_domid(ts->ctx, what, &domid) && !by_id(what, &domid) &&
-        !by_uuid(ts, what, &domid))
+    if (!by_name(ts, what, domid_out) && !by_number(ts, what, domid_out) &&
+        !by_uuid(ts, what, domid_out))
+        return XLM_FAIL(t->err, XLM_ERR_INVAL, "no domain %s on this host",
+                        what);
+    if (*domid_out == 0)
         return XLM_FAIL(t->err, XLM_ERR_INVAL,
-                        "\"%s\": no domain of this name, id or uuid", what);
-    if (domid == 0)
-        return XLM_FAIL(t->err, XLM_ERR_INVAL, "dom0 cannot be moved");
-    if (!exists(ts, domid))
-        return XLM_FAIL(t->err, XLM_ERR_INVAL, "there is no domain %u", domid);
-    name = libxl_domid_to_name(ts->ctx, domid);
-    snprintf(name_out, XLM_NAME_MAX, "%s", name ? name : "");
+                        "%s is this host's dom0, which cannot be moved", what);
+    name = libxl_domid_to_name(ts->ctx, *domid_out);
+    snprintf(name_out, XLM_NAME_MAX, "%s", name ? name : what);
     free(name);
-    *domid_out = domid;
     return 0;
 }
