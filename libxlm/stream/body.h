@@ -68,6 +68,7 @@ struct xlm__extent {
 struct xlm__list {
     uint32_t round; /* ZEROS only */
     uint32_t nr;
+    uint32_t bytes; /* XENSTORE only */
     const uint8_t *at;
 };
 
@@ -143,9 +144,11 @@ struct xlm__body_ctx {
     uint32_t *types;
 };
 
-/* "PAGES"; "record 0x77" goes into a thread-local buffer for unknown ones. */
+/* "PAGES"; "unknown record" for others. */
 const char *xlm__rec_name(uint32_t type);
 bool xlm__rec_known(uint32_t type);
+/* May that role send it? */
+bool xlm__rec_by(uint32_t type, enum xlm_role role);
 
 /* Least and largest body of a known type. */
 void xlm__rec_limits(uint32_t type, uint32_t *min_out, uint32_t *max_out);

@@ -55,15 +55,16 @@ struct xlm__flow {
     pthread_mutex_t lock;
     enum xlm__flow_state state;
     bool bye_source, bye_destination;
-    bool abort_sent, abort_received, permit_sent;
+    bool abort_sent, abort_received;
+    bool gave_up; /* by our own ABORT or ABORTED, before the other's */
     bool round_done_due;
     uint32_t pings_due;
     uint32_t findings;
     bool blocking_finding;
     uint32_t round;
     struct xlm__round ended; /* what ROUND_DONE has to repeat */
-    uint64_t xc_seen;        /* bit i: libxc record type i came */
-    bool xenstore_seen;
+    uint16_t xc_seen[16];    /* times each of flow.c's xc_rules came */
+    bool dry_run, xenstore_seen, gap_seen;
     uint64_t dm_total, dm_got;
     uint32_t domain_type;
     uint64_t nr_pfns;
@@ -78,11 +79,12 @@ enum xlm__flow_state xlm__flow_state(struct xlm__flow *f);
 
 /*
  * A record of a known type is about to be sent by us (sent), or was received.
- * In ABORTING a received record may be one that was under way: it is to be
- * ignored, *ignore_out.
+ * After one side has given up, a received record may be one that was under
+ * way: it is to be ignored, *ignore_out.
  *
- * Errors: received: STREAM.  sent: INTERNAL (our bug), or PEER without being
- * recorded if the other side has said ABORT: its receiver records that.
+ * Errors: received: STREAM.  sent: INTERNAL (our bug); and, not recorded
+ * because somebody else has told why, PEER (the other side has given up) or
+ * CANCELLED (we have).
  */
 int xlm__flow_step(struct xlm__flow *f, bool sent, uint32_t type,
                    const union xlm__body *body, uint64_t offset,

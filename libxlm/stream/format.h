@@ -109,6 +109,9 @@ enum xlm__rec_type {
 #undef XLM__REC_ENUM
 };
 
+#define XLM__REC_DATA_FIRST XLM__REC_PAGES
+#define XLM__REC_DATA_LAST  XLM__REC_CLOSE
+
 /* ---- section 6: bodies of the control channel ---- */
 
 struct xlm__wire_offer {

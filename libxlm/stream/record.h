@@ -54,7 +54,10 @@ struct xlm__stream {
     uint32_t write_seq;
     uint64_t write_offset;
     struct xlm__lane write_lane;
-    uint8_t *list; /* header and list of a PAGES being sent */
+    bool write_cut; /* the last record went out in part only */
+    /* data channels: header and list of PAGES, and where its contents are;
+     * owned by the one thread that reads or writes */
+    uint8_t *list;
     struct iovec *iov;
 };
 
@@ -87,7 +90,7 @@ int xlm__stream_skip_contents(struct xlm__stream *s,
 /*
  * Sending.  Each checks what it is given as a reader would.
  * Errors: INVAL (a value the format cannot carry: named), INTERNAL (not now),
- * PEER (not recorded: the other side has said ABORT), NOMEM, chan/chan.h's.
+ * PEER or CANCELLED (not recorded: see flow.h), NOMEM, chan/chan.h's.
  */
 /* CHECK TAIL_END READY PERMIT COMMIT BYE ABORTED CLOSE */
 int xlm__send_empty(struct xlm__stream *s, enum xlm__rec_type type);
