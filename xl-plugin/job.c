@@ -44,6 +44,7 @@ void job_library_options(const struct job *j, struct xlm_options *opt)
         .downtime_ms = j->opt.downtime_ms,
         .timeout_ms = j->opt.timeout_ms,
         .bandwidth_bytes_s = j->opt.bandwidth_bytes_s,
+        .xl_path = *j->xl_path ? j->xl_path : NULL,
         .config_json = j->config_json,
         .log = job_log,
         .user = (void *)j,
@@ -105,7 +106,7 @@ static void become_monitor(const char *path, uint32_t domid)
     signal(SIGINT, SIG_DFL);
     signal(SIGHUP, SIG_DFL);
     signal(SIGQUIT, SIG_DFL);
-    execl(path, "xl-lmigrate-monitor", id, (char *)NULL);
+    execl(path, "xl-lmigrate-monitor", "-q", id, (char *)NULL);
     _exit(127);
 }
 

@@ -3,6 +3,8 @@
 #ifndef XLM_PLUGIN_JOB_H
 #define XLM_PLUGIN_JOB_H
 
+#include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "console.h"
@@ -10,13 +12,26 @@
 #include "options.h"
 #include "outcome.h"
 
+/*
+ * Memory that both processes share: how the session ended, left there by the
+ * worker before it reports, in case it does not get that far.
+ */
+struct job_end {
+    atomic_bool known; /* the rest is valid */
+    int code;
+    enum xlm_state error_state;
+    enum xlm_owner owner;
+};
+
 struct job {
     struct lm_options opt;
     uint32_t domid;
     char name[XLM_NAME_MAX];
-    char here[72];     /* this host's name         */
-    char *config_json; /* -C, else NULL            */
-    FILE *json;        /* --json, else NULL        */
+    char here[72];          /* this host's name         */
+    char xl_path[PATH_MAX]; /* the real xl, "" if there is none */
+    char *config_json;      /* -C, else NULL            */
+    struct job_end *end;
+    FILE *json; /* --json, else NULL        */
     struct console con;
     struct logfile log;
 };

@@ -9,6 +9,7 @@
 
 #include "job.h"
 #include "options.h"
+#include "realxl.h"
 #include "stdfds.h"
 #include "xlconfig.h"
 
@@ -43,6 +44,8 @@ static int prepare(struct job *j, char error[LM_ERROR_MAX])
     if (gethostname(j->here, sizeof(j->here)))
         snprintf(j->here, sizeof(j->here), "this host");
     j->here[sizeof(j->here) - 1] = 0;
+    if (!realxl_find(j->xl_path))
+        j->xl_path[0] = 0;
     if (!open_json(j, error))
         return LM_EXIT_USAGE;
     if (j->opt.config_file) {

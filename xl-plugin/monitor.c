@@ -27,6 +27,7 @@
 
 struct monitor {
     bool foreground;
+    bool quiet;
     unsigned verbose;
     uint32_t domid;
     char name[XLM_NAME_MAX];
@@ -106,7 +107,9 @@ static int start(struct monitor *m, const char *domain)
     }
     /* Two of them would both act on its reboot. */
     if (stays_watched(m->name)) {
-        fprintf(stderr,
+        if (!m->quiet)
+            fprintf(
+                stderr,
                 "xl lmigrate-monitor: %s has a daemon already: its log in %s "
                 "is open\n",
                 m->name, logfile_directory());
@@ -137,10 +140,13 @@ int main(int argc, char **argv)
 
     if (!stdfds_ensure())
         return EXIT_FAILED;
-    while ((c = getopt_long(argc, argv, "FvTtfh", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "FqvTtfh", longs, NULL)) != -1) {
         switch (c) {
         case 'F':
             m.foreground = true;
+            break;
+        case 'q':
+            m.quiet = true;
             break;
         case 'v':
             m.verbose++;
@@ -157,6 +163,8 @@ int main(int argc, char **argv)
                  ".\n\nOptions:\n\n"
                  "-h, --help            Print this help.\n"
                  "-F                    Run in foreground.\n"
+                 "-q                    Say nothing if there is a daemon "
+                 "already.\n"
                  "-v                    With -F: print debug messages.");
             return 0;
         default:

@@ -96,8 +96,23 @@ const char *owner_name(enum xlm_owner owner)
 /* Without contact we cannot claim that the other side is clean already. */
 static bool lost_contact(const struct outcome *o)
 {
-    return o->worker_killed || o->code == XLM_ERR_CHANNEL ||
-           o->code == XLM_ERR_STREAM || o->code == XLM_ERR_TIMEOUT;
+    return o->code == XLM_ERR_CHANNEL || o->code == XLM_ERR_STREAM ||
+           o->code == XLM_ERR_TIMEOUT;
+}
+
+/* What the guardian did is in the message; this is who has the domain. */
+static void where_killed(const struct outcome *o, char *out, size_t bytes)
+{
+    if (o->owner == XLM_OWNER_SOURCE)
+        snprintf(out, bytes,
+                 "%s stays with %s; %s, out of contact, removes its unfinished "
+                 "copy by itself",
+                 o->name, o->here, o->there);
+    else
+        snprintf(out, bytes,
+                 "%s runs at %s; if 'xl list' shows its old copy (id %u) at "
+                 "%s, that must never run: 'xl destroy %u' here",
+                 o->name, o->there, o->domid, o->here, o->domid);
 }
 
 static void where_source(const struct outcome *o, char *out, size_t bytes)
@@ -108,7 +123,7 @@ static void where_source(const struct outcome *o, char *out, size_t bytes)
         return;
     out += n;
     bytes -= (size_t)n;
-    if (o->error_state <= XLM_STATE_NEGOTIATING && !o->worker_killed)
+    if (o->error_state <= XLM_STATE_NEGOTIATING)
         snprintf(out, bytes, "; nothing was started at %s", o->there);
     else if (lost_contact(o))
         snprintf(out, bytes,
@@ -129,6 +144,10 @@ static void where_unknown(const struct outcome *o, char *out, size_t bytes)
 
 void outcome_where(const struct outcome *o, char *out, size_t bytes)
 {
+    if (o->worker_killed && o->owner != XLM_OWNER_UNKNOWN) {
+        where_killed(o, out, bytes);
+        return;
+    }
     switch (outcome_exit(o)) {
     case LM_EXIT_MOVED:
         snprintf(out, bytes, "%s runs at %s; nothing is left at %s", o->name,

@@ -57,7 +57,8 @@ static bool is_real(const char *path)
 
 static bool take(const char *path, char path_out[PATH_MAX])
 {
-    if (strlen(path) >= PATH_MAX || !is_real(path))
+    /* A relative one would be another tomorrow. */
+    if (path[0] != '/' || strlen(path) >= PATH_MAX || !is_real(path))
         return false;
     memcpy(path_out, path, strlen(path) + 1);
     return true;

@@ -22,6 +22,7 @@
 #include "console.h"
 #include "libxlm.h"
 #include "logfile.h"
+#include "realxl.h"
 #include "stdfds.h"
 
 #define DESCRIPTION "Receive a domain - for internal use by xl lmigrate"
@@ -111,8 +112,12 @@ static int run_session(struct receiver *r, int rfd, int wfd,
                                .log = on_log,
                                .user = r };
     struct xlm_session *s = NULL;
-    int rc = xlm_session_open(XLM_DESTINATION, &opt, &s);
+    char xl[PATH_MAX];
+    int rc;
 
+    if (realxl_find(xl))
+        opt.xl_path = xl;
+    rc = xlm_session_open(XLM_DESTINATION, &opt, &s);
     if (rc)
         return fail(r, xlm_strerror(rc));
     handler_session = s;

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -89,16 +90,31 @@ static int reap_worker(void)
 static int report_death(struct job *j, int sig, int guard_rc,
                         enum xlm_owner owner, const char *done)
 {
+    const struct job_end *end = j->end;
     struct outcome o;
 
     job_outcome(j, &o);
-    o.worker_killed = true;
-    o.code = guard_rc;
-    o.owner = owner;
+    o.worker_killed = !end->known;
+    o.code = end->known ? end->code : guard_rc;
+    o.owner = end->known ? end->owner : owner;
+    o.error_state = end->error_state;
     snprintf(o.message, sizeof(o.message),
-             "the worker was killed by signal %d (%s)%s%s", sig, strsignal(sig),
+             "the worker was killed by signal %d (%s)%s%s%s", sig,
+             strsignal(sig), end->known ? " before it could report" : "",
              *done ? ": " : "", done);
+    if (end->known && !end->code)
+        console_line(&j->con, "%s: moved to %s, but %s", j->name, j->opt.host,
+                     o.message);
     return job_report(j, &o);
+}
+
+/* The guardian's line begins with the domain's name, as ours does. */
+static const char *without_name(const char *line, const char *name)
+{
+    size_t n = strlen(name);
+
+    return !strncmp(line, name, n) && !strncmp(line + n, ": ", 2) ? line + n + 2
+                                                                  : line;
 }
 
 static int finish(struct job *j, int status, int guard_rc, enum xlm_owner owner,
@@ -122,18 +138,20 @@ static int finish(struct job *j, int status, int guard_rc, enum xlm_owner owner,
 int supervise(struct job *j)
 {
     enum xlm_owner owner = XLM_OWNER_UNKNOWN;
-    char done[XLM_MESSAGE_MAX] = "";
+    char line[XLM_MESSAGE_MAX] = "";
     struct xlm_options opt;
     int guard[2], status, rc;
 
-    if (start_worker(j, guard)) {
+    j->end = mmap(NULL, sizeof(*j->end), PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (j->end == MAP_FAILED || start_worker(j, guard)) {
         console_line(&j->con, "xl lmigrate: %s: no worker process: %s", j->name,
                      strerror(errno));
         return LM_EXIT_FAILED;
     }
     job_library_options(j, &opt);
-    rc = xlm_guard(guard[0], &opt, &owner, done);
+    rc = xlm_guard(guard[0], &opt, &owner, line);
     close(guard[0]);
     status = reap_worker();
-    return finish(j, status, rc, owner, done);
+    return finish(j, status, rc, owner, without_name(line, j->name));
 }

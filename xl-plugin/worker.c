@@ -27,7 +27,7 @@ struct worker {
     struct findings findings;
     struct transport transport[NR_CHANNELS];
     struct xlm_session *session;
-    atomic_bool greeted; /* the far side has answered */
+    bool greeted; /* the far side is a receiver of ours */
 };
 
 /* What the signal handler may touch. */
@@ -101,7 +101,6 @@ static void on_finding(void *user, const struct xlm_finding *finding)
     struct worker *w = user;
     const struct lm_options *o = &w->job->opt;
 
-    w->greeted = true;
     findings_add(&w->findings, finding);
     if (finding->severity != XLM_FINDING_NOTE || o->dry_run || o->verbose)
         report_finding(&w->job->con, finding);
@@ -165,9 +164,9 @@ static void take_error(struct worker *w, int rc, struct outcome *o)
 {
     const struct xlm_error_info *e = xlm_session_error(w->session);
 
+    /* rc may say more than the first error: lost contact became undecided. */
     o->code = rc;
     if (e) {
-        o->code = e->code;
         o->sys_errno = e->sys_errno;
         o->error_state = e->state;
         snprintf(o->message, sizeof(o->message), "%s", e->message);
@@ -202,7 +201,13 @@ static void explain_transport(struct worker *w, struct outcome *o)
 
 static void take_results(struct worker *w, struct outcome *o)
 {
+    struct job_end *end = w->job->end;
+
     o->owner = xlm_session_owner(w->session);
+    end->code = o->code;
+    end->error_state = o->error_state;
+    end->owner = o->owner;
+    end->known = true;
     o->stats.size = sizeof(o->stats);
     if (xlm_session_stats(w->session, &o->stats))
         o->stats.size = 0;

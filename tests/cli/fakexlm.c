@@ -36,6 +36,9 @@ struct xlm_session {
     struct xlm_stats stats;
 };
 
+/* A source that shall be killed when its session is over. */
+static struct xlm_session *doomed;
+
 static const char *mode(void)
 {
     const char *m = getenv("FAKE_XLM");
@@ -129,6 +132,8 @@ int xlm_session_open(enum xlm_role role, const struct xlm_options *opt,
 
 void xlm_session_close(struct xlm_session *s)
 {
+    if (s && s == doomed)
+        kill(getpid(), SIGKILL);
     for (int i = 0; s && i < s->nr; i++) {
         close(s->rfd[i]);
         close(s->wfd[i]);
@@ -343,6 +348,8 @@ static int run_source(struct xlm_session *s)
     if (is("busy"))
         return simple(s, XLM_STATE_NEGOTIATING, XLM_OWNER_SOURCE, XLM_ERR_BUSY,
                       "guest1 is being moved by process 4711");
+    if (is("dies-at-end"))
+        doomed = s;
     if (is("silent") || is("peer"))
         return simple(s, XLM_STATE_SWITCHOVER, XLM_OWNER_SOURCE,
                       is("peer") ? XLM_ERR_PEER : XLM_ERR_GUEST_SILENT,
@@ -427,7 +434,8 @@ int xlm_guard(int fd, const struct xlm_options *opt, enum xlm_owner *owner_out,
         return XLM_ERR_TOOLSTACK;
     *owner_out = last == 'P' ? XLM_OWNER_UNKNOWN : XLM_OWNER_SOURCE;
     snprintf(message_out, XLM_MESSAGE_MAX, "%s",
-             last == 'S' ? "domain 7 was resumed" : "");
+             last == 'S' ? "guest1: it was suspended and has been resumed here"
+                         : "");
     return 0;
 }
 

@@ -192,7 +192,8 @@ test_death_of_worker_resumes_and_starts_monitor()
     kill -KILL "$(worker_of "$pid")"
     finish
     expect_code 3
-    expect_err "the worker was killed by signal 9 (Killed): domain 7 was resumed"
+    expect_err "guest1: the worker was killed by signal 9 (Killed): it was \
+suspended and has been resumed here; guest1 stays with"
     expect_err "out of contact, removes its unfinished copy by itself"
     wait_until grep -q domid=7 "$work/monitor"
     wait_until grep -q "domain is gone" "$work/log/xlm-monitor-guest1.log"
@@ -207,6 +208,12 @@ test_death_before_suspend_needs_no_monitor()
 test_death_after_permission_is_undecided()
 {
     ends crash-permitted 5 "killed by signal 9" "never start it at both"
+}
+
+test_death_after_the_end_keeps_the_result()
+{
+    ends dies-at-end 0 "guest1: moved to hostb, but the worker was killed by \
+signal 9 (Killed) before it could report"
 }
 
 test_death_that_could_not_be_undone_is_undecided()
