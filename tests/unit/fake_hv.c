@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The host and the hypervisor's functions; the guest is in fake_guest.c. */
+/* The host and the hypervisor's functions: memory and log.
+ * The domain's other state is in fake_state.c, the guest in fake_guest.c. */
 #include "config.h"
 
 #include <assert.h>
@@ -10,18 +11,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "fake_hv.h"
+#include "fake_impl.h"
 #include "util/bitmap.h"
 
 #define XLM_MODULE "fake"
 
-static struct fake_hv *fake(struct xlm__hv *hv)
-{
-    return (struct fake_hv *)hv;
-}
-
-/* Each op begins so, with the lock held on return 0. */
-static int enter(struct xlm__hv *hv, uint32_t domid)
+int fake_enter(struct xlm__hv *hv, uint32_t domid)
 {
     struct fake_hv *f = fake(hv);
     int rc = 0;
@@ -37,15 +32,15 @@ static int enter(struct xlm__hv *hv, uint32_t domid)
     return rc;
 }
 
-static int leave(struct xlm__hv *hv)
+int fake_leave(struct xlm__hv *hv)
 {
     pthread_mutex_unlock(&fake(hv)->lock);
     return 0;
 }
 
-static int leave_fail(struct xlm__hv *hv, const char *what)
+int fake_leave_fail(struct xlm__hv *hv, const char *what)
 {
-    leave(hv);
+    fake_leave(hv);
     return XLM_FAIL(hv->err, XLM_ERR_HYPERVISOR, "%s", what);
 }
 
@@ -56,7 +51,7 @@ static void op_close(struct xlm__hv *hv)
 
 static int op_hostinfo(struct xlm__hv *hv, struct xlm__hostinfo *out)
 {
-    int rc = enter(hv, 0);
+    int rc = fake_enter(hv, 0);
 
     if (rc)
         return rc;
@@ -69,64 +64,64 @@ static int op_hostinfo(struct xlm__hv *hv, struct xlm__hostinfo *out)
     out->nr_cpus = 2;
     out->hap = true;
     out->shadow = !fake(hv)->refuse_logdirty;
-    return leave(hv);
+    return fake_leave(hv);
 }
 
 static int op_dominfo(struct xlm__hv *hv, uint32_t domid,
                       struct xlm__dominfo *out, bool *exists_out)
 {
-    int rc = enter(hv, 0);
+    int rc = fake_enter(hv, 0);
 
     if (rc)
         return rc;
     *exists_out = fake(hv)->exists && fake(hv)->info.domid == domid;
     if (*exists_out)
         *out = fake(hv)->info;
-    return leave(hv);
+    return fake_leave(hv);
 }
 
 static int op_find_uuid(struct xlm__hv *hv, const unsigned char uuid[16],
                         uint32_t except, uint32_t *domid_out)
 {
     struct fake_hv *f = fake(hv);
-    int rc = enter(hv, 0);
+    int rc = fake_enter(hv, 0);
 
     if (rc)
         return rc;
     *domid_out = 0;
     if (f->exists && f->info.domid != except && !memcmp(f->info.uuid, uuid, 16))
         *domid_out = f->info.domid;
-    return leave(hv);
+    return fake_leave(hv);
 }
 
 static int op_nr_pfns(struct xlm__hv *hv, uint32_t domid, uint64_t *out)
 {
-    int rc = enter(hv, domid);
+    int rc = fake_enter(hv, domid);
 
     if (rc)
         return rc;
     *out = fake(hv)->nr_pfns;
-    return leave(hv);
+    return fake_leave(hv);
 }
 
 static int op_pause(struct xlm__hv *hv, uint32_t domid)
 {
-    int rc = enter(hv, domid);
+    int rc = fake_enter(hv, domid);
 
     if (rc)
         return rc;
     fake(hv)->info.paused = true;
-    return leave(hv);
+    return fake_leave(hv);
 }
 
 static int op_unpause(struct xlm__hv *hv, uint32_t domid)
 {
-    int rc = enter(hv, domid);
+    int rc = fake_enter(hv, domid);
 
     if (rc)
         return rc;
     fake(hv)->info.paused = false;
-    return leave(hv);
+    return fake_leave(hv);
 }
 
 /* The frame behind a gfn; FAKE_NONE if the domain has none there. */
@@ -148,7 +143,7 @@ static int op_page_types(struct xlm__hv *hv, uint32_t domid, size_t nr,
                          uint64_t *gfns)
 {
     struct fake_hv *f = fake(hv);
-    int rc = enter(hv, domid);
+    int rc = fake_enter(hv, domid);
 
     if (rc)
         return rc;
@@ -162,7 +157,7 @@ static int op_page_types(struct xlm__hv *hv, uint32_t domid, size_t nr,
         else
             gfns[i] = f->types[pfn];
     }
-    return leave(hv);
+    return fake_leave(hv);
 }
 
 static int op_map(struct xlm__hv *hv, uint32_t domid, bool write, size_t nr,
@@ -170,7 +165,7 @@ static int op_map(struct xlm__hv *hv, uint32_t domid, bool write, size_t nr,
 {
     struct fake_hv *f = fake(hv);
     int prot = PROT_READ | (write ? PROT_WRITE : 0);
-    int rc = enter(hv, domid);
+    int rc = fake_enter(hv, domid);
     unsigned char *addr;
 
     if (rc)
@@ -180,7 +175,7 @@ static int op_map(struct xlm__hv *hv, uint32_t domid, bool write, size_t nr,
     addr = mmap(NULL, nr * XLM__PAGE_SIZE, PROT_NONE,
                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (addr == MAP_FAILED)
-        return leave_fail(hv, "mmap");
+        return fake_leave_fail(hv, "mmap");
     for (size_t i = 0; i < nr; i++) {
         uint64_t pfn, frame = frame_of_gfn(f, gfns[i], &pfn);
 
@@ -198,7 +193,7 @@ static int op_map(struct xlm__hv *hv, uint32_t domid, bool write, size_t nr,
     out->nr = nr;
     f->nr_mapped++;
     f->nr_map_calls++;
-    return leave(hv);
+    return fake_leave(hv);
 }
 
 static void op_unmap(struct xlm__hv *hv, struct xlm__map *map)
@@ -264,20 +259,20 @@ static int op_populate(struct xlm__hv *hv, uint32_t domid, unsigned order,
 {
     struct fake_hv *f = fake(hv);
     uint64_t each = 1ull << order, want = nr * each;
-    int rc = enter(hv, domid);
+    int rc = fake_enter(hv, domid);
 
     if (rc)
         return rc;
     *nomem_out = (order && f->no_superpages) || f->free_frames < want ||
                  f->info.tot_pages + want > f->info.max_pages;
     if (*nomem_out)
-        return leave(hv);
+        return fake_leave(hv);
     for (size_t i = 0; i < nr; i++) {
         if (pfns[i] % each || pfns[i] + each > f->nr_pfns)
-            return leave_fail(hv, "populate: unaligned or out of range");
+            return fake_leave_fail(hv, "populate: unaligned or out of range");
         for (uint64_t k = 0; k < each; k++) {
             if (f->p2m[pfns[i] + k] != FAKE_NONE)
-                return leave_fail(hv, "populate: page is there already");
+                return fake_leave_fail(hv, "populate: page is there already");
             give_frame(f, pfns[i] + k);
         }
         if (order)
@@ -285,30 +280,30 @@ static int op_populate(struct xlm__hv *hv, uint32_t domid, unsigned order,
         else
             f->nr_populate_4k++;
     }
-    return leave(hv);
+    return fake_leave(hv);
 }
 
 static int op_depopulate(struct xlm__hv *hv, uint32_t domid, size_t nr,
                          const uint64_t *pfns)
 {
     struct fake_hv *f = fake(hv);
-    int rc = enter(hv, domid);
+    int rc = fake_enter(hv, domid);
 
     if (rc)
         return rc;
     for (size_t i = 0; i < nr; i++) {
         if (pfns[i] >= f->nr_pfns || f->p2m[pfns[i]] == FAKE_NONE)
-            return leave_fail(hv, "depopulate: no page there");
+            return fake_leave_fail(hv, "depopulate: no page there");
         take_frame(f, pfns[i]);
     }
-    return leave(hv);
+    return fake_leave(hv);
 }
 
 static int op_logdirty_on(struct xlm__hv *hv, uint32_t domid, bool *refused_out,
                           bool *busy_out)
 {
     struct fake_hv *f = fake(hv);
-    int rc = enter(hv, domid);
+    int rc = fake_enter(hv, domid);
 
     if (rc)
         return rc;
@@ -319,33 +314,33 @@ static int op_logdirty_on(struct xlm__hv *hv, uint32_t domid, bool *refused_out,
         f->nr_on++;
         xlm__bitmap_zero(f->dirty, f->nr_pfns);
     }
-    return leave(hv);
+    return fake_leave(hv);
 }
 
 static int op_logdirty_off(struct xlm__hv *hv, uint32_t domid)
 {
-    int rc = enter(hv, domid);
+    int rc = fake_enter(hv, domid);
 
     if (rc)
         return rc;
     fake(hv)->logging = false;
     fake(hv)->nr_off++;
-    return leave(hv);
+    return fake_leave(hv);
 }
 
 static int op_logdirty_clean(struct xlm__hv *hv, uint32_t domid, bool final,
                              uint64_t nr_pfns, uint64_t *bitmap, bool *lost_out)
 {
     struct fake_hv *f = fake(hv);
-    int rc = enter(hv, domid);
+    int rc = fake_enter(hv, domid);
 
     (void) final;
     if (rc)
         return rc;
     if (!f->logging)
-        return leave_fail(hv, "clean: log-dirty is off");
+        return fake_leave_fail(hv, "clean: log-dirty is off");
     if (nr_pfns > f->nr_pfns)
-        return leave_fail(hv, "clean: more pages than there are");
+        return fake_leave_fail(hv, "clean: more pages than there are");
     *lost_out = f->lose_logs > 0;
     if (*lost_out) {
         f->lose_logs--;
@@ -354,151 +349,27 @@ static int op_logdirty_clean(struct xlm__hv *hv, uint32_t domid, bool final,
         xlm__bitmap_copy(bitmap, f->dirty, nr_pfns);
         xlm__bitmap_zero(f->dirty, f->nr_pfns);
     }
-    return leave(hv);
+    return fake_leave(hv);
 }
 
 static int op_pool_get(struct xlm__hv *hv, uint32_t domid, uint64_t *out)
 {
-    int rc = enter(hv, domid);
+    int rc = fake_enter(hv, domid);
 
     if (rc)
         return rc;
     *out = fake(hv)->pool_bytes;
-    return leave(hv);
+    return fake_leave(hv);
 }
 
 static int op_pool_set(struct xlm__hv *hv, uint32_t domid, uint64_t bytes)
 {
-    int rc = enter(hv, domid);
+    int rc = fake_enter(hv, domid);
 
     if (rc)
         return rc;
     fake(hv)->pool_bytes = bytes;
-    return leave(hv);
-}
-
-static int copy_blob(struct xlm__hv *hv, const void *data, size_t bytes,
-                     struct xlm__blob *out)
-{
-    out->data = NULL;
-    out->bytes = 0;
-    if (!bytes)
-        return 0;
-    out->data = malloc(bytes);
-    if (!out->data)
-        return XLM_FAIL(hv->err, XLM_ERR_NOMEM, "state");
-    memcpy(out->data, data, bytes);
-    out->bytes = bytes;
-    return 0;
-}
-
-static int op_policy_get(struct xlm__hv *hv, uint32_t domid,
-                         struct xlm__cpu_policy *out)
-{
-    const struct xlm__cpu_policy *p = &fake(hv)->policy;
-    struct xlm__blob leaves = { 0 }, msrs = { 0 };
-    int rc = enter(hv, domid);
-
-    if (rc)
-        return rc;
-    rc = copy_blob(hv, p->leaves, p->leaves_bytes, &leaves);
-    if (!rc)
-        rc = copy_blob(hv, p->msrs, p->msrs_bytes, &msrs);
-    leave(hv);
-    if (rc) {
-        free(leaves.data);
-        return rc;
-    }
-    out->leaves = leaves.data;
-    out->leaves_bytes = leaves.bytes;
-    out->msrs = msrs.data;
-    out->msrs_bytes = msrs.bytes;
-    return 0;
-}
-
-static int op_policy_check(struct xlm__hv *hv,
-                           const struct xlm__cpu_policy *policy, bool *ok_out,
-                           char *why, size_t why_bytes)
-{
-    const char *refused = fake(hv)->policy_refused;
-    int rc = enter(hv, 0);
-
-    (void)policy;
-    if (rc)
-        return rc;
-    *ok_out = !refused;
-    snprintf(why, why_bytes, "%s", refused ? refused : "");
-    return leave(hv);
-}
-
-static int op_tsc_get(struct xlm__hv *hv, uint32_t domid, struct xlm__tsc *out)
-{
-    int rc = enter(hv, domid);
-
-    if (rc)
-        return rc;
-    *out = fake(hv)->tsc;
-    return leave(hv);
-}
-
-static int op_hvm_context_get(struct xlm__hv *hv, uint32_t domid,
-                              struct xlm__blob *out)
-{
-    const struct xlm__blob *b = &fake(hv)->hvm_context;
-    int rc = enter(hv, domid);
-
-    if (rc)
-        return rc;
-    rc = copy_blob(hv, b->data, b->bytes, out);
-    leave(hv);
-    return rc;
-}
-
-static int op_hvm_param_get(struct xlm__hv *hv, uint32_t domid, unsigned index,
-                            uint64_t *out)
-{
-    int rc = enter(hv, domid);
-
-    if (rc)
-        return rc;
-    assert(index < FAKE_NR_PARAMS);
-    *out = fake(hv)->hvm_params[index];
-    return leave(hv);
-}
-
-static int op_pv_width(struct xlm__hv *hv, uint32_t domid, unsigned *out)
-{
-    int rc = enter(hv, domid);
-
-    if (rc)
-        return rc;
-    *out = fake(hv)->width;
-    return leave(hv);
-}
-
-static int op_pv_vcpu_online(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu,
-                             bool *out)
-{
-    int rc = enter(hv, domid);
-
-    if (rc)
-        return rc;
-    assert(vcpu < FAKE_NR_VCPUS);
-    *out = fake(hv)->vcpu_online[vcpu];
-    return leave(hv);
-}
-
-static int op_pv_vcpu_get(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu,
-                          enum xlm__vcpu_state what, struct xlm__blob *out)
-{
-    const struct xlm__blob *b = &fake(hv)->vcpu[vcpu][what];
-    int rc = enter(hv, domid);
-
-    if (rc)
-        return rc;
-    rc = copy_blob(hv, b->data, b->bytes, out);
-    leave(hv);
-    return rc;
+    return fake_leave(hv);
 }
 
 static size_t m2p_pages(const struct fake_hv *f)
@@ -510,7 +381,7 @@ static int op_m2p_map(struct xlm__hv *hv, struct xlm__map *map_out,
                       uint64_t *nr_mfns_out)
 {
     struct fake_hv *f = fake(hv);
-    int rc = enter(hv, 0);
+    int rc = fake_enter(hv, 0);
     void *addr;
 
     if (rc)
@@ -518,36 +389,12 @@ static int op_m2p_map(struct xlm__hv *hv, struct xlm__map *map_out,
     addr = mmap(NULL, m2p_pages(f) * XLM__PAGE_SIZE, PROT_READ, MAP_SHARED,
                 f->memfd, (off_t)(f->nr_frames * XLM__PAGE_SIZE));
     if (addr == MAP_FAILED)
-        return leave_fail(hv, "mmap");
+        return fake_leave_fail(hv, "mmap");
     map_out->addr = addr;
     map_out->nr = m2p_pages(f);
     *nr_mfns_out = f->nr_frames;
     f->nr_mapped++;
-    return leave(hv);
-}
-
-static int op_grant_map(struct xlm__hv *hv, uint32_t domid, uint32_t ref,
-                        const void **page_out)
-{
-    int rc = enter(hv, domid);
-
-    (void)ref;
-    if (rc)
-        return rc;
-    if (!fake(hv)->grant)
-        return leave_fail(hv, "no such grant");
-    *page_out = fake(hv)->grant;
-    fake(hv)->nr_mapped++;
-    return leave(hv);
-}
-
-static void op_grant_unmap(struct xlm__hv *hv, const void *page)
-{
-    if (!page)
-        return;
-    pthread_mutex_lock(&fake(hv)->lock);
-    fake(hv)->nr_mapped--;
-    pthread_mutex_unlock(&fake(hv)->lock);
+    return fake_leave(hv);
 }
 
 static const struct xlm__hv_ops ops = {
@@ -568,17 +415,17 @@ static const struct xlm__hv_ops ops = {
     .logdirty_clean = op_logdirty_clean,
     .paging_pool_get = op_pool_get,
     .paging_pool_set = op_pool_set,
-    .cpu_policy_get = op_policy_get,
-    .cpu_policy_check = op_policy_check,
-    .tsc_get = op_tsc_get,
-    .hvm_context_get = op_hvm_context_get,
-    .hvm_param_get = op_hvm_param_get,
-    .pv_width = op_pv_width,
-    .pv_vcpu_online = op_pv_vcpu_online,
-    .pv_vcpu_get = op_pv_vcpu_get,
+    .cpu_policy_get = fake_op_policy_get,
+    .cpu_policy_check = fake_op_policy_check,
+    .tsc_get = fake_op_tsc_get,
+    .hvm_context_get = fake_op_hvm_context_get,
+    .hvm_param_get = fake_op_hvm_param_get,
+    .pv_width = fake_op_pv_width,
+    .pv_vcpu_online = fake_op_pv_vcpu_online,
+    .pv_vcpu_get = fake_op_pv_vcpu_get,
     .m2p_map = op_m2p_map,
-    .grant_map = op_grant_map,
-    .grant_unmap = op_grant_unmap,
+    .grant_map = fake_op_grant_map,
+    .grant_unmap = fake_op_grant_unmap,
 };
 
 static void host_init(struct fake_hv *f)

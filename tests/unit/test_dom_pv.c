@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <xen/xen.h>
@@ -273,6 +274,49 @@ static void test_dom_pv_page_table_waits_while_live_only(void)
     unmake();
 }
 
+static int stop_readers;
+
+/* What a sender thread asks for; returns the number of wrong answers. */
+static void *reader(void *arg)
+{
+    uint64_t *wrong = arg;
+
+    while (!__atomic_load_n(&stop_readers, __ATOMIC_RELAXED)) {
+        for (uint64_t pfn = 512; pfn < 1024; pfn++) {
+            uint64_t gfn = 0;
+
+            if (dom->ops->gfns(dom, 1, &pfn, &gfn) || gfn != fake_frame(f, pfn))
+                (*wrong)++;
+        }
+    }
+    return NULL;
+}
+
+static void test_dom_pv_threads_see_right_frames_while_p2m_moves(void)
+{
+    uint64_t wrong[2] = { 0 }, nr;
+    uint64_t *ram = xlm__bitmap_alloc(NR_PFNS);
+    pthread_t thread[2];
+
+    open_ok();
+    stop_readers = 0;
+    for (int i = 0; i < 2; i++)
+        CU_ASSERT_EQUAL_FATAL(
+            pthread_create(&thread[i], NULL, reader, &wrong[i]), 0);
+    for (unsigned i = 0; i < 50; i++) {
+        fake_pv_move_leaf(f, 1, i % 2 ? 301 : 300);
+        CU_ASSERT_EQUAL(dom->ops->ram(dom, ram, &nr), 0);
+        CU_ASSERT_EQUAL(nr, NR_PFNS);
+    }
+    __atomic_store_n(&stop_readers, 1, __ATOMIC_RELAXED);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(thread[i], NULL);
+        CU_ASSERT_EQUAL(wrong[i], 0);
+    }
+    free(ram);
+    unmake();
+}
+
 static int whole(void)
 {
     uint64_t ram[XLM__BITMAP_WORDS(NR_PFNS)] = { 0 }, nr;
@@ -334,6 +378,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_dom_pv_bad_vcpu_register_is_named),
     UNIT_TEST(test_dom_pv_short_vcpu_context_is_named),
     UNIT_TEST(test_dom_pv_page_table_waits_while_live_only),
+    UNIT_TEST(test_dom_pv_threads_see_right_frames_while_p2m_moves),
     UNIT_TEST(test_dom_pv_every_failing_call_is_passed_on),
     UNIT_TEST(test_dom_pv_every_failing_allocation_is_told),
     CU_TEST_INFO_NULL,

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Shared by the files of the fake hypervisor. */
+#ifndef XLM_TESTS_FAKE_IMPL_H
+#define XLM_TESTS_FAKE_IMPL_H
+
+#include "fake_hv.h"
+
+static inline struct fake_hv *fake(struct xlm__hv *hv)
+{
+    return (struct fake_hv *)hv;
+}
+
+/* Each op begins so, with the lock held on return 0, and ends by one of the
+ * others.  domid 0: no domain is meant. */
+int fake_enter(struct xlm__hv *hv, uint32_t domid);
+int fake_leave(struct xlm__hv *hv);
+int fake_leave_fail(struct xlm__hv *hv, const char *what);
+
+/* fake_state.c */
+int fake_op_policy_get(struct xlm__hv *hv, uint32_t domid,
+                       struct xlm__cpu_policy *out);
+int fake_op_policy_check(struct xlm__hv *hv,
+                         const struct xlm__cpu_policy *policy, bool *ok_out,
+                         char *why, size_t why_bytes);
+int fake_op_tsc_get(struct xlm__hv *hv, uint32_t domid, struct xlm__tsc *out);
+int fake_op_hvm_context_get(struct xlm__hv *hv, uint32_t domid,
+                            struct xlm__blob *out);
+int fake_op_hvm_param_get(struct xlm__hv *hv, uint32_t domid, unsigned index,
+                          uint64_t *out);
+int fake_op_pv_width(struct xlm__hv *hv, uint32_t domid, unsigned *out);
+int fake_op_pv_vcpu_online(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu,
+                           bool *out);
+int fake_op_pv_vcpu_get(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu,
+                        enum xlm__vcpu_state what, struct xlm__blob *out);
+int fake_op_grant_map(struct xlm__hv *hv, uint32_t domid, uint32_t ref,
+                      const void **page_out);
+void fake_op_grant_unmap(struct xlm__hv *hv, const void *page);
+
+#endif /* XLM_TESTS_FAKE_IMPL_H */
