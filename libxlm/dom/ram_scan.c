@@ -113,11 +113,11 @@ int xlm__ram_scan(struct xlm__hv *hv, uint32_t domid, uint64_t nr_pfns,
     if (!rc)
         rc = scan_range(&s, 0, UINT64_MAX, 0);
     if (!rc && !s.complete)
-        xlm__log(hv->err, XLM_LOG_INFO, XLM_MODULE,
-                 "domain %u: %llu pages found in all of its %llu, Xen counts "
-                 "%llu",
-                 domid, (unsigned long long)s.found,
-                 (unsigned long long)nr_pfns, (unsigned long long)s.expected);
+        XLM_LOG(hv->err, INFO,
+                "domain %u: %llu pages found in all of its %llu, Xen counts "
+                "%llu",
+                domid, (unsigned long long)s.found, (unsigned long long)nr_pfns,
+                (unsigned long long)s.expected);
     free(s.seen);
     *nr_out = s.found;
     return rc;

@@ -27,11 +27,10 @@ static void vmessage(xentoollog_logger *logger, xentoollog_level level,
         pthread_mutex_unlock(&log->lock);
     }
     if (errnoval > 0)
-        xlm__log(log->err, XLM_LOG_DEBUG, XLM_MODULE, "%s: %s (errno %d)",
-                 context ? context : "xen", text, errnoval);
+        XLM_LOG(log->err, DEBUG, "%s: %s (errno %d)", context ? context : "xen",
+                text, errnoval);
     else
-        xlm__log(log->err, XLM_LOG_DEBUG, XLM_MODULE, "%s: %s",
-                 context ? context : "xen", text);
+        XLM_LOG(log->err, DEBUG, "%s: %s", context ? context : "xen", text);
 }
 
 /* Freed with the handle that holds it. */

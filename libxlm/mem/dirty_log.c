@@ -50,10 +50,10 @@ static int enlarge_pool(struct xlm__dom *dom)
         growth = POOL_GROWTH_MAX;
     /* Xen takes whole MiB only, before 4.17 at least. */
     bytes = (bytes + growth + MIB - 1) / MIB * MIB;
-    xlm__log(hv->err, XLM_LOG_WARN, XLM_MODULE,
-             "Xen's dirty log of domain %u ran out of memory: paging pool is "
-             "set to %" PRIu64 " MiB, all pages are sent again",
-             dom->domid, bytes / MIB);
+    XLM_LOG(hv->err, WARN,
+            "Xen's dirty log of domain %u ran out of memory: paging pool is "
+            "set to %" PRIu64 " MiB, all pages are sent again",
+            dom->domid, bytes / MIB);
     return hv->ops->paging_pool_set(hv, dom->domid, bytes);
 }
 
@@ -115,8 +115,8 @@ static void log_close(struct xlm__dirty *d)
         return;
     hv = d->dom->hv;
     if (hv->ops->logdirty_off(hv, d->dom->domid))
-        xlm__log(hv->err, XLM_LOG_WARN, XLM_MODULE,
-                 "log-dirty of domain %u may still be on", d->dom->domid);
+        XLM_LOG(hv->err, WARN, "log-dirty of domain %u may still be on",
+                d->dom->domid);
     free(d);
 }
 

@@ -150,11 +150,11 @@ static int pv_release(struct xlm__sink *s, uint64_t first, uint64_t nr)
         left -= n;
     }
     if (!rc)
-        xlm__log(s->hv->err, XLM_LOG_DEBUG, XLM_MODULE,
-                 "domain %u: %" PRIu64 " pages from %#" PRIx64
-                 " are no longer in use; if they were sent before, their "
-                 "memory stays allocated",
-                 s->domid, nr, first);
+        XLM_LOG(s->hv->err, DEBUG,
+                "domain %u: %" PRIu64 " pages from %#" PRIx64
+                " are no longer in use; if they were sent before, their "
+                "memory stays allocated",
+                s->domid, nr, first);
     return rc;
 }
 
