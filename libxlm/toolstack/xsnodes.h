@@ -15,12 +15,11 @@
 #define XLM__XS_MAX_DEPTH 16
 #define XLM__XS_MAX_NODES 4096
 #define XLM__XS_MAX_VALUE 4096
-#define XLM__XS_MAX_PATH  1024 /* relative path, XENSTORE_REL_PATH_MAX is 2048 \
-                                */
+#define XLM__XS_MAX_PATH  1024 /* of a relative path */
 #define XLM__XS_MAX_TOTAL (1u << 20)
 
-/* What is over a limit, and permissions for third domains, are dropped with a
- * warning.  Errors: NOMEM, TOOLSTACK. */
+/* What is over a limit, and permissions for third domains, are dropped with
+ * a warning.  Errors: NOMEM, TOOLSTACK. */
 int xlm__xsnodes_collect(struct xlm__errslot *err, struct xs_handle *xs,
                          uint32_t domid, struct xlm__xsnodes *out);
 /* All or nothing.  Refuses a path that collect() would not give.

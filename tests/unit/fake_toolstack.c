@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "fake_toolstack.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XLM_MODULE "fake"
+
+#define SHUTDOWN_SUSPEND 2
+
+static struct fake_toolstack *fake(struct xlm__toolstack *t)
+{
+    return (struct fake_toolstack *)t;
+}
+
+/* Under the lock. */
+static void trace(struct fake_toolstack *t, const char *op)
+{
+    const size_t at = strlen(t->trace);
+
+    snprintf(t->trace + at, sizeof(t->trace) - at, "%s%s", at ? " " : "", op);
+}
+
+/* Begin of every op: counted, written down, delayed, and failed if so told. */
+static int enter(struct xlm__toolstack *base, const char *op)
+{
+    struct fake_toolstack *t = fake(base);
+    unsigned delay = 0;
+    bool fail;
+
+    pthread_mutex_lock(&t->lock);
+    trace(t, op);
+    t->calls++;
+    fail = (t->fail_call && !--t->fail_call) ||
+           (t->fail_op && !strcmp(t->fail_op, op));
+    if (t->slow_op && (!strcmp(t->slow_op, "*") || !strcmp(t->slow_op, op)))
+        delay = t->slow_ms;
+    pthread_mutex_unlock(&t->lock);
+    if (delay)
+        (void)poll(NULL, 0, (int)delay);
+    if (!fail)
+        return 0;
+    return XLM_FAIL(base->err, t->fail_code ? t->fail_code : XLM_ERR_TOOLSTACK,
+                    "%s: made to fail", op);
+}
+
+static void expect(struct xlm__toolstack *base, bool right, const char *text)
+{
+    struct fake_toolstack *t = fake(base);
+
+    if (right)
+        return;
+    if (!t->wrong++)
+        snprintf(t->wrong_text, sizeof(t->wrong_text), "%s", text);
+}
+
+static void hv_set(struct fake_toolstack *t, bool exists, bool paused,
+                   bool suspended)
+{
+    if (!t->hv)
+        return;
+    pthread_mutex_lock(&t->hv->lock);
+    t->hv->exists = exists;
+    t->hv->info.paused = paused;
+    t->hv->info.shutdown = suspended;
+    t->hv->info.shutdown_reason = suspended ? SHUTDOWN_SUSPEND : 0;
+    pthread_mutex_unlock(&t->hv->lock);
+}
+
+static void fake_close(struct xlm__toolstack *base)
+{
+    fake_toolstack_free(fake(base));
+}
+
+static int fake_find(struct xlm__toolstack *base, const char *what,
+                     uint32_t *domid_out, char name_out[XLM_NAME_MAX])
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = enter(base, "find");
+
+    if (rc)
+        return rc;
+    if (!t->exists || strcmp(what, t->name))
+        return XLM_FAIL(base->err, XLM_ERR_INVAL, "no domain %s", what);
+    *domid_out = t->domid;
+    snprintf(name_out, XLM_NAME_MAX, "%s", t->name);
+    return 0;
+}
+
+static int make_config(struct fake_toolstack *t, const char *json,
+                       struct xlm__config *out)
+{
+    *out = (struct xlm__config){
+        .json = strdup(json),
+        .name = strdup(t->name),
+        .type = t->type,
+        .max_memkb = 4096,
+        .target_memkb = 4096,
+        .max_vcpus = 1,
+    };
+    memcpy(out->uuid, t->uuid, sizeof(out->uuid));
+    if (out->json && out->name)
+        return 0;
+    xlm__config_free(out);
+    return XLM_FAIL(t->base.err, XLM_ERR_NOMEM, "configuration");
+}
+
+static int fake_config_get(struct xlm__toolstack *base, uint32_t domid,
+                           struct xlm__config *out)
+{
+    int rc = enter(base, "config_get");
+
+    expect(base, domid == fake(base)->domid, "config_get: wrong domain");
+    return rc ? rc : make_config(fake(base), "{\"fake\":1}", out);
+}
+
+static int fake_config_parse(struct xlm__toolstack *base, const char *json,
+                             struct xlm__config *out)
+{
+    int rc = enter(base, "config_parse");
+
+    return rc ? rc : make_config(fake(base), json, out);
+}
+
+static int fake_config_diff(struct xlm__toolstack *base,
+                            const struct xlm__config *a,
+                            const struct xlm__config *b, char *out,
+                            size_t bytes)
+{
+    const char *changed = fake(base)->changed;
+    int rc = enter(base, "config_diff");
+
+    (void)a, (void)b;
+    if (!rc)
+        snprintf(out, bytes, "%s", changed ? changed : "");
+    return rc;
+}
+
+static int check(struct xlm__toolstack *base, const char *op,
+                 struct xlm__findings *f)
+{
+    const char *blocker = fake(base)->blocker;
+    int rc = enter(base, op);
+
+    if (!rc && blocker)
+        rc = xlm__findings_add(f, XLM_FINDING_BLOCK, blocker, "",
+                               "%s: made to block", op);
+    return rc;
+}
+
+static int fake_check_source(struct xlm__toolstack *base, uint32_t domid,
+                             const struct xlm__config *c,
+                             struct xlm__findings *f)
+{
+    (void)domid, (void)c;
+    return check(base, "check_source", f);
+}
+
+static int fake_check_destination(struct xlm__toolstack *base,
+                                  struct xlm__hv *hv,
+                                  const struct xlm__config *c,
+                                  uint64_t memory_pages,
+                                  struct xlm__findings *f)
+{
+    (void)hv, (void)c, (void)memory_pages;
+    return check(base, "check_destination", f);
+}
+
+static int fake_lock(struct xlm__toolstack *base, const unsigned char uuid[16])
+{
+    int rc = enter(base, "lock");
+
+    (void)uuid;
+    expect(base, !fake(base)->locked, "lock: held already");
+    if (!rc)
+        fake(base)->locked = true;
+    return rc;
+}
+
+static void fake_unlock(struct xlm__toolstack *base)
+{
+    struct fake_toolstack *t = fake(base);
+
+    pthread_mutex_lock(&t->lock);
+    trace(t, "unlock");
+    t->locked = false;
+    pthread_mutex_unlock(&t->lock);
+}
+
+static int fake_dm_logdirty(struct xlm__toolstack *base, uint32_t domid,
+                            bool on)
+{
+    int rc = enter(base, on ? "dm_logdirty_on" : "dm_logdirty_off");
+
+    (void)domid;
+    if (!rc)
+        fake(base)->dm_logdirty = on;
+    return rc;
+}
+
+static int fake_suspend(struct xlm__toolstack *base, uint32_t domid,
+                        uint32_t timeout_ms, bool *may_suspend_later_out)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = enter(base, "suspend");
+
+    (void)timeout_ms;
+    expect(base, t->exists && !t->suspended && domid == t->domid,
+           "suspend: it does not run");
+    *may_suspend_later_out = rc && t->may_suspend_later;
+    if (rc)
+        return rc;
+    t->suspended = true;
+    t->monitored = false;
+    hv_set(t, true, false, true);
+    return 0;
+}
+
+static int fake_resume(struct xlm__toolstack *base, uint32_t domid)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = enter(base, "resume");
+
+    expect(base, t->exists && t->suspended && domid == t->domid,
+           "resume: it is not suspended");
+    if (rc)
+        return rc;
+    t->suspended = false;
+    hv_set(t, true, false, false);
+    return 0;
+}
+
+static int fake_destroy(struct xlm__toolstack *base, uint32_t domid)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = enter(base, "destroy");
+
+    expect(base, t->exists && t->suspended && domid == t->domid,
+           "destroy: it runs");
+    if (rc)
+        return rc;
+    t->exists = false;
+    hv_set(t, false, false, false);
+    return 0;
+}
+
+static int fake_rename(struct xlm__toolstack *base, uint32_t domid,
+                       const char *from, const char *to)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = enter(base, "rename");
+
+    (void)domid;
+    if (!rc && !strcmp(t->name, from))
+        snprintf(t->name, sizeof(t->name), "%s", to);
+    return rc;
+}
+
+static int fake_dm_state(struct xlm__toolstack *base, uint32_t domid,
+                         struct xlm__blob *out)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = enter(base, "dm_state");
+
+    (void)domid;
+    *out = (struct xlm__blob){ 0 };
+    if (rc || t->type != XLM__TYPE_HVM || !t->dm.data)
+        return rc;
+    out->data = malloc(t->dm.bytes);
+    if (!out->data)
+        return XLM_FAIL(base->err, XLM_ERR_NOMEM, "device model state");
+    memcpy(out->data, t->dm.data, t->dm.bytes);
+    out->bytes = t->dm.bytes;
+    return 0;
+}
+
+static int fake_storage_settle(struct xlm__toolstack *base, struct xlm__hv *hv,
+                               uint32_t domid, const struct xlm__config *c,
+                               uint32_t timeout_ms)
+{
+    (void)hv, (void)domid, (void)c, (void)timeout_ms;
+    expect(base, fake(base)->suspended, "storage_settle: it runs");
+    return enter(base, "storage_settle");
+}
+
+static int fake_xenstore_collect(struct xlm__toolstack *base, uint32_t domid,
+                                 struct xlm__xsnodes *out)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = enter(base, "xenstore_collect");
+
+    (void)domid;
+    *out = (struct xlm__xsnodes){ 0 };
+    if (rc || !t->xs_path)
+        return rc;
+    out->nodes = calloc(1, sizeof(*out->nodes));
+    if (!out->nodes)
+        return XLM_FAIL(base->err, XLM_ERR_NOMEM, "xenstore entries");
+    out->nr = 1;
+    out->nodes[0].path = strdup(t->xs_path);
+    out->nodes[0].value = strdup("value");
+    out->nodes[0].value_bytes = 5;
+    out->nodes[0].perms = strdup("n@self");
+    if (out->nodes[0].path && out->nodes[0].value && out->nodes[0].perms)
+        return 0;
+    xlm__xsnodes_free(out);
+    return XLM_FAIL(base->err, XLM_ERR_NOMEM, "xenstore entries");
+}
+
+static int fake_has_monitor(struct xlm__toolstack *base, uint32_t domid,
+                            bool *out)
+{
+    int rc = enter(base, "has_monitor");
+
+    (void)domid;
+    *out = fake(base)->monitored;
+    return rc;
+}
+
+static int fake_restore_begin(struct xlm__toolstack *base,
+                              const struct xlm__config *c, uint32_t flags,
+                              uint32_t source_xen_version, uint32_t *domid_out)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = enter(base, "restore_begin");
+
+    expect(base, t->dst == FAKE_DST_NONE && c->name,
+           "restore_begin: not the first");
+    if (rc)
+        return rc;
+    t->dst = FAKE_DST_BUILT;
+    t->flags = flags;
+    t->source_xen_version = source_xen_version;
+    *domid_out = t->new_domid ? t->new_domid : 7;
+    hv_set(t, true, true, false);
+    return 0;
+}
+
+static int keep_record(struct fake_toolstack *t, uint32_t type, size_t nr_parts,
+                       const struct iovec *parts)
+{
+    struct fake_record *records;
+    struct fake_record r = { .type = type };
+
+    for (size_t i = 0; i < nr_parts; i++)
+        r.bytes += parts[i].iov_len;
+    records = reallocarray(t->records, t->nr_records + 1, sizeof(*records));
+    if (records)
+        t->records = records;
+    r.body = malloc(r.bytes ? r.bytes : 1);
+    if (!records || !r.body) {
+        free(r.body);
+        return XLM_FAIL(t->base.err, XLM_ERR_NOMEM, "record");
+    }
+    r.bytes = 0;
+    for (size_t i = 0; i < nr_parts; i++) {
+        memcpy((char *)r.body + r.bytes, parts[i].iov_base, parts[i].iov_len);
+        r.bytes += parts[i].iov_len;
+    }
+    t->records[t->nr_records++] = r;
+    return 0;
+}
+
+static int fake_restore_record(struct xlm__toolstack *base, uint32_t type,
+                               size_t nr_parts, const struct iovec *parts)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = enter(base, "restore_record");
+
+    if (rc)
+        return rc;
+    pthread_mutex_lock(&t->lock);
+    expect(base, t->dst == FAKE_DST_BUILT, "restore_record: at a wrong time");
+    rc = keep_record(t, type, nr_parts, parts);
+    pthread_mutex_unlock(&t->lock);
+    return rc;
+}
+
+static int fake_restore_sync(struct xlm__toolstack *base)
+{
+    expect(base, fake(base)->dst == FAKE_DST_BUILT,
+           "restore_sync: at a wrong time");
+    return enter(base, "restore_sync");
+}
+
+static int fake_restore_end(struct xlm__toolstack *base,
+                            const struct xlm__blob *dm)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = enter(base, "restore_end");
+
+    expect(base, t->dst == FAKE_DST_BUILT, "restore_end: at a wrong time");
+    if (rc)
+        return rc;
+    t->dm_bytes = dm && dm->data ? dm->bytes : 0;
+    t->dst = FAKE_DST_READY;
+    return 0;
+}
+
+static int fake_storage_drop_cache(struct xlm__toolstack *base,
+                                   const struct xlm__config *c)
+{
+    (void)c;
+    expect(base, fake(base)->dst == FAKE_DST_BUILT,
+           "storage_drop_cache: the disks are open already");
+    return enter(base, "storage_drop_cache");
+}
+
+static int fake_xenstore_restore(struct xlm__toolstack *base, uint32_t domid,
+                                 const struct xlm__xsnodes *nodes)
+{
+    (void)domid;
+    expect(base,
+           fake(base)->dst == FAKE_DST_BUILT ||
+               fake(base)->dst == FAKE_DST_READY,
+           "xenstore_restore: the guest may run already");
+    fake(base)->nr_xsnodes = nodes->nr;
+    return enter(base, "xenstore_restore");
+}
+
+static int fake_restore_go(struct xlm__toolstack *base, bool *running_out)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = enter(base, "restore_go");
+
+    expect(base, t->dst == FAKE_DST_READY, "restore_go: not ready");
+    if (rc)
+        return rc;
+    *running_out = !t->go_fails_cleanly;
+    t->dst = *running_out ? FAKE_DST_RUNNING : FAKE_DST_ABORTED;
+    hv_set(t, *running_out, t->flags & XLM_F_LEAVE_PAUSED, false);
+    return 0;
+}
+
+static int fake_restore_abort(struct xlm__toolstack *base)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = enter(base, "restore_abort");
+
+    expect(base, t->dst != FAKE_DST_RUNNING, "restore_abort: it runs");
+    if (rc)
+        return rc;
+    if (t->dst != FAKE_DST_NONE) {
+        t->dst = FAKE_DST_ABORTED;
+        hv_set(t, false, false, false);
+    }
+    return 0;
+}
+
+static int fake_guest_gap(struct xlm__toolstack *base, uint32_t domid,
+                          uint32_t timeout_ms, uint64_t *gap_us_out)
+{
+    int rc = enter(base, "guest_gap");
+
+    (void)domid, (void)timeout_ms;
+    *gap_us_out = fake(base)->gap_us;
+    return rc;
+}
+
+static const struct xlm__toolstack_ops fake_ops = {
+    .close = fake_close,
+    .find = fake_find,
+    .config_get = fake_config_get,
+    .config_diff = fake_config_diff,
+    .check_source = fake_check_source,
+    .lock = fake_lock,
+    .unlock = fake_unlock,
+    .dm_logdirty = fake_dm_logdirty,
+    .suspend = fake_suspend,
+    .resume = fake_resume,
+    .destroy = fake_destroy,
+    .rename = fake_rename,
+    .dm_state = fake_dm_state,
+    .storage_settle = fake_storage_settle,
+    .xenstore_collect = fake_xenstore_collect,
+    .has_monitor = fake_has_monitor,
+    .check_destination = fake_check_destination,
+    .config_parse = fake_config_parse,
+    .restore_begin = fake_restore_begin,
+    .restore_record = fake_restore_record,
+    .restore_sync = fake_restore_sync,
+    .restore_end = fake_restore_end,
+    .storage_drop_cache = fake_storage_drop_cache,
+    .xenstore_restore = fake_xenstore_restore,
+    .restore_go = fake_restore_go,
+    .restore_abort = fake_restore_abort,
+    .guest_gap = fake_guest_gap,
+};
+
+void fake_toolstack_init(struct fake_toolstack *t, struct xlm__errslot *err,
+                         enum xlm__domain_type type)
+{
+    memset(t, 0, sizeof(*t));
+    t->base.ops = &fake_ops;
+    t->base.err = err;
+    t->base.stop_fd = -1;
+    pthread_mutex_init(&t->lock, NULL);
+    t->type = type;
+    t->domid = 1;
+    t->exists = true;
+    t->monitored = true;
+    snprintf(t->name, sizeof(t->name), "guest");
+    memset(t->uuid, 0x5a, sizeof(t->uuid));
+}
+
+void fake_toolstack_free(struct fake_toolstack *t)
+{
+    for (size_t i = 0; i < t->nr_records; i++)
+        free(t->records[i].body);
+    free(t->records);
+    t->records = NULL;
+    t->nr_records = 0;
+}
+
+/* Where in the trace, or NULL: whole words only. */
+static const char *find_op(const char *at, const char *op)
+{
+    const size_t bytes = strlen(op);
+
+    while ((at = strstr(at, op))) {
+        if (at[bytes] == ' ' || at[bytes] == '\0')
+            return at;
+        at += bytes;
+    }
+    return NULL;
+}
+
+unsigned fake_toolstack_count(struct fake_toolstack *t, const char *op)
+{
+    unsigned n = 0;
+
+    for (const char *at = t->trace; (at = find_op(at, op)); at++)
+        n++;
+    return n;
+}
+
+bool fake_toolstack_before(struct fake_toolstack *t, const char *a,
+                           const char *b)
+{
+    const char *first = find_op(t->trace, a);
+    const char *second = find_op(t->trace, b);
+
+    return first && second && first < second;
+}
