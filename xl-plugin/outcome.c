@@ -133,13 +133,17 @@ static void where_source(const struct outcome *o, char *out, size_t bytes)
         snprintf(out, bytes, "; nothing is left at %s", o->there);
 }
 
+/* Xen 4.20 has "xl resume"; before it, a suspended domain cannot be helped. */
 static void where_unknown(const struct outcome *o, char *out, size_t bytes)
 {
     snprintf(out, bytes,
              "%s (id %u) stays suspended at %s, and nothing tells whether it "
-             "runs at %s: run 'xl list' there; if %s runs there, 'xl destroy "
-             "%u' here; never start it at both",
-             o->name, o->domid, o->here, o->there, o->name, o->domid);
+             "runs at %s; never start it at both: if 'xl list' there shows it "
+             "running, 'xl destroy %u' here; if it surely does not run there, "
+             "'xl rename %u %s' and 'xl resume %u' here (Xen 4.20), or destroy "
+             "and create it",
+             o->name, o->domid, o->here, o->there, o->domid, o->domid, o->name,
+             o->domid);
 }
 
 void outcome_where(const struct outcome *o, char *out, size_t bytes)

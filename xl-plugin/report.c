@@ -73,7 +73,7 @@ static void report_verdict(struct console *con, const struct outcome *o)
 
 static void report_failure(struct console *con, const struct outcome *o)
 {
-    char where[512];
+    char where[1024];
 
     outcome_where(o, where, sizeof(where));
     console_line(con, "xl lmigrate: %s: %s; %s%s%s", o->name,

@@ -41,6 +41,19 @@ test_outcome_live_line_with_t()
     expect_err "dirty 1200/s pause ~0.350 s ETA "
 }
 
+# Drawn over on a terminal, and never wider than it.
+test_outcome_live_line_is_cut_to_the_terminal()
+{
+    local n
+    FAKE_XLM=no-channel run script -qec \
+        "stty cols 40; xl lmigrate -s '' guest1 true" /dev/null
+    expect_code 0
+    expect_out $'\r\033[Kguest1: round 2'
+    n=$(tr '\r' '\n' <"$work/out" | sed -n 's/^\x1b\[K\(guest1: round\)/\1/p' |
+        awk '{ if (length > n) n = length } END { print n + 0 }')
+    [ "$n" = 39 ] || complain "the longest live line has $n columns, not 39"
+}
+
 test_outcome_blocked_prints_findings_and_2()
 {
     ends blocked 2 "warning: kernel /k is not at hostb -> copy it" \
