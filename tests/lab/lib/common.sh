@@ -66,6 +66,18 @@ outer() {
         "$OUTER/$prog" "$@"
 }
 
+# The machine's ssh or ssh-keygen, else the packages'.
+tool() {
+    local name=$1
+
+    shift
+    if command -v "$name" >/dev/null; then
+        "$name" "$@"
+    else
+        outer "usr/bin/$name" "$@"
+    fi
+}
+
 set_outer_libs() {
     local lib=usr/lib/x86_64-linux-gnu
 

@@ -216,7 +216,7 @@ stop_lab() {
 
     [ -d "$STATE" ] || return 0
     for f in "$STATE"/ssh-*; do
-        [ -S "$f" ] && timeout 5 ssh -q -o ControlPath="$f" -O exit lab \
+        [ -S "$f" ] && tool ssh -q -o ControlPath="$f" -O exit lab \
             2>/dev/null
     done
     for f in a b; do
@@ -271,7 +271,7 @@ open_master() {
     (
         flock 9
         [ -S "$STATE/ssh-$1" ] ||
-            ssh "${SSH[@]}" -f -N root@127.0.0.1 </dev/null \
+            tool ssh "${SSH[@]}" -f -N root@127.0.0.1 </dev/null \
                 >/dev/null 2>"$STATE/ssh-$1.err" 9>&-
     ) 9>"$STATE/ssh-$1.lock"
 }
@@ -283,7 +283,7 @@ host_ssh() {
     ssh_args "$h"
     open_master "$h" || die "host $h: ssh does not connect"
     # shellcheck disable=SC2029 # expanded here on purpose, as ssh does
-    ssh "${SSH[@]}" root@127.0.0.1 "$@"
+    tool ssh "${SSH[@]}" root@127.0.0.1 "$@"
 }
 
 cmd_ssh() {

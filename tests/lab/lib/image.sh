@@ -111,7 +111,7 @@ make_keys() {
 
     for k in key hostkey; do
         [ -s "$CACHE/$k" ] ||
-            ssh-keygen -q -t ed25519 -N '' -C xlm-lab -f "$CACHE/$k"
+            tool ssh-keygen -q -t ed25519 -N '' -C xlm-lab -f "$CACHE/$k"
     done
 }
 
