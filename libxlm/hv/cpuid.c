@@ -27,7 +27,8 @@ static const struct word {
     { 0x7, 1, EAX, 0 },
     { 0xd, 1, EAX, 0 },
     { 0x80000001, XEN_CPUID_NO_SUBLEAF, ECX, 1u << 1 /* CMP_LEGACY */ },
-    { 0x80000001, XEN_CPUID_NO_SUBLEAF, EDX, 0 },
+    /* AMD repeats these of leaf 1 here; Xen adds them for guests only */
+    { 0x80000001, XEN_CPUID_NO_SUBLEAF, EDX, 0x0183f3ff },
     { 0x80000007, XEN_CPUID_NO_SUBLEAF, EDX, 1u << 8 /* ITSC */ },
     { 0x80000008, XEN_CPUID_NO_SUBLEAF, EBX, 0 },
 };

@@ -133,11 +133,12 @@ int xlm__xen_depopulate(struct xlm__hv *hv, uint32_t domid, size_t nr,
 }
 
 /* Machine frames of Xen's machine-to-phys table itself, *nr_out of them. */
-static int m2p_frames(struct xlm__hv *hv, unsigned long max_mfn,
+static int m2p_frames(struct xlm__hv *hv, unsigned long nr_mfns,
                       xen_pfn_t **frames_out, size_t *nr_out)
 {
     size_t per_extent = M2P_EXTENT_BYTES / XLM__PAGE_SIZE;
-    size_t nr = ((max_mfn + 1) * sizeof(xen_pfn_t) + M2P_EXTENT_BYTES - 1) /
+    /* Exactly as many as Xen has: the call fails if there are fewer. */
+    size_t nr = (nr_mfns * sizeof(xen_pfn_t) + M2P_EXTENT_BYTES - 1) /
                 M2P_EXTENT_BYTES;
     xen_pfn_t *extents = calloc(nr, sizeof(*extents));
     xen_pfn_t *frames = calloc(nr * per_extent, sizeof(*frames));
@@ -168,15 +169,16 @@ int xlm__xen_m2p_map(struct xlm__hv *hv, struct xlm__map *map_out,
                      uint64_t *nr_mfns_out)
 {
     struct xlm__hv_xen *x = xlm__hv_xen(hv);
-    unsigned long max_mfn;
+    unsigned long nr_mfns;
     xen_pfn_t *frames = NULL;
     size_t nr = 0;
     int rc;
 
-    if (xc_maximum_ram_page(x->xch, &max_mfn) < 0)
+    /* In spite of its name this is the number of the first that is not. */
+    if (xc_maximum_ram_page(x->xch, &nr_mfns) < 0)
         return XLM_FAIL_ERRNO(hv->err, XLM_ERR_HYPERVISOR,
-                              "highest page of this host");
-    rc = m2p_frames(hv, max_mfn, &frames, &nr);
+                              "number of pages of this host");
+    rc = m2p_frames(hv, nr_mfns, &frames, &nr);
     if (rc)
         return rc;
     map_out->addr = xenforeignmemory_map(x->fmem, DOMID_XEN, PROT_READ, nr,
@@ -186,7 +188,7 @@ int xlm__xen_m2p_map(struct xlm__hv *hv, struct xlm__map *map_out,
         rc = XLM_FAIL_ERRNO(hv->err, XLM_ERR_HYPERVISOR,
                             "map %zu pages of the M2P", nr);
     free(frames);
-    *nr_mfns_out = max_mfn + 1;
+    *nr_mfns_out = nr_mfns;
     return rc;
 }
 

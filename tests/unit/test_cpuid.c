@@ -51,6 +51,17 @@ static void test_cpuid_bits_of_toolstack_and_guest_are_ignored(void)
     CU_ASSERT_TRUE(lacks((xen_cpuid_leaf_t){ 1, NA, 0, 0, 1u << 25, 0 }, none));
 }
 
+/* As seen on Xen 4.17 on an AMD CPU. */
+static void test_cpuid_bits_amd_repeats_are_ignored(void)
+{
+    xen_cpuid_leaf_t host = { 0x80000001, NA, 0, 0, 0, 0x20100800 };
+
+    CU_ASSERT_FALSE(
+        lacks((xen_cpuid_leaf_t){ 0x80000001, NA, 0, 0, 0, 0x2193fbfd }, host));
+    CU_ASSERT_TRUE(
+        lacks((xen_cpuid_leaf_t){ 0x80000001, NA, 0, 0, 0, 1u << 26 }, host));
+}
+
 static void test_cpuid_numbers_that_are_no_features_are_ignored(void)
 {
     CU_ASSERT_FALSE(lacks((xen_cpuid_leaf_t){ 1, NA, 0xff, 0xff, 0, 0 },
@@ -63,6 +74,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_cpuid_missing_feature_is_named),
     UNIT_TEST(test_cpuid_missing_leaf_lacks_all_of_it),
     UNIT_TEST(test_cpuid_bits_of_toolstack_and_guest_are_ignored),
+    UNIT_TEST(test_cpuid_bits_amd_repeats_are_ignored),
     UNIT_TEST(test_cpuid_numbers_that_are_no_features_are_ignored),
     CU_TEST_INFO_NULL,
 };
