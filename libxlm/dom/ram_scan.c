@@ -10,10 +10,11 @@
 #define XLM_MODULE "dom"
 
 #define CHUNK         XLM__MAP_MAX /* gfns asked for in one call             */
-#define SPECIAL_FIRST 0xfe000u     /* libxc's special pages: 0xfeff0 and up  */
-#define SPECIAL_END   0x100000u    /* 4 GiB                                  */
-#define GAP_CHUNKS    4u /* a gap of 16 MiB ends low memory: more than the   */
-                         /* legacy holes, less than 1 ms of asking           */
+#define SPECIAL_FIRST 0xfc000u     /* hvmloader's RESERVED_MEMBASE; PVH has  */
+                                   /* its ACPI tables there                  */
+#define SPECIAL_END 0x100000u      /* 4 GiB                                  */
+#define GAP_CHUNKS  4u /* a gap of 16 MiB ends low memory: more than the   */
+                       /* legacy holes, less than 1 ms of asking           */
 
 struct scan {
     struct xlm__hv *hv;

@@ -8,7 +8,7 @@
  * when we have found as many pages as Xen says the domain owns:
  *
  *      0 ......... first gap      low memory
- *      0xfe000 ... 0xfffff        special pages, firmware
+ *      0xfc000 ... 0xfffff        ACPI tables, special pages, firmware
  *      0x100000 .. nr_pfns        memory above 4 GiB
  *      all the rest               ballooned guests, odd layouts
  *
