@@ -132,6 +132,7 @@ static int check_cpu(struct xlm__dest *d)
 
     if (!d->policy.leaves)
         return 0;
+    d->policy.hvm = d->offer.domain_type != XLM__WIRE_PV;
     rc = d->hv->ops->cpu_policy_check(d->hv, &d->policy, &ok, why, sizeof(why));
     if (rc || ok)
         return rc;

@@ -187,6 +187,8 @@ static int work_round(struct worker *w)
         rc = flush_zeros(w);
     if (!rc)
         rc = xlm__send_mark(&w->link->stream, w->pool->job.final, &w->total);
+    if (!rc && w->pool->job.final)
+        rc = xlm__send_empty(&w->link->stream, XLM__REC_CLOSE);
     return rc;
 }
 

@@ -37,8 +37,8 @@ static uint64_t variable_us(const struct xlm__policy *p, uint64_t pages)
 {
     uint64_t rate = p->rate_pages_s ? p->rate_pages_s : ASSUMED_PAGES_S;
 
-    /* pages < 2^52, so only absurd guests could overflow: saturate. */
-    if (pages > UINT64_MAX / us_per_s)
+    /* Only absurd guests could overflow, here or with the fixed part added. */
+    if (pages > UINT64_MAX / 2 / us_per_s)
         return UINT64_MAX / 2;
     return pages * us_per_s / rate;
 }

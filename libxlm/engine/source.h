@@ -38,7 +38,7 @@ struct xlm__source {
     uint64_t *ram;      /* has memory, as of the last scan                   */
     uint64_t *todo;     /* this round                                        */
     uint64_t *deferred; /* could not travel, goes again                      */
-    uint64_t *gone;     /* vanished while we looked                          */
+    uint64_t *gone;     /* vanished while we looked, in any live round       */
     uint64_t *there;    /* the destination may have memory for               */
     uint64_t nr_ram;
     uint64_t round_began_ns;

@@ -159,7 +159,8 @@ int xlm__source_round(struct xlm__source *m, bool final,
     if (rc)
         return rc;
     xlm__bitmap_or(m->there, m->todo, m->dom->nr_pfns);
-    xlm__bitmap_zero(m->gone, m->dom->nr_pfns);
+    if (final)
+        xlm__bitmap_zero(m->gone, m->dom->nr_pfns);
     xlm__pages_begin(m->pool, &job);
     rc = attend(m, meanwhile ? meanwhile(m) : 0);
     return rc ? rc : finish_round(m, &head, total_out);

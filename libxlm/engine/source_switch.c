@@ -65,6 +65,10 @@ static int collect_rest(struct xlm__source *m)
     int rc;
 
     if (m->live) {
+        /* What the last live round left, and pages that were not there when
+         * they were looked for: they may have come back unlogged. */
+        xlm__bitmap_or(m->deferred, m->todo, m->dom->nr_pfns);
+        xlm__bitmap_or(m->deferred, m->gone, m->dom->nr_pfns);
         rc = m->dirty->ops->fetch(m->dirty, true, m->todo, &nr);
         if (rc)
             return rc;

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A wire that breaks where it is told to. */
+#include "config.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "scenario.h"
+#include "stream/format.h"
+#include "util/byteorder.h"
+
+#define TORN_BYTES 9u
+
+struct pump {
+    struct proxy *proxy;
+    enum direction direction;
+    int from, to;
+    uint64_t bytes;
+    unsigned *units;
+    pthread_t thread;
+};
+
+struct proxy {
+    struct proxy_cut cut;
+    int fds[2];
+    struct pump pumps[2];
+};
+
+/* What was written is still read; nothing more is written by anybody. */
+static void cut(struct proxy *p)
+{
+    shutdown(p->fds[0], SHUT_RDWR);
+    shutdown(p->fds[1], SHUT_RDWR);
+}
+
+static bool write_all(int fd, const unsigned char *data, size_t bytes)
+{
+    while (bytes) {
+        ssize_t n = send(fd, data, bytes, MSG_NOSIGNAL);
+
+        if (n <= 0)
+            return false;
+        data += n;
+        bytes -= (size_t)n;
+    }
+    return true;
+}
+
+/* Exactly so many bytes, or false at the end. */
+static bool pass(struct pump *p, size_t bytes, unsigned char *head)
+{
+    unsigned char buf[16384];
+
+    for (size_t done = 0; done < bytes;) {
+        size_t want = bytes - done < sizeof(buf) ? bytes - done : sizeof(buf);
+        ssize_t n = read(p->from, buf, want);
+
+        if (n <= 0 || !write_all(p->to, buf, (size_t)n))
+            return false;
+        for (ssize_t i = 0; head && i < n && done + (size_t)i < 16; i++)
+            head[done + (size_t)i] = buf[i];
+        done += (size_t)n;
+        p->bytes += (size_t)n;
+    }
+    return true;
+}
+
+static bool pass_unit(struct pump *p)
+{
+    unsigned char head[16];
+    size_t length;
+
+    if (!*p->units)
+        return pass(p, XLM__GREETING_BYTES, NULL);
+    if (!pass(p, XLM__HEADER_BYTES, head))
+        return false;
+    length = xlm__get_le32(head + 4);
+    return pass(p, (length + 7) / 8 * 8, NULL);
+}
+
+static bool is_cut(const struct pump *p)
+{
+    return p->proxy->cut.direction == p->direction;
+}
+
+static void pump_records(struct pump *p)
+{
+    const struct proxy_cut *c = &p->proxy->cut;
+
+    for (;;) {
+        if (is_cut(p) && *p->units == c->after) {
+            if (c->torn)
+                pass(p, TORN_BYTES, NULL);
+            cut(p->proxy);
+            return;
+        }
+        if (!pass_unit(p))
+            return;
+        ++*p->units;
+    }
+}
+
+static void pump_bytes(struct pump *p)
+{
+    if (is_cut(p)) {
+        pass(p, p->proxy->cut.after, NULL);
+        cut(p->proxy);
+        return;
+    }
+    while (pass(p, 1, NULL))
+        ;
+}
+
+static void *pump(void *arg)
+{
+    struct pump *p = arg;
+
+    if (p->proxy->cut.records)
+        pump_records(p);
+    else
+        pump_bytes(p);
+    shutdown(p->to, SHUT_WR);
+    /* The other end is gone: whoever writes here is to learn it. */
+    shutdown(p->from, SHUT_RD);
+    return NULL;
+}
+
+struct proxy *proxy_start(int src_fd, int dst_fd, const struct proxy_cut *c,
+                          unsigned units[3])
+{
+    struct proxy *p = calloc(1, sizeof(*p));
+
+    assert(p);
+    p->cut = *c;
+    p->fds[0] = src_fd;
+    p->fds[1] = dst_fd;
+    for (int i = 0; i < 2; i++) {
+        p->pumps[i] = (struct pump){
+            .proxy = p,
+            .direction = i ? TO_SOURCE : TO_DESTINATION,
+            .from = p->fds[i],
+            .to = p->fds[1 - i],
+            .units = &units[i ? TO_SOURCE : TO_DESTINATION],
+        };
+        if (pthread_create(&p->pumps[i].thread, NULL, pump, &p->pumps[i]))
+            abort();
+    }
+    return p;
+}
+
+void proxy_end(struct proxy *p)
+{
+    if (!p)
+        return;
+    for (int i = 0; i < 2; i++)
+        pthread_join(p->pumps[i].thread, NULL);
+    close(p->fds[0]);
+    close(p->fds[1]);
+    free(p);
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "scenario.h"
+
+#include <dirent.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "unit.h"
+#include "util/clock.h"
+
+#define SETTLE_MS 3000
+
+/* ---- telling ---- */
+
+static void keep(struct run *r, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void keep(struct run *r, const char *fmt, ...)
+{
+    va_list args;
+    int n;
+
+    pthread_mutex_lock(&r->log_lock);
+    va_start(args, fmt);
+    n = vsnprintf(r->log + r->log_bytes, sizeof(r->log) - r->log_bytes, fmt,
+                  args);
+    va_end(args);
+    if (n > 0 && (size_t)n < sizeof(r->log) - r->log_bytes)
+        r->log_bytes += (size_t)n;
+    pthread_mutex_unlock(&r->log_lock);
+}
+
+static void on_log(void *user, enum xlm_log_level level, const char *module,
+                   const char *message)
+{
+    struct side *s = user;
+
+    keep(s->run, "  %s %d %s: %s\n", s == &s->run->src ? "src" : "DST",
+         (int)level, module, message);
+}
+
+bool scenario_check(struct run *r, bool holds, const char *text, int line,
+                    const char *file)
+{
+    if (!holds) {
+        fprintf(stderr,
+                "%s:%d: %s does not hold: %s\n  source: rc %d state %d owner "
+                "%d; destination: rc %d state %d owner %d\n%s",
+                file, line, r->label, text, r->src.rc, (int)r->src.state,
+                (int)r->src.owner, r->dst.rc, (int)r->dst.state,
+                (int)r->dst.owner, r->log);
+        r->log[0] = '\0'; /* once is enough */
+    }
+    CU_assertImplementation(holds, (unsigned)line, text, file, "", CU_FALSE);
+    return holds;
+}
+
+/* ---- running ---- */
+
+static unsigned count_entries(const char *path)
+{
+    DIR *d = opendir(path);
+    unsigned n = 0;
+
+    while (d && readdir(d))
+        n++;
+    if (d)
+        closedir(d);
+    return n;
+}
+
+static void on_progress(void *user, enum xlm_state state,
+                        const struct xlm_stats *stats)
+{
+    struct side *s = user;
+    const struct scenario *sc = s->run->sc;
+
+    if (!sc->event || s->run->event_done || state != sc->event_state ||
+        stats->round < sc->event_round)
+        return;
+    s->run->event_done = true;
+    sc->event(s->run);
+}
+
+static void on_finding(void *user, const struct xlm_finding *f)
+{
+    struct side *s = user;
+
+    s->run->nr_findings++;
+    keep(s->run, "  finding %d %s\n", (int)f->severity, f->code);
+}
+
+static void take_result(struct side *s)
+{
+    const struct xlm_error_info *e = xlm_session_error(s->session);
+
+    s->state = xlm_session_state(s->session);
+    s->owner = xlm_session_owner(s->session);
+    s->error = e ? e->code : 0;
+    snprintf(s->message, sizeof(s->message), "%s", e ? e->message : "");
+    s->stats.size = sizeof(s->stats);
+    xlm_session_stats(s->session, &s->stats);
+    s->needs_monitor = xlm_session_needs_monitor(s->session) > 0;
+}
+
+/* As a process of its own would: at its end everything is closed. */
+static void *run_side(void *arg)
+{
+    struct side *s = arg;
+
+    s->rc = xlm_session_run(s->session);
+    take_result(s);
+    xlm_session_close(s->session);
+    return NULL;
+}
+
+static void open_side(struct side *s, enum xlm_role role, int guard_fd)
+{
+    struct xlm_options opt = { .size = sizeof(opt) };
+
+    if (role == XLM_SOURCE) {
+        opt = s->run->sc->opt;
+        opt.size = sizeof(opt);
+        opt.domid = 1;
+        opt.guard_fd = guard_fd;
+        opt.progress = on_progress;
+    }
+    opt.log = on_log;
+    opt.finding = on_finding;
+    opt.user = s;
+    if (xlm_session_open(role, &opt, &s->session))
+        abort();
+    s->hv->base.err = s->ts.base.err = &s->session->err;
+    s->ts.base.stop_fd = s->session->stop_fd;
+    xlm__session_use(s->session, &s->hv->base, &s->ts.base);
+}
+
+/* A channel, maybe with something in between. */
+static struct proxy *connect_sides(struct run *r, const struct proxy_cut *cut,
+                                   unsigned units[3])
+{
+    int a[2], b[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, a) ||
+        (cut && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, b)))
+        abort();
+    if (xlm_session_add_channel(r->src.session, a[0], a[0]) ||
+        xlm_session_add_channel(r->dst.session, cut ? b[1] : a[1],
+                                cut ? b[1] : a[1]))
+        abort();
+    return cut ? proxy_start(a[1], b[0], cut, units) : NULL;
+}
+
+static void connect_all(struct run *r, struct proxy *proxies[2])
+{
+    const struct scenario *sc = r->sc;
+    const struct proxy_cut control = { sc->cut, true, sc->cut_units,
+                                       sc->cut_torn };
+    const struct proxy_cut data = { TO_DESTINATION, false, sc->cut_data_bytes,
+                                    false };
+
+    proxies[0] = connect_sides(r, &control, r->units);
+    proxies[1] = connect_sides(r, sc->cut_data_bytes ? &data : NULL,
+                               r->data_units);
+    for (unsigned i = 1; i < r->channels; i++)
+        connect_sides(r, NULL, NULL);
+}
+
+/* What the process beside the source does when that has ended. */
+static void guardian(struct run *r, int fd)
+{
+    struct xlm__errslot err;
+    enum xlm_owner owner = XLM_OWNER_SOURCE;
+    int rc;
+
+    xlm__errslot_init(&err, on_log, &r->src, XLM_LOG_DEBUG);
+    r->src.hv->base.err = r->src.ts.base.err = &err;
+    rc = xlm__guard_listen(&err, fd, &r->note);
+    SCENARIO_CHECK(r, rc == 0);
+    if (r->note.phase != XLM__GUARD_NONE && r->note.phase != XLM__GUARD_DONE) {
+        r->guarded = true;
+        r->src.hv->fail_call = r->src.ts.fail_call = 0;
+        r->src.ts.fail_op = NULL;
+        rc = xlm__guard_undo(&err, &r->src.hv->base, &r->src.ts.base, &r->note,
+                             &owner, r->guard_message);
+        keep(r, "  guardian, phase %u: %d %s\n", r->note.phase, rc,
+             r->guard_message);
+        SCENARIO_CHECK(r, rc == 0);
+    }
+    r->src.hv->base.err = r->src.ts.base.err = NULL;
+    xlm__errslot_destroy(&err);
+}
+
+static void migrate(struct run *r)
+{
+    struct proxy *proxies[2];
+    int guard[2];
+
+    if (pipe(guard))
+        abort();
+    open_side(&r->src, XLM_SOURCE, guard[1]);
+    open_side(&r->dst, XLM_DESTINATION, 0);
+    connect_all(r, proxies);
+    if (r->sc->prepare)
+        r->sc->prepare(r);
+    guest_start(r);
+    if (pthread_create(&r->src.thread, NULL, run_side, &r->src) ||
+        pthread_create(&r->dst.thread, NULL, run_side, &r->dst))
+        abort();
+    pthread_join(r->src.thread, NULL);
+    pthread_join(r->dst.thread, NULL);
+    guest_end(r);
+    proxy_end(proxies[0]);
+    proxy_end(proxies[1]);
+    close(guard[1]);
+    guardian(r, guard[0]);
+    close(guard[0]);
+}
+
+/* ---- what is true at every end ---- */
+
+static bool final(enum xlm_state s)
+{
+    return s == XLM_STATE_COMPLETED || s == XLM_STATE_FAILED ||
+           s == XLM_STATE_CANCELLED;
+}
+
+static bool source_runs(const struct run *r)
+{
+    return r->src.hv->exists && !r->src.hv->info.shutdown;
+}
+
+static bool destination_runs(const struct run *r)
+{
+    return r->dst.ts.dst == FAKE_DST_RUNNING;
+}
+
+static void check_owner(struct run *r)
+{
+    bool src = source_runs(r), dst = destination_runs(r);
+
+    SCENARIO_CHECK(r, !(src && dst));
+    SCENARIO_CHECK(r, atomic_load(&r->two_runners) == 0);
+    if (r->src.owner == XLM_OWNER_SOURCE)
+        SCENARIO_CHECK(r, !dst && (src || r->ended));
+    else
+        SCENARIO_CHECK(r, !src);
+    /* CLEANUP: it was taken over, but nobody said that it runs. */
+    if (r->src.owner == XLM_OWNER_DESTINATION && r->src.rc == 0)
+        SCENARIO_CHECK(r, dst && !r->src.hv->exists);
+    if (dst)
+        SCENARIO_CHECK(r, r->dst.owner == XLM_OWNER_DESTINATION);
+    if (r->src.owner == XLM_OWNER_UNKNOWN)
+        SCENARIO_CHECK(r, r->src.rc == XLM_ERR_UNDECIDED);
+}
+
+static void check_source_left(struct run *r)
+{
+    const struct side *s = &r->src;
+    bool busy = r->src.error == XLM_ERR_BUSY && s->hv->nr_on == 0;
+
+    SCENARIO_CHECK(r, !s->ts.locked);
+    SCENARIO_CHECK(r, s->hv->nr_mapped == 0);
+    SCENARIO_CHECK(r, s->ts.wrong == 0);
+    if (s->hv->exists && !busy && !atomic_load(&r->off_failed))
+        SCENARIO_CHECK(r, !s->hv->logging);
+    if (!source_runs(r))
+        return;
+    SCENARIO_CHECK(r, !strcmp(s->ts.name, "guest"));
+    SCENARIO_CHECK(r, !s->ts.suspended);
+    SCENARIO_CHECK(r, s->hv->info.paused == r->sc->paused);
+}
+
+static void check_destination_left(struct run *r)
+{
+    const struct side *s = &r->dst;
+
+    SCENARIO_CHECK(r, !s->ts.locked);
+    SCENARIO_CHECK(r, s->hv->nr_mapped == 0);
+    SCENARIO_CHECK(r, s->ts.wrong == 0);
+    if (destination_runs(r)) {
+        SCENARIO_CHECK(r, s->hv->exists);
+        SCENARIO_CHECK(r, s->ts.nr_xsnodes == 1);
+        SCENARIO_CHECK(r, s->ts.dm_bytes == r->src.ts.dm.bytes);
+        guest_check_memory(r);
+    }
+}
+
+/* Only what the failing call itself kept from being removed may be left. */
+static void check_nothing_left_at_destination(struct run *r)
+{
+    enum fake_dst dst = r->dst.ts.dst;
+
+    if (destination_runs(r) || r->src.owner != XLM_OWNER_SOURCE)
+        return;
+    if (r->dst.ts.fail_op || fake_toolstack_count(&r->dst.ts, "restore_abort"))
+        return;
+    SCENARIO_CHECK(r, dst == FAKE_DST_NONE || dst == FAKE_DST_ABORTED);
+    SCENARIO_CHECK(r, !r->dst.hv->exists);
+}
+
+static void check_undone(struct run *r)
+{
+    enum fake_dst dst = r->dst.ts.dst;
+
+    if (fake_toolstack_count(&r->dst.ts, "restore_abort"))
+        SCENARIO_CHECK(r, dst == FAKE_DST_NONE || dst == FAKE_DST_ABORTED ||
+                              strstr(r->log, "restore_abort: made to fail"));
+}
+
+static void check_process(struct run *r, unsigned nr_fds, unsigned nr_threads)
+{
+    const struct timespec nap = { .tv_nsec = 1000000 };
+
+    /* A joined thread may be seen for an instant still. */
+    for (int ms = 0; ms < SETTLE_MS; ms++) {
+        if (count_entries("/proc/self/task") == nr_threads)
+            break;
+        nanosleep(&nap, NULL);
+    }
+    SCENARIO_CHECK(r, count_entries("/proc/self/task") == nr_threads);
+    SCENARIO_CHECK(r, count_entries("/proc/self/fd") == nr_fds);
+}
+
+static void check(struct run *r)
+{
+    SCENARIO_CHECK(r, final(r->src.state));
+    SCENARIO_CHECK(r, final(r->dst.state));
+    check_owner(r);
+    check_source_left(r);
+    check_destination_left(r);
+    check_nothing_left_at_destination(r);
+    check_undone(r);
+    if (r->sc->rc != SCENARIO_ANY) {
+        SCENARIO_CHECK(r, r->src.rc == r->sc->rc);
+        SCENARIO_CHECK(r, r->src.owner == r->sc->owner);
+        SCENARIO_CHECK(r, r->sc->rc || r->src.state == XLM_STATE_COMPLETED);
+    }
+    if (r->src.rc)
+        SCENARIO_CHECK(r, r->src.error != 0 || r->src.rc == XLM_ERR_CLEANUP);
+}
+
+void scenario_run(const struct scenario *sc, const char *label, struct run *r)
+{
+    unsigned nr_fds, nr_threads;
+
+    memset(r, 0, sizeof(*r));
+    r->sc = sc;
+    r->label = label;
+    r->channels = sc->channels ? sc->channels : 1;
+    pthread_mutex_init(&r->guest, NULL);
+    pthread_mutex_init(&r->log_lock, NULL);
+    hosts_create(r);
+    guest_boot(r);
+    nr_threads = count_entries("/proc/self/task");
+    nr_fds = count_entries("/proc/self/fd");
+    migrate(r);
+    check(r);
+    check_process(r, nr_fds, nr_threads);
+    if (getenv("SCENARIO_LOG"))
+        fprintf(stderr, "%s\n%s", label, r->log);
+}
+
+void scenario_free(struct run *r)
+{
+    hosts_free(r);
+    free(r->at_suspend);
+    pthread_mutex_destroy(&r->guest);
+    pthread_mutex_destroy(&r->log_lock);
+}
+
+void scenario(const struct scenario *sc, const char *label)
+{
+    struct run *r = malloc(sizeof(*r));
+
+    if (!r)
+        abort();
+    scenario_run(sc, label, r);
+    scenario_free(r);
+    free(r);
+}

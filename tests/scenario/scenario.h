@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A whole migration in one process: two hosts in memory, a session on each in
+ * a thread of its own, socket pairs between them, and something that goes
+ * wrong.
+ *
+ *   host a: fake_hv + fake_toolstack        host b: the same
+ *      └ source session ══ control (proxy) ══ destination session ┘
+ *      └ guardian       ══ data 0..n-1     ══
+ *      └ the guest's writer
+ *
+ * scenario_run() always checks, whatever the scenario expects:
+ *  - both ends are in a final state, and their owners agree with what runs;
+ *  - at no moment could both hosts run the domain; one does at the end,
+ *    unless the owner is unknown or the guest ended by itself;
+ *  - the memory that runs is that of the source when it was suspended;
+ *  - nothing is left at the loser: domain, lock, log-dirty, name, mapping;
+ *  - no thread and no descriptor is left.
+ */
+#ifndef XLM_TESTS_SCENARIO_H
+#define XLM_TESTS_SCENARIO_H
+
+#include <stdatomic.h>
+
+#include "engine/guard.h"
+#include "engine/session.h"
+#include "fake_toolstack.h"
+
+#define SCENARIO_PFNS     2048u
+#define SCENARIO_RAM      600u
+#define SCENARIO_CHANNELS 8u
+#define SCENARIO_ANY      1 /* rc: whatever it is */
+
+enum writer {
+    WRITER_NONE,
+    WRITER_SLOW,    /* a page now and then                        */
+    WRITER_FAST,    /* all of memory again and again              */
+    WRITER_BALLOON, /* gives memory back, takes it again, writes  */
+};
+
+enum direction { TO_NONE, TO_DESTINATION, TO_SOURCE };
+
+struct run;
+
+struct scenario {
+    enum xlm__domain_type type; /* 0: PVH                              */
+    unsigned channels;          /* 0: 1                                */
+    uint64_t nr_pfns, nr_ram;   /* 0: the numbers above                */
+    bool sparse;                /* 15 of 16 pages are zero             */
+    bool refuse_logdirty;
+    bool paused; /* by the operator, before it moves      */
+    enum writer writer;
+    struct xlm_options opt;         /* the source's: flags and limits  */
+    void (*prepare)(struct run *r); /* just before the start           */
+    void (*event)(struct run *r);   /* once, when the source is there: */
+    enum xlm_state event_state;
+    uint32_t event_round;
+    /* control channel: cut after so many units (greeting, records) */
+    enum direction cut;
+    unsigned cut_units;
+    bool cut_torn;           /* and some bytes of the next one         */
+    uint64_t cut_data_bytes; /* data channel 0: cut after so many      */
+
+    int rc; /* of the source; SCENARIO_ANY                             */
+    enum xlm_owner owner;
+};
+
+struct side {
+    struct run *run;
+    struct xlm_session *session; /* NULL when it has ended */
+    struct fake_hv *hv;
+    struct fake_toolstack ts;
+    pthread_t thread;
+    /* the result */
+    int rc, error;
+    enum xlm_state state;
+    enum xlm_owner owner;
+    struct xlm_stats stats;
+    char message[XLM_MESSAGE_MAX];
+    bool needs_monitor;
+};
+
+struct guest_page {
+    bool there;
+    uint32_t type;
+    uint64_t frame;
+    unsigned char data[XLM__PAGE_SIZE];
+};
+
+struct run {
+    const struct scenario *sc;
+    const char *label; /* of the step in a loop, for messages */
+    struct side src, dst;
+    unsigned channels;
+    /* the guest at the source */
+    pthread_mutex_t guest; /* held by the writer for each step, and by suspend */
+    atomic_bool stop_writer;
+    pthread_t writer;
+    struct guest_page *at_suspend; /* NULL: was never suspended */
+    bool ended;                    /* the scenario ended it     */
+    bool event_done;
+    /* what happened */
+    atomic_uint two_runners;  /* times at which both could run      */
+    atomic_bool off_failed;   /* log-dirty could not be switched off */
+    unsigned units[3];        /* by direction, on the control channel */
+    unsigned data_units[3];
+    struct xlm__guard_note note;
+    bool guarded; /* the guardian had to do something   */
+    char guard_message[XLM_MESSAGE_MAX];
+    /* under log_lock */
+    pthread_mutex_t log_lock;
+    char log[65536];
+    size_t log_bytes;
+    unsigned nr_findings;
+};
+
+/* Run it, check it; the run is left for more checks until scenario_free(). */
+void scenario_run(const struct scenario *sc, const char *label, struct run *r);
+void scenario_free(struct run *r);
+/* All three in one. */
+void scenario(const struct scenario *sc, const char *label);
+
+/* A CUnit assertion that prints the log of the run if it fails. */
+bool scenario_check(struct run *r, bool holds, const char *text, int line,
+                    const char *file);
+#define SCENARIO_CHECK(r, holds)                                               \
+    scenario_check(r, holds, #holds, __LINE__, __FILE__)
+
+/* scenario_guest.c */
+void guest_boot(struct run *r);
+void guest_start(struct run *r);
+void guest_end(struct run *r);
+void guest_snapshot(struct run *r);
+void guest_check_memory(struct run *r);
+
+/* scenario_hosts.c */
+void hosts_create(struct run *r);
+void hosts_free(struct run *r);
+/* The guest stops by itself. */
+void guest_shuts_down(struct run *r, unsigned reason);
+void guest_is_destroyed(struct run *r);
+
+/* proxy.c: between two descriptors, each way. */
+struct proxy;
+struct proxy_cut {
+    enum direction direction;
+    bool records; /* count units, else bytes */
+    uint64_t after;
+    bool torn;
+};
+/* Takes both descriptors.  units[direction] counts. */
+struct proxy *proxy_start(int src_fd, int dst_fd, const struct proxy_cut *cut,
+                          unsigned units[3]);
+void proxy_end(struct proxy *p);
+
+#endif /* XLM_TESTS_SCENARIO_H */

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The guest that is moved: what is in its memory, and what it does meanwhile. */
+#include "config.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "scenario.h"
+
+#define PER_PAGE     512u
+#define FIRST_FREE   256u /* below: a PV guest's tables */
+#define BALLOON      16u
+#define XC_PAGE_DATA 1u
+#define XEN_SLOTS    256u /* of an L4: 16 from here on */
+
+static uint64_t nr_ram(const struct run *r)
+{
+    return r->sc->nr_ram ? r->sc->nr_ram : SCENARIO_RAM;
+}
+
+static void set_state(struct fake_hv *f)
+{
+    fake_set_policy(f, "leaves", 6, "msrs", 4);
+    fake_set_blob(&f->hvm_context, "context", 7);
+    f->hvm_params[1] = 0xfeffe; /* HVM_PARAM_STORE_PFN */
+    f->tsc.khz = 2000000;
+}
+
+void guest_boot(struct run *r)
+{
+    struct fake_hv *f = r->src.hv;
+
+    fake_add(f, 0, nr_ram(r));
+    if (!f->info.hvm)
+        fake_pv_boot(f);
+    set_state(f);
+    for (uint64_t pfn = FIRST_FREE; pfn < nr_ram(r); pfn++)
+        if (!r->sc->sparse || pfn % 16 == 0)
+            fake_fill(f, pfn, pfn);
+}
+
+/* ---- what it does while it moves ---- */
+
+struct dice {
+    uint64_t x;
+};
+
+static uint64_t roll(struct dice *d, uint64_t below)
+{
+    d->x ^= d->x << 13;
+    d->x ^= d->x >> 7;
+    d->x ^= d->x << 17;
+    return d->x % below;
+}
+
+static void write_page(struct run *r, struct dice *d, uint64_t pfn)
+{
+    if (fake_page(r->src.hv, pfn))
+        fake_fill(r->src.hv, pfn, roll(d, UINT64_MAX));
+}
+
+static void balloon(struct run *r, struct dice *d)
+{
+    uint64_t first = FIRST_FREE + roll(d, nr_ram(r) - FIRST_FREE - BALLOON);
+
+    for (uint64_t pfn = first; pfn < first + BALLOON; pfn++) {
+        if (fake_page(r->src.hv, pfn))
+            fake_remove(r->src.hv, pfn, 1);
+        else
+            fake_add(r->src.hv, pfn, 1);
+    }
+}
+
+static void step(struct run *r, struct dice *d)
+{
+    uint64_t writable = nr_ram(r) - FIRST_FREE;
+
+    switch (r->sc->writer) {
+    case WRITER_FAST:
+        for (uint64_t i = 0; i < writable; i++)
+            write_page(r, d, FIRST_FREE + i);
+        break;
+    case WRITER_BALLOON:
+        balloon(r, d);
+        write_page(r, d, FIRST_FREE + roll(d, writable));
+        break;
+    default:
+        write_page(r, d, FIRST_FREE + roll(d, writable));
+        break;
+    }
+}
+
+static bool may_run(struct fake_hv *f)
+{
+    bool runs;
+
+    pthread_mutex_lock(&f->lock);
+    runs = f->exists && !f->info.shutdown && !f->info.paused;
+    pthread_mutex_unlock(&f->lock);
+    return runs;
+}
+
+static void *write_memory(void *arg)
+{
+    const struct timespec nap = { .tv_nsec = 200000 };
+    struct dice d = { 88172645463325252u };
+    struct run *r = arg;
+
+    while (!atomic_load(&r->stop_writer)) {
+        pthread_mutex_lock(&r->guest);
+        if (may_run(r->src.hv))
+            step(r, &d);
+        pthread_mutex_unlock(&r->guest);
+        nanosleep(&nap, NULL);
+    }
+    return NULL;
+}
+
+void guest_start(struct run *r)
+{
+    atomic_store(&r->stop_writer, false);
+    if (r->sc->writer != WRITER_NONE &&
+        pthread_create(&r->writer, NULL, write_memory, r))
+        abort();
+}
+
+void guest_end(struct run *r)
+{
+    atomic_store(&r->stop_writer, true);
+    if (r->sc->writer != WRITER_NONE)
+        pthread_join(r->writer, NULL);
+}
+
+static void stops(struct run *r, bool exists, unsigned reason)
+{
+    struct fake_hv *f = r->src.hv;
+
+    pthread_mutex_lock(&r->guest);
+    pthread_mutex_lock(&f->lock);
+    f->exists = exists;
+    f->info.shutdown = true;
+    f->info.shutdown_reason = reason;
+    pthread_mutex_unlock(&f->lock);
+    r->ended = true;
+    pthread_mutex_unlock(&r->guest);
+}
+
+void guest_shuts_down(struct run *r, unsigned reason)
+{
+    stops(r, true, reason);
+}
+
+void guest_is_destroyed(struct run *r)
+{
+    r->src.ts.exists = false;
+    stops(r, false, 0);
+}
+
+/* ---- what has to arrive ---- */
+
+void guest_snapshot(struct run *r)
+{
+    struct fake_hv *f = r->src.hv;
+
+    free(r->at_suspend);
+    r->at_suspend = calloc(f->nr_pfns, sizeof(*r->at_suspend));
+    if (!r->at_suspend)
+        abort();
+    pthread_mutex_lock(&f->lock);
+    for (uint64_t pfn = 0; pfn < f->nr_pfns; pfn++) {
+        struct guest_page *p = &r->at_suspend[pfn];
+
+        p->there = f->p2m[pfn] != FAKE_NONE;
+        p->type = f->types[pfn];
+        p->frame = f->p2m[pfn];
+        if (p->there)
+            memcpy(p->data, fake_page(f, pfn), XLM__PAGE_SIZE);
+    }
+    pthread_mutex_unlock(&f->lock);
+}
+
+static bool page_is(struct run *r, uint64_t pfn)
+{
+    const struct guest_page *want = &r->at_suspend[pfn];
+    const unsigned char *got = fake_page(r->dst.hv, pfn);
+
+    if (!want->there || !got)
+        return want->there == !!got;
+    return !memcmp(got, want->data, XLM__PAGE_SIZE);
+}
+
+static void check_translated(struct run *r)
+{
+    for (uint64_t pfn = 0; pfn < r->src.hv->nr_pfns; pfn++) {
+        if (page_is(r, pfn))
+            continue;
+        fprintf(stderr, "pfn %#llx: %s\n", (unsigned long long)pfn,
+                r->at_suspend[pfn].there ? fake_page(r->dst.hv, pfn)
+                                               ? "contents differ"
+                                               : "missing"
+                                         : "should not be there");
+        SCENARIO_CHECK(r, !"memory at the destination is the source's");
+        return;
+    }
+}
+
+/* ---- PV: what libxl's helper was given, last word of each page ---- */
+
+struct relayed {
+    bool there;
+    uint32_t type;
+    const uint64_t *data;
+};
+
+static void take_page_data(const struct fake_record *rec, struct relayed *image,
+                           uint64_t nr_pfns)
+{
+    const uint32_t *head = rec->body;
+    const uint64_t *entries = (const uint64_t *)(const void *)(head + 2);
+    const uint64_t *data = entries + head[0];
+
+    for (uint32_t i = 0; i < head[0]; i++) {
+        uint64_t pfn = entries[i] & 0xfffffffffffffull;
+        uint32_t type = (uint32_t)(entries[i] >> 32) & 0xf0000000u;
+
+        assert(pfn < nr_pfns);
+        image[pfn] = (struct relayed){ type != XLM__PT_XTAB, type, NULL };
+        if (type >= XLM__PT_BROKEN)
+            continue;
+        image[pfn].data = data;
+        data += PER_PAGE;
+    }
+    assert((const char *)data == (const char *)rec->body + rec->bytes);
+}
+
+static bool pte_is(struct run *r, uint64_t sent, uint64_t original)
+{
+    uint64_t pfn = sent >> 12 & 0xffffffffffull;
+    const uint64_t flags = 0xfff0000000000fffull;
+
+    if (!(original & 1))
+        return sent == original;
+    return (sent & flags) == (original & flags) &&
+           pfn < r->src.hv->nr_pfns && r->at_suspend[pfn].there &&
+           r->at_suspend[pfn].frame == (original >> 12 & 0xffffffffffull);
+}
+
+static bool table_is(struct run *r, const struct guest_page *want,
+                     const uint64_t *got)
+{
+    const uint64_t *original = (const uint64_t *)(const void *)want->data;
+    bool l4 = (want->type & XLM__PT_LTABMASK) == 4u << 28;
+
+    for (unsigned i = 0; i < PER_PAGE; i++) {
+        if (l4 && i >= XEN_SLOTS && i < XEN_SLOTS + 16) {
+            if (got[i])
+                return false;
+        } else if (!pte_is(r, got[i], original[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool relayed_is(struct run *r, uint64_t pfn, const struct relayed *got)
+{
+    const struct guest_page *want = &r->at_suspend[pfn];
+
+    if (!want->there || !got->there)
+        return want->there == got->there;
+    if (got->type != want->type || !got->data)
+        return false;
+    if (want->type & XLM__PT_LTABMASK)
+        return table_is(r, want, got->data);
+    return !memcmp(got->data, want->data, XLM__PAGE_SIZE);
+}
+
+static void check_pv(struct run *r)
+{
+    uint64_t nr = r->src.hv->nr_pfns;
+    struct relayed *image = calloc(nr, sizeof(*image));
+
+    if (!image)
+        abort();
+    for (size_t i = 0; i < r->dst.ts.nr_records; i++)
+        if (r->dst.ts.records[i].type == XC_PAGE_DATA)
+            take_page_data(&r->dst.ts.records[i], image, nr);
+    for (uint64_t pfn = 0; pfn < nr; pfn++) {
+        if (relayed_is(r, pfn, &image[pfn]))
+            continue;
+        fprintf(stderr, "pfn %#llx: not as at the source\n",
+                (unsigned long long)pfn);
+        SCENARIO_CHECK(r, !"memory given to libxl is the source's");
+        break;
+    }
+    free(image);
+}
+
+void guest_check_memory(struct run *r)
+{
+    if (!SCENARIO_CHECK(r, r->at_suspend != NULL))
+        return;
+    if (r->src.hv->info.hvm)
+        check_translated(r);
+    else
+        check_pv(r);
+}
