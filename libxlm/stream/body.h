@@ -80,7 +80,7 @@ struct xlm__dm_part {
 
 struct xlm__node {
     char path[XLM__XS_PATH_MAX + 1];
-    char perms[XLM__XS_PERMS_MAX * 8];
+    char perms[XLM__XS_PERMS_MAX * 7]; /* w@self,w@self,... */
     const void *value;
     uint32_t value_bytes;
 };

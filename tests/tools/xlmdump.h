@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xlmdump: a second reader of the stream, written from
+ * libxlm/doc/stream-format.md alone.  It shares nothing with the library, so
+ * that a mistake in one of the two shows.  Sections are those of that document.
+ */
+#ifndef XLM_TOOLS_XLMDUMP_H
+#define XLM_TOOLS_XLMDUMP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { SOURCE = 1, DESTINATION = 2, CONTROL = 1, DATA = 2 };
+enum { PV = 1, PVH = 2, HVM = 3 };
+
+enum type {
+    OFFER = 0x01,
+    CONFIG,
+    CHECK,
+    FINDING,
+    CHECKED,
+    BUILD,
+    BUILT,
+    STATE,
+    ROUND_BEGIN,
+    ROUND_END,
+    ROUND_DONE,
+    RELEASE,
+    DM_STATE,
+    XENSTORE,
+    TAIL_END,
+    READY,
+    PERMIT,
+    COMMIT,
+    RUNNING,
+    NOT_RUNNING,
+    BYE,
+    ABORT,
+    ABORTED,
+    CLOCK_PING,
+    CLOCK_PONG,
+    PAGES = 0x40,
+    ZEROS,
+    MARK,
+    CLOSE,
+};
+#define GUEST_GAP 0x8000001au
+
+/* What the bodies say that the order depends on. */
+struct body {
+    uint32_t word[2]; /* the first two u32, if there are any */
+    uint64_t pages, zero_pages;
+    uint64_t dm_total, dm_offset, dm_bytes;
+    bool dry_run;
+};
+
+struct dump {
+    FILE *out; /* NULL: say nothing */
+    const uint8_t *p;
+    size_t nr, at; /* of the whole file */
+    char error[400];
+    unsigned errors;
+    /* of the channel */
+    unsigned kind, role;
+    uint32_t domain_type;
+    uint64_t nr_pfns;
+    uint32_t seq;
+    /* of the record */
+    size_t record, end;
+    uint32_t type;
+    const char *name;
+    /* of the order */
+    unsigned state;
+    bool finished, dry_run, blocking, xenstore, gap;
+    uint32_t round, findings;
+    uint64_t pages, zero_pages;
+    uint64_t dm_total, dm_got;
+    uint32_t xc_times[0x20];
+};
+
+/* Records the first error, returns false. */
+bool fail(struct dump *d, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void say(struct dump *d, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+uint64_t le(const uint8_t *p, unsigned bytes);
+/* The next field of the body. */
+bool number(struct dump *d, unsigned bytes, uint64_t *out);
+bool limits(struct dump *d, const char *what, uint64_t v, uint64_t least,
+            uint64_t most);
+
+/* Does this PAGES entry have contents? */
+bool entry_has_contents(uint64_t entry);
+
+/* xlmdump_body.c: sections 6 and 7, from d->at to d->end. */
+bool dump_body(struct dump *d, struct body *b);
+/* xlmdump_order.c: section 8, as far as one direction shows it. */
+bool dump_order(struct dump *d, const struct body *b);
+
+#endif /* XLM_TOOLS_XLMDUMP_H */
