@@ -41,7 +41,7 @@ static int end_round(struct xlm__dest *d, const struct xlm__round *claimed)
         return rc;
     XLM__STATS(d->s, {
         st->round = claimed->round;
-        st->sent_pages += claimed->pages;
+        st->sent_pages += claimed->pages + claimed->zero_pages;
         st->zero_pages += claimed->zero_pages;
     });
     xlm__session_progress(d->s);

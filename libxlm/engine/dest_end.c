@@ -124,7 +124,8 @@ static void say_bye(struct xlm__stream *st)
         ;
 }
 
-static int start(struct xlm__dest *d, struct xlm__running *r)
+static int start(struct xlm__dest *d, struct xlm__running *r,
+                 bool *never_ran_out)
 {
     struct xlm__watch watch = { .started = false };
     bool running = false;
@@ -137,7 +138,8 @@ static int start(struct xlm__dest *d, struct xlm__running *r)
     r->unpaused_ns = xlm__watch_end(&watch, xlm__clock_ns());
     r->domid = xlm_session_domid(d->s);
     r->flags = d->paused ? XLM__RUNNING_PAUSED : 0;
-    if (!rc && !running)
+    *never_ran_out = !rc && !running;
+    if (*never_ran_out)
         rc = XLM_FAIL(&d->s->err, XLM_ERR_TOOLSTACK,
                       "xl could not start %s and removed it", d->config.name);
     return rc;
@@ -148,6 +150,7 @@ int xlm__dest_commit(struct xlm__dest *d)
     struct xlm__stream *st = &xlm__session_control(d->s)->stream;
     struct xlm__running r = { 0 };
     char text[XLM_MESSAGE_MAX];
+    bool never_ran;
     int rc, lost;
 
     atomic_store(&d->s->no_return, true);
@@ -156,8 +159,10 @@ int xlm__dest_commit(struct xlm__dest *d)
     xlm__session_set_owner(d->s, XLM_OWNER_DESTINATION);
     /* If this does not reach the source, it stays suspended there: go on. */
     lost = xlm__send_empty(st, XLM__REC_COMMIT);
-    rc = start(d, &r);
+    rc = start(d, &r, &never_ran);
     d->building = false;
+    if (rc && !never_ran) /* it may run: say nothing that is not proven */
+        return rc;
     if (rc) {
         xlm__session_set_owner(d->s, XLM_OWNER_SOURCE);
         xlm__errslot_read(&d->s->err, text);

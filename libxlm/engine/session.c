@@ -109,6 +109,8 @@ int xlm__session_first_error(struct xlm_session *s, int rc)
 {
     int code = xlm__errslot_code(&s->err);
 
+    if (rc && !code) /* cancelled inside of a wait, which records nothing */
+        return XLM_FAIL(&s->err, rc, "%s", xlm_strerror(rc));
     return rc && code ? code : rc;
 }
 

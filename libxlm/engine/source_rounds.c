@@ -74,7 +74,7 @@ static void count_round(struct xlm__source *m, const struct xlm__round *total)
     for (unsigned i = 0; i < m->s->nr_links; i++)
         wire += m->s->links[i].chan.written_bytes;
     XLM__STATS(m->s, {
-        st->sent_pages += total->pages;
+        st->sent_pages += total->pages + total->zero_pages;
         st->zero_pages += total->zero_pages;
         st->wire_bytes = wire;
     });
@@ -175,7 +175,7 @@ static void tell_round(struct xlm__source *m, const struct xlm__round_result *r,
     uint64_t predicted = xlm__policy_predict_us(&m->policy, r->dirty_pages);
 
     XLM_LOG(&m->s->err, INFO,
-            "round %u: %" PRIu64 " pages (%" PRIu64 " zero) in %" PRIu64
+            "round %u: %" PRIu64 " pages and %" PRIu64 " zero ones in %" PRIu64
             " ms, %" PRIu64 " dirty, expected pause %" PRIu64 " ms: %s",
             r->number, r->pages, zero_pages, us / 1000, r->dirty_pages,
             predicted / 1000, xlm__policy_reason(reason));

@@ -274,6 +274,7 @@ static void check_source_left(struct run *r)
         return;
     SCENARIO_CHECK(r, !strcmp(s->ts.name, "guest"));
     SCENARIO_CHECK(r, !s->ts.suspended);
+    SCENARIO_CHECK(r, !s->ts.dm_logdirty);
     SCENARIO_CHECK(r, s->hv->info.paused == r->sc->paused);
 }
 

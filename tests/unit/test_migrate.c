@@ -74,7 +74,6 @@ static void test_migrate_hvm_with_device_model_moves(void)
 {
     LOOK(MOVED, .type = XLM__TYPE_HVM, .writer = WRITER_SLOW);
 
-    SCENARIO_CHECK(r, !r->src.ts.dm_logdirty);
     SCENARIO_CHECK(r, fake_toolstack_before(&r->src.ts, "dm_logdirty_on",
                                             "suspend"));
     DONE();
@@ -377,6 +376,15 @@ static void test_migrate_changed_configuration_stays(void)
     DONE();
 }
 
+static void test_migrate_hvm_that_stays_has_no_logging_device_model(void)
+{
+    LOOK(.rc = XLM_ERR_CHANGED, STAYED, .type = XLM__TYPE_HVM,
+         .prepare = change_config);
+
+    SCENARIO_CHECK(r, fake_toolstack_count(&r->src.ts, "dm_logdirty_on") == 1);
+    DONE();
+}
+
 static void log_is_on(struct run *r)
 {
     r->src.hv->logging = true;
@@ -494,6 +502,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_dry_run_that_is_blocked_says_so),
     UNIT_TEST(test_migrate_silent_guest_stays),
     UNIT_TEST(test_migrate_changed_configuration_stays),
+    UNIT_TEST(test_migrate_hvm_that_stays_has_no_logging_device_model),
     UNIT_TEST(test_migrate_log_dirty_held_by_others_is_busy),
     UNIT_TEST(test_migrate_to_full_host_stays),
     UNIT_TEST(test_migrate_never_started_there_is_resumed_here),
