@@ -148,6 +148,10 @@ static int receive(struct receiver *r)
     rc = xlm_channel_join(rfd, wfd, greeting, message);
     if (rc == 1)
         return 0;
+    /* A source that gives up in preflight leaves its data channels unused; it
+     * says itself why. */
+    if (rc == XLM_ERR_CHANNEL && !r->verbose)
+        return EXIT_FAILED;
     return rc ? fail(r, message) : run_session(r, rfd, wfd, greeting);
 }
 

@@ -141,6 +141,8 @@ static int send_dm(struct xlm__source *m)
     struct xlm__blob blob = { 0 };
     int rc;
 
+    if (m->config.type != XLM__TYPE_HVM)
+        return 0;
     rc = m->ts->ops->dm_state(m->ts, m->domid, &blob);
     if (!rc && blob.data)
         rc = xlm__send_dm_state(&xlm__session_control(m->s)->stream, blob.data,
