@@ -69,7 +69,7 @@ failed_checks() {
     while IFS= read -r trs; do
         grep -q '^:test-result: PASS' "$trs" && continue
         echo "--- ${trs%.trs}.log"
-        grep -vE 'Test: .*passed$' "${trs%.trs}.log" | tail -n 25
+        grep -vE '(Test: .*passed$|^ok |^passed: )' "${trs%.trs}.log" | tail -n 25
     done < <(find "$1" -name '*.trs' -newer "$2" -not -path '*/xlm-[0-9]*')
 }
 
