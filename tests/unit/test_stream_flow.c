@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The order of records when both sides do not walk the golden path. */
+#include "config.h"
+
+#include "stream/flow.h"
+
+#include "unit.h"
+
+static struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
+static struct xlm__flow f;
+static bool ignored;
+
+static void begin(enum xlm_role role)
+{
+    xlm__flow_destroy(&f);
+    xlm__errslot_destroy(&err);
+    xlm__errslot_init(&err, NULL, NULL, XLM_LOG_DEBUG);
+    CU_ASSERT_EQUAL_FATAL(xlm__flow_init(&f, &err, role), 0);
+}
+
+static int step(enum xlm_role by, uint32_t type, const union xlm__body *b)
+{
+    return xlm__flow_step(&f, by == f.role, type, b, 0, &ignored);
+}
+
+/* A record whose body says nothing of interest. */
+static int s(uint32_t type)
+{
+    static const union xlm__body none;
+
+    return step(XLM_SOURCE, type, &none);
+}
+
+static int d(uint32_t type)
+{
+    static const union xlm__body none;
+
+    return step(XLM_DESTINATION, type, &none);
+}
+
+static void state(uint32_t xc_type, uint32_t bytes)
+{
+    union xlm__body b = { .state = { .xc_type = xc_type, .bytes = bytes } };
+
+    CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_STATE, &b), 0);
+}
+
+static void a_round(uint32_t type, enum xlm_role by, uint32_t nr, bool final)
+{
+    union xlm__body b = { .round = { nr, final ? XLM__ROUND_FINAL : 0, 0, 0 } };
+
+    CU_ASSERT_EQUAL(step(by, type, &b), 0);
+}
+
+/* Walk the right way, up to a state. */
+static void up_to(enum xlm_role role, enum xlm__flow_state end)
+{
+    union xlm__body offer = { .offer = { .domain_type = XLM__WIRE_PVH,
+                                         .nr_pfns = 100 } };
+
+    begin(role);
+    CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_OFFER, &offer), 0);
+    CU_ASSERT_EQUAL(s(XLM__REC_CONFIG), 0);
+    state(0x11, 1);
+    state(0x12, 1);
+    if (end >= XLM__FLOW_CHECKING)
+        CU_ASSERT_EQUAL(s(XLM__REC_CHECK), 0);
+    if (end >= XLM__FLOW_CHECKED)
+        CU_ASSERT_EQUAL(d(XLM__REC_CHECKED), 0);
+    if (end >= XLM__FLOW_BUILDING)
+        CU_ASSERT_EQUAL(s(XLM__REC_BUILD), 0);
+    if (end >= XLM__FLOW_BUILT) {
+        CU_ASSERT_EQUAL(d(XLM__REC_BUILT), 0);
+        state(0x10, 0);
+    }
+    if (end >= XLM__FLOW_FINAL)
+        a_round(XLM__REC_ROUND_BEGIN, XLM_SOURCE, 1, true);
+    if (end >= XLM__FLOW_TAIL) {
+        a_round(XLM__REC_ROUND_END, XLM_SOURCE, 1, true);
+        state(0x08, 1);
+        state(0x09, 1);
+        state(0x0a, 1);
+    }
+    if (end >= XLM__FLOW_TAIL_ENDED)
+        CU_ASSERT_EQUAL(s(XLM__REC_TAIL_END), 0);
+    if (end >= XLM__FLOW_READY) {
+        a_round(XLM__REC_ROUND_DONE, XLM_DESTINATION, 1, true);
+        CU_ASSERT_EQUAL(d(XLM__REC_READY), 0);
+    }
+    if (end >= XLM__FLOW_PERMITTED)
+        CU_ASSERT_EQUAL(s(XLM__REC_PERMIT), 0);
+    if (end >= XLM__FLOW_COMMITTED)
+        CU_ASSERT_EQUAL(d(XLM__REC_COMMIT), 0);
+    CU_ASSERT_EQUAL_FATAL(xlm__flow_state(&f), end);
+}
+
+static void test_flow_permit_before_ready_is_refused(void)
+{
+    up_to(XLM_DESTINATION, XLM__FLOW_TAIL_ENDED);
+    CU_ASSERT_EQUAL(s(XLM__REC_PERMIT), XLM_ERR_STREAM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "PERMIT at 0x0 in state "
+                                            "TAIL_ENDED"));
+}
+
+static void test_flow_commit_before_permit_is_refused(void)
+{
+    up_to(XLM_SOURCE, XLM__FLOW_READY);
+    CU_ASSERT_EQUAL(d(XLM__REC_COMMIT), XLM_ERR_STREAM);
+}
+
+static void test_flow_our_own_mistake_is_internal(void)
+{
+    up_to(XLM_SOURCE, XLM__FLOW_TAIL_ENDED);
+    CU_ASSERT_EQUAL(s(XLM__REC_PERMIT), XLM_ERR_INTERNAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "PERMIT cannot be sent"));
+}
+
+static void test_flow_ready_before_round_done_is_refused(void)
+{
+    up_to(XLM_SOURCE, XLM__FLOW_TAIL_ENDED);
+    CU_ASSERT_EQUAL(d(XLM__REC_READY), XLM_ERR_STREAM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "ROUND_DONE has not come"));
+}
+
+static void test_flow_round_done_twice_is_refused(void)
+{
+    union xlm__body b = { .round = { 1, XLM__ROUND_FINAL, 0, 0 } };
+
+    up_to(XLM_SOURCE, XLM__FLOW_TAIL);
+    a_round(XLM__REC_ROUND_DONE, XLM_DESTINATION, 1, true);
+    CU_ASSERT_EQUAL(step(XLM_DESTINATION, XLM__REC_ROUND_DONE, &b),
+                    XLM_ERR_STREAM);
+}
+
+static void test_flow_next_round_before_round_done_is_refused(void)
+{
+    union xlm__body b = { .round = { 2, 0, 0, 0 } };
+
+    up_to(XLM_DESTINATION, XLM__FLOW_BUILT);
+    a_round(XLM__REC_ROUND_BEGIN, XLM_SOURCE, 1, false);
+    a_round(XLM__REC_ROUND_END, XLM_SOURCE, 1, false);
+    CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_ROUND_BEGIN, &b), XLM_ERR_STREAM);
+}
+
+static void test_flow_check_without_policies_is_refused(void)
+{
+    union xlm__body offer = { .offer = { .domain_type = XLM__WIRE_PVH } };
+
+    begin(XLM_DESTINATION);
+    CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_OFFER, &offer), 0);
+    CU_ASSERT_EQUAL(s(XLM__REC_CONFIG), 0);
+    CU_ASSERT_EQUAL(s(XLM__REC_CHECK), XLM_ERR_STREAM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "not all state has come"));
+}
+
+static void test_flow_policy_after_build_is_refused(void)
+{
+    union xlm__body b = { .state = { .xc_type = 0x11, .bytes = 1 } };
+
+    up_to(XLM_DESTINATION, XLM__FLOW_BUILT);
+    CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_STATE, &b), XLM_ERR_STREAM);
+}
+
+static void test_flow_dm_state_of_pvh_is_refused(void)
+{
+    up_to(XLM_DESTINATION, XLM__FLOW_TAIL);
+    CU_ASSERT_EQUAL(s(XLM__REC_DM_STATE), XLM_ERR_STREAM);
+}
+
+static void test_flow_257_findings_are_refused(void)
+{
+    up_to(XLM_SOURCE, XLM__FLOW_CHECKING);
+    for (unsigned i = 0; i < 256; i++)
+        CU_ASSERT_EQUAL(d(XLM__REC_FINDING), 0);
+    CU_ASSERT_EQUAL(d(XLM__REC_FINDING), XLM_ERR_STREAM);
+}
+
+static void test_flow_seventeenth_open_ping_is_refused(void)
+{
+    up_to(XLM_DESTINATION, XLM__FLOW_BUILT);
+    for (unsigned i = 0; i < 16; i++)
+        CU_ASSERT_EQUAL(s(XLM__REC_CLOCK_PING), 0);
+    CU_ASSERT_EQUAL(s(XLM__REC_CLOCK_PING), XLM_ERR_STREAM);
+}
+
+static void test_flow_pong_without_ping_is_refused(void)
+{
+    up_to(XLM_SOURCE, XLM__FLOW_BUILT);
+    CU_ASSERT_EQUAL(d(XLM__REC_CLOCK_PONG), XLM_ERR_STREAM);
+}
+
+static void test_flow_pong_after_bye_of_dry_run_is_taken(void)
+{
+    up_to(XLM_SOURCE, XLM__FLOW_CHECKED);
+    CU_ASSERT_EQUAL(s(XLM__REC_CLOCK_PING), 0);
+    CU_ASSERT_EQUAL(s(XLM__REC_BYE), 0);
+    CU_ASSERT_EQUAL(d(XLM__REC_CLOCK_PONG), 0);
+    CU_ASSERT_EQUAL(d(XLM__REC_BYE), 0);
+    CU_ASSERT_EQUAL(xlm__flow_state(&f), XLM__FLOW_DONE);
+}
+
+static void test_flow_permit_that_crosses_abort_is_ignored(void)
+{
+    up_to(XLM_DESTINATION, XLM__FLOW_READY);
+    CU_ASSERT_EQUAL(d(XLM__REC_ABORT), 0);
+    CU_ASSERT_EQUAL(s(XLM__REC_PERMIT), 0);
+    CU_ASSERT_TRUE(ignored);
+    /* and the domain is never committed */
+    CU_ASSERT_EQUAL(d(XLM__REC_COMMIT), XLM_ERR_CANCELLED);
+    CU_ASSERT_EQUAL(d(XLM__REC_ABORTED), 0);
+    CU_ASSERT_EQUAL(s(XLM__REC_BYE), 0);
+    CU_ASSERT_EQUAL(d(XLM__REC_BYE), 0);
+    CU_ASSERT_EQUAL(xlm__flow_state(&f), XLM__FLOW_DONE);
+}
+
+static void test_flow_permit_that_crosses_aborted_is_ignored(void)
+{
+    up_to(XLM_DESTINATION, XLM__FLOW_READY);
+    CU_ASSERT_EQUAL(d(XLM__REC_ABORTED), 0);
+    CU_ASSERT_EQUAL(s(XLM__REC_PERMIT), 0);
+    CU_ASSERT_TRUE(ignored);
+    CU_ASSERT_EQUAL(d(XLM__REC_COMMIT), XLM_ERR_CANCELLED);
+    CU_ASSERT_EQUAL(xlm__flow_state(&f), XLM__FLOW_ABORTED);
+}
+
+static void test_flow_source_sees_abort_after_its_permit(void)
+{
+    up_to(XLM_SOURCE, XLM__FLOW_PERMITTED);
+    CU_ASSERT_EQUAL(d(XLM__REC_ABORT), 0);
+    CU_ASSERT_EQUAL(xlm__flow_state(&f), XLM__FLOW_ABORTING);
+    CU_ASSERT_EQUAL(d(XLM__REC_COMMIT), XLM_ERR_STREAM);
+}
+
+static void test_flow_aborted_after_permit_is_taken(void)
+{
+    up_to(XLM_SOURCE, XLM__FLOW_PERMITTED);
+    CU_ASSERT_EQUAL(d(XLM__REC_ABORTED), 0);
+    CU_ASSERT_EQUAL(xlm__flow_state(&f), XLM__FLOW_ABORTED);
+}
+
+static void test_flow_source_cannot_abort_after_permit(void)
+{
+    up_to(XLM_SOURCE, XLM__FLOW_PERMITTED);
+    CU_ASSERT_EQUAL(s(XLM__REC_ABORT), XLM_ERR_INTERNAL);
+}
+
+static void test_flow_abort_after_commit_is_refused(void)
+{
+    up_to(XLM_SOURCE, XLM__FLOW_COMMITTED);
+    CU_ASSERT_EQUAL(d(XLM__REC_ABORT), XLM_ERR_STREAM);
+}
+
+static void test_flow_aborted_after_commit_is_refused(void)
+{
+    up_to(XLM_SOURCE, XLM__FLOW_COMMITTED);
+    CU_ASSERT_EQUAL(d(XLM__REC_ABORTED), XLM_ERR_STREAM);
+}
+
+static void test_flow_ready_that_crosses_our_abort_is_ignored(void)
+{
+    up_to(XLM_SOURCE, XLM__FLOW_TAIL_ENDED);
+    CU_ASSERT_EQUAL(s(XLM__REC_ABORT), 0);
+    a_round(XLM__REC_ROUND_DONE, XLM_DESTINATION, 1, true);
+    CU_ASSERT_TRUE(ignored);
+    CU_ASSERT_EQUAL(d(XLM__REC_READY), 0);
+    CU_ASSERT_TRUE(ignored);
+    /* another thread of ours did not know yet */
+    CU_ASSERT_EQUAL(s(XLM__REC_PERMIT), XLM_ERR_CANCELLED);
+    CU_ASSERT_EQUAL(d(XLM__REC_ABORTED), 0);
+    CU_ASSERT_FALSE(ignored);
+    CU_ASSERT_EQUAL(xlm__errslot_code(&err), 0);
+}
+
+static void test_flow_commit_after_our_abort_is_refused(void)
+{
+    up_to(XLM_SOURCE, XLM__FLOW_READY);
+    CU_ASSERT_EQUAL(s(XLM__REC_ABORT), 0);
+    CU_ASSERT_EQUAL(d(XLM__REC_COMMIT), XLM_ERR_STREAM);
+}
+
+static void test_flow_sending_after_the_peer_gave_up_is_not_recorded(void)
+{
+    up_to(XLM_SOURCE, XLM__FLOW_FINAL);
+    CU_ASSERT_EQUAL(d(XLM__REC_ABORT), 0);
+    CU_ASSERT_EQUAL(s(XLM__REC_RELEASE), XLM_ERR_PEER);
+    CU_ASSERT_EQUAL(s(XLM__REC_ABORT), XLM_ERR_PEER);
+    CU_ASSERT_EQUAL(xlm__errslot_code(&err), 0);
+    CU_ASSERT_EQUAL(s(XLM__REC_BYE), 0);
+}
+
+static void test_flow_both_abort_at_once(void)
+{
+    up_to(XLM_DESTINATION, XLM__FLOW_FINAL);
+    CU_ASSERT_EQUAL(d(XLM__REC_ABORT), 0);
+    CU_ASSERT_EQUAL(s(XLM__REC_ABORT), 0);
+    CU_ASSERT_EQUAL(d(XLM__REC_ABORTED), 0);
+    CU_ASSERT_EQUAL(s(XLM__REC_BYE), 0);
+    CU_ASSERT_EQUAL(d(XLM__REC_BYE), 0);
+    CU_ASSERT_EQUAL(xlm__flow_state(&f), XLM__FLOW_DONE);
+}
+
+static void test_flow_record_after_bye_is_refused(void)
+{
+    up_to(XLM_DESTINATION, XLM__FLOW_CHECKED);
+    CU_ASSERT_EQUAL(s(XLM__REC_BYE), 0);
+    CU_ASSERT_EQUAL(s(XLM__REC_BUILD), XLM_ERR_STREAM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "has said BYE"));
+}
+
+static void test_flow_only_offer_and_giving_up_may_come_first(void)
+{
+#define NAME(name, value) XLM__REC_##name,
+    static const uint32_t types[] = { XLM__REC_MAP(NAME) };
+#undef NAME
+    unsigned taken = 0;
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        for (int by = XLM_SOURCE; by <= XLM_DESTINATION; by++) {
+            static const union xlm__body none;
+
+            begin(by == XLM_SOURCE ? XLM_DESTINATION : XLM_SOURCE);
+            taken += step((enum xlm_role)by, types[i], &none) == 0;
+        }
+    }
+    /* OFFER; ABORT of either; ABORTED */
+    CU_ASSERT_EQUAL(taken, 4);
+}
+
+static CU_TestInfo tests[] = {
+    UNIT_TEST(test_flow_permit_before_ready_is_refused),
+    UNIT_TEST(test_flow_commit_before_permit_is_refused),
+    UNIT_TEST(test_flow_our_own_mistake_is_internal),
+    UNIT_TEST(test_flow_ready_before_round_done_is_refused),
+    UNIT_TEST(test_flow_round_done_twice_is_refused),
+    UNIT_TEST(test_flow_next_round_before_round_done_is_refused),
+    UNIT_TEST(test_flow_check_without_policies_is_refused),
+    UNIT_TEST(test_flow_policy_after_build_is_refused),
+    UNIT_TEST(test_flow_dm_state_of_pvh_is_refused),
+    UNIT_TEST(test_flow_257_findings_are_refused),
+    UNIT_TEST(test_flow_seventeenth_open_ping_is_refused),
+    UNIT_TEST(test_flow_pong_without_ping_is_refused),
+    UNIT_TEST(test_flow_pong_after_bye_of_dry_run_is_taken),
+    UNIT_TEST(test_flow_permit_that_crosses_abort_is_ignored),
+    UNIT_TEST(test_flow_permit_that_crosses_aborted_is_ignored),
+    UNIT_TEST(test_flow_source_sees_abort_after_its_permit),
+    UNIT_TEST(test_flow_aborted_after_permit_is_taken),
+    UNIT_TEST(test_flow_source_cannot_abort_after_permit),
+    UNIT_TEST(test_flow_abort_after_commit_is_refused),
+    UNIT_TEST(test_flow_aborted_after_commit_is_refused),
+    UNIT_TEST(test_flow_ready_that_crosses_our_abort_is_ignored),
+    UNIT_TEST(test_flow_commit_after_our_abort_is_refused),
+    UNIT_TEST(test_flow_sending_after_the_peer_gave_up_is_not_recorded),
+    UNIT_TEST(test_flow_both_abort_at_once),
+    UNIT_TEST(test_flow_record_after_bye_is_refused),
+    UNIT_TEST(test_flow_only_offer_and_giving_up_may_come_first),
+    CU_TEST_INFO_NULL,
+};
+UNIT_MAIN("stream_flow", tests)

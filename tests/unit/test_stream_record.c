@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Records over a channel: what travels, what may not be sent, what is skipped.
+ */
+#include "config.h"
+
+#include "stream/record.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "chan/chan_pair.h"
+#include "dump_run.h"
+#include "unit.h"
+#include "util/byteorder.h"
+
+static struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
+static struct xlm__chan a, b;
+static struct xlm__flow fa, fb;
+static struct xlm__stream s, d;
+
+static void open_streams(bool control)
+{
+    xlm__errslot_destroy(&err);
+    xlm__errslot_init(&err, NULL, NULL, XLM_LOG_DEBUG);
+    CU_ASSERT_EQUAL_FATAL(xlm__chan_pair(&a, &b, &err, -1, "test"), 0);
+    CU_ASSERT_EQUAL_FATAL(xlm__flow_init(&fa, &err, XLM_SOURCE), 0);
+    CU_ASSERT_EQUAL_FATAL(xlm__flow_init(&fb, &err, XLM_DESTINATION), 0);
+    if (control) {
+        CU_ASSERT_EQUAL(xlm__stream_init_control(&s, &a, XLM_SOURCE, &fa), 0);
+        CU_ASSERT_EQUAL(xlm__stream_init_control(&d, &b, XLM_DESTINATION, &fb),
+                        0);
+    } else {
+        CU_ASSERT_EQUAL(xlm__stream_init_data(&s, &a, XLM_SOURCE), 0);
+        CU_ASSERT_EQUAL(xlm__stream_init_data(&d, &b, XLM_DESTINATION), 0);
+        xlm__stream_limits(&s, 4096, false);
+        xlm__stream_limits(&d, 4096, false);
+    }
+}
+
+static void close_streams(void)
+{
+    xlm__stream_fini(&s);
+    xlm__stream_fini(&d);
+    xlm__flow_destroy(&fa);
+    xlm__flow_destroy(&fb);
+    xlm__chan_close(&a);
+    xlm__chan_close(&b);
+}
+
+static bool said(const char *text)
+{
+    char message[XLM_MESSAGE_MAX];
+
+    xlm__errslot_read(&err, message);
+    if (!strstr(message, text))
+        printf("    said: %s\n", message);
+    return strstr(message, text) != NULL;
+}
+
+static struct xlm__offer offer(void)
+{
+    struct xlm__offer o = {
+        .domid = 1,
+        .domain_type = XLM__WIRE_HVM,
+        .nr_pfns = 1 << 20,
+        .memory_pages = 1 << 20,
+        .nr_data_channels = 4,
+        .name = "g",
+        .hostname = "h",
+        .xen_version = "4.17.7",
+        .xlm_version = "0.1.0",
+    };
+
+    memset(o.uuid, 7, sizeof(o.uuid));
+    return o;
+}
+
+static void test_stream_offer_arrives_as_sent(void)
+{
+    struct xlm__offer o = offer();
+    struct xlm__rec r;
+
+    open_streams(true);
+    CU_ASSERT_EQUAL(xlm__send_offer(&s, &o), 0);
+    CU_ASSERT_EQUAL_FATAL(xlm__stream_read(&d, &r), 0);
+    CU_ASSERT_EQUAL(r.type, XLM__REC_OFFER);
+    CU_ASSERT_EQUAL(r.offset, 96);
+    CU_ASSERT_EQUAL(r.u.offer.nr_pfns, 1 << 20);
+    CU_ASSERT_EQUAL(r.u.offer.nr_data_channels, 4);
+    CU_ASSERT_STRING_EQUAL(r.u.offer.xen_version, "4.17.7");
+    CU_ASSERT_EQUAL(memcmp(r.u.offer.uuid, o.uuid, sizeof(o.uuid)), 0);
+    close_streams();
+}
+
+static void test_stream_offer_with_bad_name_is_not_sent(void)
+{
+    struct xlm__offer o = offer();
+
+    open_streams(true);
+    strncpy(o.name, "../etc/x", sizeof(o.name) - 1);
+    CU_ASSERT_EQUAL(xlm__send_offer(&s, &o), XLM_ERR_INVAL);
+    CU_ASSERT(said("domain name \"../etc/x\""));
+    CU_ASSERT_EQUAL(a.written_bytes, 0);
+    close_streams();
+}
+
+static void test_stream_config_too_long_is_not_sent(void)
+{
+    char *json = malloc(XLM__CONFIG_MAX + 2);
+    struct xlm__offer o = offer();
+
+    memset(json, 'x', XLM__CONFIG_MAX + 1);
+    json[XLM__CONFIG_MAX + 1] = '\0';
+    open_streams(true);
+    CU_ASSERT_EQUAL(xlm__send_offer(&s, &o), 0);
+    CU_ASSERT_EQUAL(xlm__send_config(&s, json), XLM_ERR_INVAL);
+    CU_ASSERT(said("CONFIG"));
+    close_streams();
+    free(json);
+}
+
+/* The checks of source and destination, as far as a FINDING. */
+static void begin_check(void)
+{
+    struct xlm__offer o = offer();
+    struct xlm__rec r;
+
+    open_streams(true);
+    CU_ASSERT_EQUAL(xlm__send_offer(&s, &o), 0);
+    CU_ASSERT_EQUAL(xlm__send_config(&s, "{}"), 0);
+    CU_ASSERT_EQUAL(xlm__send_state(&s, 0x11, "x", 1), 0);
+    CU_ASSERT_EQUAL(xlm__send_state(&s, 0x12, "x", 1), 0);
+    CU_ASSERT_EQUAL(xlm__send_empty(&s, XLM__REC_CHECK), 0);
+    for (int i = 0; i < 5; i++)
+        CU_ASSERT_EQUAL(xlm__stream_read(&d, &r), 0);
+}
+
+static void test_stream_finding_is_made_fit_to_send(void)
+{
+    char text[600];
+    struct xlm_finding f = { XLM_FINDING_NOTE, "Bad Code", text, NULL };
+    struct xlm__rec r;
+
+    /* 511 characters, then one of two bytes that does not fit whole */
+    memset(text, 'm', sizeof(text));
+    memcpy(text + 511, "\xc3\xa4", 3);
+    text[0] = '\n';
+    text[1] = (char)0xff;
+    begin_check();
+    CU_ASSERT_EQUAL(xlm__send_finding(&d, &f), 0);
+    CU_ASSERT_EQUAL_FATAL(xlm__stream_read(&s, &r), 0);
+    CU_ASSERT_STRING_EQUAL(r.u.finding.code, "-ad--ode");
+    CU_ASSERT_EQUAL(strlen(r.u.finding.message), 511);
+    CU_ASSERT_EQUAL(memcmp(r.u.finding.message, "??mm", 4), 0);
+    CU_ASSERT_STRING_EQUAL(r.u.finding.advice, "");
+    close_streams();
+}
+
+static void test_stream_abort_with_odd_code_is_internal(void)
+{
+    struct xlm__rec r;
+
+    begin_check();
+    CU_ASSERT_EQUAL(xlm__send_abort(&s, 5, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(xlm__stream_read(&d, &r), 0);
+    CU_ASSERT_EQUAL(r.u.abort.code, XLM_ERR_INTERNAL);
+    close_streams();
+}
+
+static void test_stream_pages_land_in_the_frames_given(void)
+{
+    static uint8_t from[3][XLM__PAGE_BYTES], to[3][XLM__PAGE_BYTES];
+    const uint64_t pfns[] = { 1, 7, 8, 4095 };
+    const uint32_t types[] = { 0, 0xf0000000u, 0, 0 };
+    const void *const out[] = { from[0], NULL, from[1], from[2] };
+    void *const in[] = { to[2], NULL, to[0], to[1] };
+    const struct xlm__pages_out p = { 4, pfns, types, out };
+    struct xlm__rec r;
+
+    for (int i = 0; i < 3; i++)
+        memset(from[i], 'a' + i, XLM__PAGE_BYTES);
+    open_streams(false);
+    CU_ASSERT_EQUAL(xlm__send_pages(&s, &p), 0);
+    CU_ASSERT_EQUAL_FATAL(xlm__stream_read(&d, &r), 0);
+    CU_ASSERT_EQUAL(r.u.pages.nr, 4);
+    CU_ASSERT_EQUAL(r.u.pages.nr_contents, 3);
+    CU_ASSERT_EQUAL(memcmp(r.u.pages.pfns, pfns, sizeof(pfns)), 0);
+    CU_ASSERT_EQUAL(memcmp(r.u.pages.types, types, sizeof(types)), 0);
+    CU_ASSERT_EQUAL(xlm__stream_read_contents(&d, &r, in), 0);
+    CU_ASSERT_EQUAL(memcmp(to[2], from[0], XLM__PAGE_BYTES), 0);
+    CU_ASSERT_EQUAL(memcmp(to[0], from[1], XLM__PAGE_BYTES), 0);
+    CU_ASSERT_EQUAL(memcmp(to[1], from[2], XLM__PAGE_BYTES), 0);
+    close_streams();
+}
+
+struct sending {
+    const struct xlm__pages_out *p;
+    int rc;
+};
+
+static void *send_pages(void *arg)
+{
+    struct sending *j = arg;
+
+    j->rc = xlm__send_pages(&s, j->p);
+    return NULL;
+}
+
+static void test_stream_1024_pages_in_1024_pieces_arrive(void)
+{
+    enum { NR = 1024, GAP = 2 * XLM__PAGE_BYTES };
+    uint8_t *from = calloc(NR, GAP), *to = calloc(NR, GAP);
+    uint64_t pfns[NR];
+    uint32_t types[NR] = { 0 };
+    const void *out[NR];
+    void *in[NR];
+    const struct xlm__pages_out p = { NR, pfns, types, out };
+    struct sending j = { &p, -1 };
+    struct xlm__rec r;
+    pthread_t t;
+
+    for (size_t i = 0; i < NR; i++) {
+        pfns[i] = i * 4;
+        out[i] = memset(from + i * GAP, (int)i + 1, XLM__PAGE_BYTES);
+        in[i] = to + i * GAP;
+    }
+    open_streams(false);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&t, NULL, send_pages, &j), 0);
+    CU_ASSERT_EQUAL(xlm__stream_read(&d, &r), 0);
+    CU_ASSERT_EQUAL(xlm__stream_read_contents(&d, &r, in), 0);
+    pthread_join(t, NULL);
+    CU_ASSERT_EQUAL(j.rc, 0);
+    CU_ASSERT_EQUAL(memcmp(from, to, (size_t)NR * GAP), 0);
+    close_streams();
+    free(from);
+    free(to);
+}
+
+static void expect_not_sent(uint64_t pfn, uint32_t type, const void *page,
+                            const char *says)
+{
+    const void *const pages[] = { page };
+    const struct xlm__pages_out p = { 1, &pfn, &type, pages };
+
+    open_streams(false);
+    CU_ASSERT_EQUAL(xlm__send_pages(&s, &p), XLM_ERR_INVAL);
+    CU_ASSERT(said(says));
+    CU_ASSERT_EQUAL(a.written_bytes, 0);
+    close_streams();
+}
+
+static void test_stream_pages_that_do_not_fit_are_not_sent(void)
+{
+    static const uint8_t page[XLM__PAGE_BYTES];
+
+    expect_not_sent(4096, 0, page, "pfn 0x1000, limit 0x1000");
+    expect_not_sent(1, 0x10000000u, page, "page type 1");
+    expect_not_sent(1, 0, NULL, "length");
+    expect_not_sent(1, 0xf0000000u, page, "length");
+}
+
+static void test_stream_pages_none_or_too_many_are_not_sent(void)
+{
+    struct xlm__pages_out p = { .nr = 0 };
+
+    open_streams(false);
+    CU_ASSERT_EQUAL(xlm__send_pages(&s, &p), XLM_ERR_INVAL);
+    p.nr = 1025;
+    CU_ASSERT_EQUAL(xlm__send_pages(&s, &p), XLM_ERR_INVAL);
+    close_streams();
+}
+
+static void test_stream_next_record_before_contents_is_our_bug(void)
+{
+    static const uint8_t page[XLM__PAGE_BYTES];
+    const uint64_t pfn = 0;
+    const uint32_t type = 0;
+    const void *const pages[] = { page };
+    const struct xlm__pages_out p = { 1, &pfn, &type, pages };
+    struct xlm__rec r;
+
+    open_streams(false);
+    CU_ASSERT_EQUAL(xlm__send_pages(&s, &p), 0);
+    CU_ASSERT_EQUAL(xlm__stream_read(&d, &r), 0);
+    CU_ASSERT_EQUAL(xlm__stream_read(&d, &r), XLM_ERR_INTERNAL);
+    close_streams();
+}
+
+static void test_stream_marks_count_over_rounds(void)
+{
+    const struct xlm__extent e[] = { { 0, 3, 0 }, { 5, 1, 0 } };
+    struct xlm__round total = { 0 };
+    struct xlm__rec r;
+
+    open_streams(false);
+    CU_ASSERT_EQUAL(xlm__send_zeros(&s, 2, e), 0);
+    CU_ASSERT_EQUAL(xlm__send_mark(&s, false, &total), 0);
+    CU_ASSERT_EQUAL(xlm__send_zeros(&s, 1, e), 0);
+    CU_ASSERT_EQUAL(xlm__send_mark(&s, true, &total), 0);
+    CU_ASSERT_EQUAL(xlm__send_empty(&s, XLM__REC_CLOSE), 0);
+    CU_ASSERT_EQUAL(total.zero_pages, 7);
+    for (int i = 0; i < 4; i++)
+        CU_ASSERT_EQUAL_FATAL(xlm__stream_read(&d, &r), 0);
+    CU_ASSERT_EQUAL(r.u.round.round, 2);
+    CU_ASSERT_EQUAL(r.u.round.zero_pages, 3);
+    CU_ASSERT_EQUAL(r.u.round.flags, XLM__ROUND_FINAL);
+    CU_ASSERT_EQUAL(xlm__stream_read(&d, &r), 0);
+    CU_ASSERT_EQUAL(r.type, XLM__REC_CLOSE);
+    CU_ASSERT_EQUAL(xlm__send_mark(&s, true, &total), XLM_ERR_INTERNAL);
+    close_streams();
+}
+
+static void test_stream_more_pages_than_the_domain_has_are_not_sent(void)
+{
+    const struct xlm__extent e[] = { { 0, 2049, 0 } };
+
+    open_streams(false);
+    CU_ASSERT_EQUAL(xlm__send_zeros(&s, 1, e), 0);
+    CU_ASSERT_EQUAL(xlm__send_zeros(&s, 1, e), XLM_ERR_INTERNAL);
+    CU_ASSERT(said("more pages than the domain"));
+    close_streams();
+}
+
+static void *send_pings(void *arg)
+{
+    int *rc = arg;
+
+    for (uint64_t i = 0; !*rc && i < 8; i++)
+        *rc = xlm__send_ping(&s, i);
+    return NULL;
+}
+
+static void test_stream_two_threads_send_control_records(void)
+{
+    struct xlm__rec r;
+    int rcs[2] = { 0, 0 };
+    pthread_t t[2];
+
+    begin_check();
+    for (int i = 0; i < 2; i++)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&t[i], NULL, send_pings, &rcs[i]),
+                              0);
+    for (int i = 0; i < 16; i++)
+        CU_ASSERT_EQUAL(xlm__stream_read(&d, &r), 0);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(t[i], NULL);
+        CU_ASSERT_EQUAL(rcs[i], 0);
+    }
+    close_streams();
+}
+
+static void test_stream_nothing_follows_a_record_that_was_cut_off(void)
+{
+    size_t bytes = 8 << 20; /* more than the socket holds */
+    char *big = calloc(1, bytes);
+    struct xlm__offer o = offer();
+
+    open_streams(true);
+    CU_ASSERT_EQUAL(xlm__send_offer(&s, &o), 0);
+    CU_ASSERT_EQUAL(xlm__send_config(&s, "{}"), 0);
+    a.write_deadline_ns = 1;
+    CU_ASSERT_EQUAL(xlm__send_state(&s, 0x11, big, bytes), XLM_ERR_TIMEOUT);
+    CU_ASSERT_EQUAL(xlm__send_abort(&s, XLM_ERR_TIMEOUT, ""), XLM_ERR_CHANNEL);
+    close_streams();
+    free(big);
+}
+
+/* ---- records that today's writer does not send ---- */
+
+static struct bytes insert(const struct script *sc, size_t at, uint32_t type,
+                           uint32_t length)
+{
+    size_t extra = 16 + (((size_t)length + 7) & ~(size_t)7);
+    struct bytes from = { 0 }, other = { 0 }, to;
+
+    CU_ASSERT_EQUAL_FATAL(script_run(sc, &from, &other), 0);
+    to.nr = from.nr + extra;
+    to.data = calloc(1, to.nr);
+    memcpy(to.data, from.data, at);
+    memcpy(to.data + at + extra, from.data + at, from.nr - at);
+    xlm__put_le32(to.data + at, type);
+    xlm__put_le32(to.data + at + 4, length);
+    memset(to.data + at + 16, 'o', length);
+    for (unsigned i = 0; record_at(&to, i); i++) {
+        xlm__put_le32(to.data + record_at(&to, i) + 8, i);
+        record_fix(&to, record_at(&to, i));
+    }
+    bytes_free(&from);
+    bytes_free(&other);
+    return to;
+}
+
+static void expect_both(const char *script, const struct bytes *b_, bool good)
+{
+    const struct script *sc = script_find(script);
+    char text[XLM_MESSAGE_MAX], dump_text[512];
+    unsigned failures;
+    int rc = script_read(sc, XLM_SOURCE, b_->data, b_->nr, text, &failures);
+
+    CU_ASSERT_EQUAL(rc, good ? 0 : XLM_ERR_STREAM);
+    CU_ASSERT_EQUAL(failures, good ? 0 : 1);
+    CU_ASSERT_EQUAL(dump_run(sc, "-q", b_, dump_text), good ? 0 : 1);
+}
+
+static void expect_inserted(const char *script, uint32_t type, uint32_t length,
+                            bool good)
+{
+    struct bytes b_ = insert(script_find(script), 96, type, length);
+
+    expect_both(script, &b_, good);
+    bytes_free(&b_);
+}
+
+static void test_stream_unknown_optional_record_is_skipped(void)
+{
+    expect_inserted("control-hvm", 0x80000099, 13, true);
+    expect_inserted("data-hvm", 0x80000099, 0, true);
+}
+
+static void test_stream_unknown_optional_record_has_a_limit(void)
+{
+    expect_inserted("control-hvm", 0x80000099, 1 << 20, true);
+    expect_inserted("control-hvm", 0x80000099, (1 << 20) + 1, false);
+}
+
+static void test_stream_unknown_optional_record_is_checked(void)
+{
+    struct bytes b_ = insert(script_find("control-hvm"), 96, 0x80000099, 13);
+
+    b_.data[96 + 16] ^= 1;
+    expect_both("control-hvm", &b_, false);
+    bytes_free(&b_);
+}
+
+static void test_stream_unknown_mandatory_record_is_refused(void)
+{
+    expect_inserted("control-hvm", 0x99, 8, false);
+    expect_inserted("data-hvm", 0x99, 8, false);
+}
+
+static void test_stream_reserved_post_copy_type_is_refused(void)
+{
+    expect_inserted("control-hvm", 0x50, 8, false);
+}
+
+static void test_stream_optional_bit_on_a_mandatory_type_is_another_type(void)
+{
+    expect_inserted("control-hvm", 0x80000011, 0, true);
+}
+
+static void test_stream_bytes_after_bye_are_refused(void)
+{
+    const struct script *sc = script_find("control-hvm");
+    struct bytes from = { 0 }, other = { 0 };
+
+    CU_ASSERT_EQUAL_FATAL(script_run(sc, &from, &other), 0);
+    from.data = realloc(from.data, from.nr + 16);
+    memset(from.data + from.nr, 0, 16);
+    from.nr += 16;
+    expect_both("control-hvm", &from, false);
+    bytes_free(&from);
+    bytes_free(&other);
+}
+
+static CU_TestInfo tests[] = {
+    UNIT_TEST(test_stream_offer_arrives_as_sent),
+    UNIT_TEST(test_stream_offer_with_bad_name_is_not_sent),
+    UNIT_TEST(test_stream_config_too_long_is_not_sent),
+    UNIT_TEST(test_stream_finding_is_made_fit_to_send),
+    UNIT_TEST(test_stream_abort_with_odd_code_is_internal),
+    UNIT_TEST(test_stream_pages_land_in_the_frames_given),
+    UNIT_TEST(test_stream_1024_pages_in_1024_pieces_arrive),
+    UNIT_TEST(test_stream_pages_that_do_not_fit_are_not_sent),
+    UNIT_TEST(test_stream_pages_none_or_too_many_are_not_sent),
+    UNIT_TEST(test_stream_next_record_before_contents_is_our_bug),
+    UNIT_TEST(test_stream_marks_count_over_rounds),
+    UNIT_TEST(test_stream_more_pages_than_the_domain_has_are_not_sent),
+    UNIT_TEST(test_stream_two_threads_send_control_records),
+    UNIT_TEST(test_stream_nothing_follows_a_record_that_was_cut_off),
+    UNIT_TEST(test_stream_unknown_optional_record_is_skipped),
+    UNIT_TEST(test_stream_unknown_optional_record_has_a_limit),
+    UNIT_TEST(test_stream_unknown_optional_record_is_checked),
+    UNIT_TEST(test_stream_unknown_mandatory_record_is_refused),
+    UNIT_TEST(test_stream_reserved_post_copy_type_is_refused),
+    UNIT_TEST(test_stream_optional_bit_on_a_mandatory_type_is_another_type),
+    UNIT_TEST(test_stream_bytes_after_bye_are_refused),
+    CU_TEST_INFO_NULL,
+};
+UNIT_MAIN("stream_record", tests)
