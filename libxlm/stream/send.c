@@ -88,6 +88,17 @@ static int send_checked(struct xlm__stream *s, uint32_t type,
     return rc;
 }
 
+/* Where the next record would be; another thread may be about to send it. */
+static uint64_t next_offset(struct xlm__stream *s)
+{
+    uint64_t offset;
+
+    pthread_mutex_lock(&s->write_lock);
+    offset = s->write_offset;
+    pthread_mutex_unlock(&s->write_lock);
+    return offset;
+}
+
 int xlm__send_body(struct xlm__stream *s, uint32_t type, struct xlm__buf *body)
 {
     const size_t bytes = body->bytes;
@@ -108,7 +119,7 @@ int xlm__send_body(struct xlm__stream *s, uint32_t type, struct xlm__buf *body)
                       xlm__rec_name(type), bytes, least, most);
         goto out;
     }
-    xlm__stream_ctx(s, XLM_ERR_INVAL, s->write_offset, &ctx);
+    xlm__stream_ctx(s, XLM_ERR_INVAL, next_offset(s), &ctx);
     rc = xlm__body_decode(&ctx, type, body->data, (uint32_t)bytes, &decoded);
     if (!rc)
         rc = send_checked(s, type, body->data, bytes, &decoded);
