@@ -192,6 +192,15 @@ void xs_close(struct xs_handle *xsh)
     (void)xsh;
 }
 
+/* Returns the bytes used. */
+static size_t put_name(char *to, const char *name)
+{
+    const size_t bytes = strlen(name) + 1;
+
+    memcpy(to, name, bytes);
+    return bytes;
+}
+
 char **xs_directory(struct xs_handle *h, xs_transaction_t t, const char *path,
                     unsigned int *num)
 {
@@ -212,8 +221,8 @@ char **xs_directory(struct xs_handle *h, xs_transaction_t t, const char *path,
         if (strncmp(p, path, bytes) || p[bytes] != '/' ||
             strchr(p + bytes + 1, '/'))
             continue;
-        list[(*num)++] = strcpy(text, p + bytes + 1);
-        text += strlen(text) + 1;
+        list[(*num)++] = text;
+        text += put_name(text, p + bytes + 1);
     }
     return list;
 }

@@ -81,12 +81,12 @@ static void end(void)
 static void add_disk(const char *kind)
 {
     char back[128];
+    char dev[160];
 
     snprintf(back, sizeof(back), "/local/domain/0/backend/%s/5/" DEVID, kind);
+    snprintf(dev, sizeof(dev), "%s/dev", back);
     fake_xs_text("/libxl/5/device/vbd/" DEVID "/backend", back);
-    strcat(back, "/");
-    strcat(back, "dev");
-    fake_xs_text(back, "xvda");
+    fake_xs_text(dev, "xvda");
     fake_xs_text(FRONT "/state", "4");
     fake_xs_text(FRONT "/ring-ref", "100");
 }

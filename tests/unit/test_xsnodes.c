@@ -163,15 +163,23 @@ static void test_xsnodes_long_value_is_dropped_with_a_warning(void)
     end();
 }
 
+/* As many levels below HOME, "data" being the first. */
+static void deep_path(char *path, size_t bytes, int levels)
+{
+    int at = snprintf(path, bytes, HOME "data");
+
+    for (int i = 1; i < levels; i++)
+        at += snprintf(path + at, bytes - (size_t)at, "/d");
+}
+
 static void test_xsnodes_too_deep_is_dropped_with_a_warning(void)
 {
-    char path[256] = HOME "data";
+    char path[256];
 
     begin();
-    for (int i = 1; i < XLM__XS_MAX_DEPTH; i++)
-        strcat(path, "/d");
+    deep_path(path, sizeof(path), XLM__XS_MAX_DEPTH);
     fake_xs_text(path, "16 levels");
-    strcat(path, "/d");
+    deep_path(path, sizeof(path), XLM__XS_MAX_DEPTH + 1);
     fake_xs_text(path, "17 levels");
     CU_ASSERT_EQUAL(collect(), 0);
     CU_ASSERT_EQUAL(got.nr, XLM__XS_MAX_DEPTH);
@@ -348,9 +356,11 @@ static void test_xsnodes_restore_refuses_too_many_permissions(void)
 {
     char perms[65 * 3 + 1] = "n0";
 
-    for (int i = 1; i < 65; i++)
-        strcat(perms, ",r0");
+    for (size_t i = 1; i < 65; i++)
+        memcpy(perms + i * 3 - 1, ",r0", 4);
     CU_ASSERT_EQUAL(restore_one("data/a", 0, perms), XLM_ERR_STREAM);
+    perms[64 * 3 - 1] = '\0';
+    CU_ASSERT_EQUAL(restore_one("data/a", 0, perms), 0);
 }
 
 static void test_xsnodes_restore_refuses_a_long_value(void)
