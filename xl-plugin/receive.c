@@ -150,8 +150,10 @@ static int receive(struct receiver *r)
         return 0;
     /* A source that gives up in preflight leaves its data channels unused; it
      * says itself why. */
-    if (rc == XLM_ERR_CHANNEL && !r->verbose)
+    if (rc == XLM_ERR_CHANNEL && !r->verbose) {
+        logfile_write(&r->log, XLM_LOG_INFO, "xl lmigrate-receive", message);
         return EXIT_FAILED;
+    }
     return rc ? fail(r, message) : run_session(r, rfd, wfd, greeting);
 }
 

@@ -242,6 +242,7 @@ test_death_of_supervisor_cancels_the_worker()
     kill -KILL "$pid"
     finish
     wait_until test ! -d "/proc/$worker"
+    err=$(cat "$work/err")
     expect_err "cancelling: the domain goes on here"
 }
 

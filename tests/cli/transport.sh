@@ -144,7 +144,16 @@ test_receiver_bad_greeting_fails_with_host_and_reason()
     run sh -c "printf %096d 0 | xl lmigrate-receive"
     expect_code 3
     expect_err "$(hostname): xl lmigrate-receive: greeting is not from xlm"
+}
+
+# A data channel that the source never used is no news to a person.
+test_receiver_channel_closed_early_is_told_with_v_only()
+{
     run sh -c "printf short | xl lmigrate-receive"
+    expect_code 3
+    expect_err_lines 0
+    expect_file "$work/log/xlm-receive.log" "channel closed too early"
+    run sh -c "printf short | xl -v lmigrate-receive"
     expect_code 3
     expect_err "channel closed too early"
 }
