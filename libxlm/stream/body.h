@@ -80,7 +80,7 @@ struct xlm__dm_part {
 
 struct xlm__node {
     char path[XLM__XS_PATH_MAX + 1];
-    char perms[XLM__XS_PERMS_MAX * 7]; /* w@self,w@self,... */
+    char perms[XLM__XS_PERMS_MAX + 1]; /* n@self,r0 */
     const void *value;
     uint32_t value_bytes;
 };

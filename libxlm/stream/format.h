@@ -214,8 +214,8 @@ _Static_assert(sizeof(struct xlm__wire_dm_state) == 16, "no holes");
 #define XLM__XS_PATH_MAX  1024u
 #define XLM__XS_DEPTH_MAX 16u
 #define XLM__XS_VALUE_MAX 4096u
-#define XLM__XS_PERMS_MAX 16u /* entries, the owner's included  */
-#define XLM__XS_BODY_MAX  (1u << 20)
+#define XLM__XS_PERMS_MAX 1023u      /* bytes */
+#define XLM__XS_BODY_MAX  (2u << 20) /* 1 MiB of text and values, lengths */
 
 struct xlm__wire_running {
     uint64_t unpaused_ns;

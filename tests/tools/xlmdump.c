@@ -34,7 +34,7 @@ static const struct kind_of_record kinds[] = {
     { ROUND_DONE, "ROUND_DONE", 2, CONTROL, 24, 24 },
     { RELEASE, "RELEASE", 1, CONTROL, 24, 524296 },
     { DM_STATE, "DM_STATE", 1, CONTROL, 17, 16777216 },
-    { XENSTORE, "XENSTORE", 1, CONTROL, 8, 1048576 },
+    { XENSTORE, "XENSTORE", 1, CONTROL, 8, 2097152 },
     { TAIL_END, "TAIL_END", 1, CONTROL, 0, 0 },
     { READY, "READY", 2, CONTROL, 0, 0 },
     { PERMIT, "PERMIT", 1, CONTROL, 0, 0 },
