@@ -72,10 +72,11 @@ static void *work_run(void *arg)
 {
     struct work *w = arg;
     const unsigned ticks_per_s = 1000 / TICK_MS;
-    uint64_t nr_dirtied = 0, nr_verified = 0, next = agent_mono_ns();
+    uint64_t nr_dirtied = 0, nr_verified = 0;
 
     fill(w);
     for (uint64_t tick = 1;; tick++) {
+        uint64_t next = agent_mono_ns() + TICK_MS * 1000000ULL;
         uint64_t dirty_goal = tick * w->dirty_pps / ticks_per_s;
         uint64_t verify_goal = tick * w->nr_pages / (LAP_S * ticks_per_s);
 
@@ -84,7 +85,8 @@ static void *work_run(void *arg)
         for (; nr_verified < verify_goal; nr_verified++)
             w->bad += verify_page(w, nr_verified % w->nr_pages);
         w->laps = nr_verified / w->nr_pages;
-        next += TICK_MS * 1000000ULL;
+        /* Late ticks are not made up for: a guest that has too little CPU
+         * would never sleep again, and take it from dom0. */
         agent_sleep_until_ns(next);
     }
     return NULL;

@@ -4,7 +4,7 @@
 
 # On this machine: the emulator (its version matters) and the tools that make
 # the images. In dom0: what a Debian dom0 has, and what our programs link with.
-OUTER_PACKAGES='qemu-system-x86 cpio kmod e2fsprogs openssh-client
+OUTER_PACKAGES='qemu-system-x86 cpio kmod e2fsprogs xz-utils openssh-client
     busybox-static'
 DOM0_PACKAGES='xen-utils-4.17 xenstore-utils qemu-system-xen
     qemu-system-data seabios ipxe-qemu openssh-server openssh-client socat

@@ -129,7 +129,7 @@ guest_args() {
     if [ "$PV" = no ]; then
         console=ttyS0
         disk=/dev/sda
-        extra=' xen_nopv xen_emul_unplug=never'
+        extra=' lab.drivers=emulated xen_nopv xen_emul_unplug=never'
     fi
     [ "$DISK" = none ] || extra="$extra lab.disk=$disk"
     echo "console=$console quiet panic=10 rdinit=/init lab.console=$console" \
@@ -137,8 +137,10 @@ guest_args() {
 }
 
 write_config() {
-    local name=$1 index=$2 disk=$3 nic=
+    local name=$1 index=$2 disk=$3 nic='' kernel=vmlinux
 
+    # the emulator's loader wants the file with the boot protocol
+    [ "$TYPE" != hvm ] || kernel=vmlinuz
     [ "$PV" = yes ] || nic=',model=e1000'
     cat <<END
 name="$name"
@@ -146,7 +148,7 @@ type="$TYPE"
 memory=$MEM
 ${MAXMEM:+maxmem=$MAXMEM}
 vcpus=$VCPUS
-kernel="/boot/guest-vmlinuz"
+kernel="/boot/guest-$kernel"
 ramdisk="/boot/guest-initrd.gz"
 cmdline="$(guest_args "$index")"
 vif=['mac=00:16:3e:58:00:$(printf %02x "$index"),bridge=xenbr0$nic']

@@ -64,7 +64,7 @@ qemu_args() {
         -netdev "stream,id=s0,$link,addr.type=unix,addr.path=$STATE/wire"
         -device "virtio-net-pci,netdev=s0,mac=$mac:02,addr=5,romfile="
         -kernel "$CACHE/xen-$FLAVOUR" -append "$XEN_ARGS"
-        -initrd "$CACHE/vmlinuz console=hvc0 quiet lab.host=$h,$CACHE/dom0-initrd.gz")
+        -initrd "$CACHE/vmlinux console=hvc0 quiet lab.host=$h,$CACHE/dom0-initrd.gz")
     for n in a b c d e f g h; do
         ARGS+=(-drive
             "if=none,id=$n,format=raw,file=$STATE/disks/$n,cache=$cache,file.locking=off"

@@ -7,7 +7,8 @@ DOM0_BOOT_MODULES='virtio_pci virtio_blk ext4'
 DOM0_MODULES='xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-netback
     xen-blkback bridge virtio_net tun loop dm-mod dm-mirror nbd
     sch_netem'
-GUEST_MODULES='xen-netfront xen-blkfront e1000 8139cp ata_piix sd_mod'
+GUEST_PV_MODULES='xen-netfront xen-blkfront'
+GUEST_HW_MODULES='e1000 ata_piix sd_mod'
 GUEST_CFLAGS='-std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -static -pthread'
 
 kernel_version() {
@@ -88,10 +89,13 @@ build_guest_image() {
     rm -rf "$dir"
     busybox_tree "$dir"
     # shellcheck disable=SC2086 # a list of words
-    copy_modules "$dir" $GUEST_MODULES
+    copy_modules "$dir" $GUEST_PV_MODULES $GUEST_HW_MODULES
     mkdir -p "$dir/modules"
-    # shellcheck disable=SC2086 # a list of words
-    module_files $GUEST_MODULES | sed 's|^|/|' >"$dir/modules/list"
+    # shellcheck disable=SC2086 # lists of words
+    {
+        module_files $GUEST_PV_MODULES | sed 's|^|/|' >"$dir/modules/pv"
+        module_files $GUEST_HW_MODULES | sed 's|^|/|' >"$dir/modules/emulated"
+    }
     compile "$dir/bin/agent" "$g"/{agent,block,disk,gap,store,work}.c
     cp "$g/init" "$dir/init"
     chmod 755 "$dir/init"
@@ -127,7 +131,6 @@ write_overlay() {
     install -m 755 "$d/labguest" "$o/usr/local/bin/labguest"
     compile "$o/usr/local/bin/plainsh" "$d/plainsh.c"
     cp "$CACHE/guest-initrd.gz" "$o/boot/guest-initrd.gz"
-    cp "$CACHE"/boot/boot/vmlinuz-* "$o/boot/guest-vmlinuz"
     cat >"$o/etc/passwd" <<'END'
 root:x:0:0:root:/root:/bin/bash
 sshd:x:100:65534::/run/sshd:/usr/sbin/nologin
@@ -184,11 +187,35 @@ build_dom0_initrd() {
     rm -rf "$dir"
 }
 
+# le FILE OFFSET SIZE: an unsigned number of FILE
+le() {
+    od -An -v -tu"$3" -j "$2" -N "$3" "$1" | tr -d ' '
+}
+
+# unpack_kernel BZIMAGE OUT: the ELF file inside (Documentation/arch/x86/boot.rst
+# of Linux: setup_sects, payload_offset, payload_length; the payload ends with
+# its unpacked size). PV and PVH guests and dom0 start from it directly, and do
+# not decompress it in an emulated processor every time.
+unpack_kernel() {
+    local start length
+
+    start=$((($(le "$1" 497 1) + 1) * 512 + $(le "$1" 584 4)))
+    length=$(($(le "$1" 588 4) - 4))
+    head -c $((start + length)) "$1" | tail -c "$length" |
+        tool xz -dc >"$2.new" ||
+        die "$1: no xz-compressed kernel inside"
+    mv "$2.new" "$2"
+}
+
 # Both hosts read this one disk and keep their changes to themselves.
 build_root_disk() {
     local out=$CACHE/dom0.ext4
 
     say "root disk"
+    cp "$CACHE"/boot/boot/vmlinuz-* "$CACHE/vmlinuz"
+    unpack_kernel "$CACHE/vmlinuz" "$CACHE/vmlinux"
+    cp "$CACHE/vmlinuz" "$DOM0/boot/guest-vmlinuz"
+    cp "$CACHE/vmlinux" "$DOM0/boot/guest-vmlinux"
     # The packages have directories there; a link would land inside them.
     rm -rf "$DOM0/var/run" "$DOM0/var/lock"
     ln -s /run "$DOM0/var/run"
@@ -218,7 +245,8 @@ build_images() {
 
     set_outer_libs
     if [ ! -s "$CACHE/dom0.ext4" ] ||
-        outdated "$CACHE/dom0.ext4" "$CACHE/packages.have"; then
+        outdated "$CACHE/dom0.ext4" "$CACHE/packages.have" \
+            "$LAB_DIR/lib/image.sh"; then
         build_root_disk
     fi
     outdated "$stamp" "$CACHE/packages.have" "$LAB_DIR"/guest/* \
@@ -231,6 +259,5 @@ build_images() {
     build_guest_image
     build_dom0_initrd
     gzip -dc "$CACHE"/boot/boot/xen-4.17-amd64.gz >"$CACHE/xen-debian"
-    cp "$CACHE"/boot/boot/vmlinuz-* "$CACHE/vmlinuz"
     touch "$stamp"
 }
