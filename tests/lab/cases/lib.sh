@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2154
+# What the cases of the lab matrix share.  Variables of the matrix: here, work,
+# flavour.
+
+# Which cases run on which hypervisor, in this order.
+cases_of() {
+    case $1 in
+    debian)
+        echo "pvh_there_and_back pvh_events pvh_killed pvh_cancelled" \
+            "pvh_stream_is_valid hvm_moves pv_paused_copy pvh_beside_xl"
+        ;;
+    shadow) echo "pv_live" ;;
+    esac
+}
+
+lab() {
+    "$here/lab" "$@"
+}
+
+fail() {
+    echo "     $*"
+    sed 's/^/     | /' "$work/out" | tail -n 12
+    exit 1
+}
+
+# on HOST CMD...: bounded; output in $work/out as well.
+on() {
+    local host=$1
+
+    shift
+    timeout 300 "$here/lab" ssh "$host" "$@" 2>&1 | tee "$work/out"
+    return "${PIPESTATUS[0]}"
+}
+
+other() {
+    [ "$1" = a ] && echo b || echo a
+}
+
+guest() {
+    lab guest create "$@" >"$work/out" 2>&1 || fail "guest create $*"
+}
+
+# move FROM NAME [options]: exit code of xl lmigrate; output in $work/out.
+move() {
+    local from=$1 name=$2
+
+    shift 2
+    on "$from" xl lmigrate -s plainsh --timeout 240 "$@" "$name" \
+        "host$(other "$from")" >/dev/null
+}
+
+# must_move FROM NAME [options]: moves, and is well at the other side.
+must_move() {
+    local from=$1 name=$2 to
+
+    to=$(other "$from")
+    move "$@" || fail "$name did not move from $from to $to: exit $?"
+    cat "$work/out" >>"$work/moves"
+    sed -n 's/^pause:/     '"$flavour $name $from-$to"' pause:/p' "$work/out"
+    well "$to" "$name"
+    gone "$from" "$name"
+}
+
+# well HOST NAME: its own checks say so, and it answers.
+well() {
+    lab guest check "$1" "$2" >"$work/out" 2>&1 || fail "$2 is not well on $1"
+    grep -q 'clockback=0' "$work/out" || fail "$2's clock went back"
+}
+
+pings() {
+    lab guest ping "$(other "$1")" "$2" >"$work/out" 2>&1 ||
+        fail "$2 on $1 does not answer"
+}
+
+blocks_fine() {
+    lab guest blocks "$1" "${2:-99}" >"$work/out" 2>&1 ||
+        fail "blocks of $1's disk"
+}
+
+# gone HOST NAME: no trace of it.
+gone() {
+    on "$1" "xl list | grep -w '$2' || true" >/dev/null
+    grep -q "$2" "$work/out" && fail "$2 is still on $1"
+    on "$1" "ls /run/xen | grep -E 'xlm-.*sock' || true" >/dev/null
+    [ -s "$work/out" ] && fail "sockets left on $1"
+    on "$1" "pgrep -fl 'xl-lmigrate|xl migrate-receive' | grep -v daemon |
+        grep -v monitor || true" >/dev/null
+    [ -s "$work/out" ] && fail "processes left on $1"
+    return 0
+}
+
+# stays HOST NAME: it runs there under its name, tracked by nobody, and the
+# other host has nothing of it.
+stays() {
+    on "$1" "xl list '$2'" >/dev/null || fail "$2 is not on $1"
+    well "$1" "$2"
+    on "$(other "$1")" "for i in 1 2 3 4 5 6 7 8 9 10; do
+        xl list | grep -q '$2' || exit 0; sleep 1; done; xl list; exit 1" \
+        >/dev/null || fail "something of $2 is on $(other "$1")"
+}
+
+# Xen's own checker of streams, from the packages that the lab unpacked.
+verify_stream() {
+    local cache=${XLM_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xlm/lab}
+
+    find "$cache" -name verify-stream-v2 -type f | head -n 1 | grep .
+}
+
+domid() {
+    on "$1" "xl domid '$2'"
+}
+
+destroy() {
+    lab guest destroy "$1" "$2" >"$work/out" 2>&1 || fail "destroy $2 on $1"
+}
+
+# After a failed case: nothing of it may disturb the next.
+tidy() {
+    local host
+
+    for host in a b; do
+        on "$host" "xl list | awk 'NR > 2 { print \$2 }' |
+            while read -r d; do xl destroy \$d; done" >/dev/null 2>&1
+    done
+    rm -rf "$work/moves"
+}
