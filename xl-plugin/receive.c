@@ -115,6 +115,13 @@ static int run_session(struct receiver *r, int rfd, int wfd,
     char xl[PATH_MAX];
     int rc;
 
+    /* Not earlier: a data channel's process was given the same file. */
+    if (r->record) {
+        opt.record_fd = open(r->record,
+                             O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (opt.record_fd < 0)
+            return fail(r, strerror(errno));
+    }
     if (realxl_find(xl))
         opt.xl_path = xl;
     rc = xlm_session_open(XLM_DESTINATION, &opt, &s);
@@ -138,12 +145,6 @@ static int receive(struct receiver *r)
 
     if (!stdfds_take(&rfd, &wfd))
         return fail(r, "cannot set up the channel on stdin and stdout");
-    if (r->record) {
-        r->record_fd = open(r->record, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-                            0600);
-        if (r->record_fd < 0)
-            return fail(r, strerror(errno));
-    }
     set_signals();
     rc = xlm_channel_join(rfd, wfd, greeting, message);
     if (rc == 1)

@@ -40,6 +40,7 @@ static int take_config(struct xlm__source *m)
 {
     const char *given = m->s->opt.config_json;
     struct xlm__config other = { 0 };
+    char uuid[XLM__UUID_TEXT];
     int rc;
 
     rc = m->ts->ops->config_get(m->ts, m->domid, &m->config);
@@ -51,6 +52,13 @@ static int take_config(struct xlm__source *m)
                       "given configuration is for another type of guest than "
                       "%s",
                       m->config.name);
+    if (!rc && memcmp(other.uuid, m->config.uuid, 16)) {
+        xlm__uuid_format(m->config.uuid, uuid);
+        rc = XLM_FAIL(&m->s->err, XLM_ERR_INVAL,
+                      "given configuration has another uuid than %s: add "
+                      "uuid=\"%s\" to it",
+                      m->config.name, uuid);
+    }
     xlm__config_free(&other);
     return rc;
 }
