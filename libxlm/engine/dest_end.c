@@ -184,6 +184,13 @@ int xlm__dest_commit(struct xlm__dest *d)
 
 /* ---- undo ---- */
 
+/* A source that waits for us there learns that it is over. */
+static void close_data(struct xlm_session *s)
+{
+    for (unsigned i = 1; i < s->nr_links; i++)
+        xlm__link_hang_up(&s->links[i]);
+}
+
 int xlm__dest_give_up(struct xlm__dest *d, int rc)
 {
     struct xlm__stream *st = &xlm__session_control(d->s)->stream;
@@ -203,6 +210,7 @@ int xlm__dest_give_up(struct xlm__dest *d, int rc)
             xlm__send_abort(st, rc, text[0] ? text : xlm_strerror(rc));
     }
     xlm__dest_data_stop(d);
+    close_data(d->s);
     if (d->building)
         undone = d->ts->ops->restore_abort(d->ts);
     d->building = undone != 0;

@@ -249,6 +249,28 @@ static uint32_t restore_flags(uint32_t build)
     return flags;
 }
 
+static int gave_up(struct xlm__dest *d)
+{
+    return XLM_FAIL(&d->s->err, XLM_ERR_PEER,
+                    "source gave up before its data channels came");
+}
+
+/* Something to read on a data channel; the source may give up instead, or be
+ * gone, which the control channel tells: nothing else is due there. */
+static int await_greeting(struct xlm__dest *d, struct xlm__link *l)
+{
+    struct xlm__chan *control = &xlm__session_control(d->s)->chan;
+    uint64_t deadline = xlm__deadline_ns(GREETING_LIMIT_MS);
+    int rc = 0;
+
+    while (!l->greeted && !rc && xlm__deadline_left_ms(deadline)) {
+        rc = xlm__chan_poll(&l->chan, 100);
+        if (!rc && xlm__chan_poll(control, 0) > 0)
+            return gave_up(d);
+    }
+    return rc < 0 ? rc : 0;
+}
+
 static int join(struct xlm__dest *d, struct xlm__link *l)
 {
     struct xlm_session *s = d->s;
@@ -257,6 +279,8 @@ static int join(struct xlm__dest *d, struct xlm__link *l)
     int rc;
 
     rc = xlm__link_open(l, s, number);
+    if (!rc)
+        rc = await_greeting(d, l);
     if (!rc && (rc = read_greeting(l)))
         return xlm__link_promote(l, s, rc);
     if (!rc)
@@ -292,8 +316,7 @@ static int let_in(struct xlm__dest *d)
         if (!rc)
             rc = xlm__chan_poll(&xlm__session_control(s)->chan, 0);
         if (rc > 0) /* nothing is due: it gave up, or it is gone */
-            return XLM_FAIL(&s->err, XLM_ERR_PEER,
-                            "source gave up before its data channels came");
+            return gave_up(d);
         if (!rc)
             rc = xlm__rendezvous_accept(&s->err, &d->door, 200, &a);
         if (rc < 0)

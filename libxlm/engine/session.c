@@ -147,9 +147,8 @@ static void close_pair(int rfd, int wfd)
         close(wfd);
 }
 
-void xlm__link_close(struct xlm__link *l)
+void xlm__link_hang_up(struct xlm__link *l)
 {
-    xlm__stream_fini(&l->stream);
     /* A channel that was never opened holds descriptors 0: not ours. */
     if (l->rfd >= 0)
         close_pair(l->rfd, l->wfd);
@@ -158,6 +157,12 @@ void xlm__link_close(struct xlm__link *l)
     if (l->conn_fd >= 0)
         close(l->conn_fd);
     l->rfd = l->wfd = l->conn_fd = -1;
+}
+
+void xlm__link_close(struct xlm__link *l)
+{
+    xlm__stream_fini(&l->stream);
+    xlm__link_hang_up(l);
     xlm__errslot_destroy(&l->err);
 }
 

@@ -107,6 +107,8 @@ void xlm__link_init(struct xlm__link *l, struct xlm_session *s, int rfd,
                     int wfd, int conn_fd);
 /* Make a channel of them.  number 0 is control. */
 int xlm__link_open(struct xlm__link *l, struct xlm_session *s, unsigned number);
+/* Close the descriptors early: the peer sees the end. */
+void xlm__link_hang_up(struct xlm__link *l);
 void xlm__link_close(struct xlm__link *l);
 /* Make the link's own error the session's. */
 int xlm__link_promote(struct xlm__link *l, struct xlm_session *s, int rc);

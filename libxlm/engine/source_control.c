@@ -191,6 +191,8 @@ int xlm__source_blame(struct xlm__source *m, struct xlm__link *failed, int rc)
 
     if (xlm__errslot_code(&m->s->err) || atomic_load(&m->s->cancelled))
         return rc;
+    if (failed && rc != XLM_ERR_CHANNEL) /* our own */
+        return xlm__link_promote(failed, m->s, rc);
     l->chan.read_deadline_ns = deadline;
     while (l->stream.flow && xlm__chan_poll(&l->chan, BLAME_MS) > 0) {
         if (xlm__stream_read(&l->stream, &rec))

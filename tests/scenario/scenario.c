@@ -215,6 +215,8 @@ static void migrate(struct run *r)
         abort();
     pthread_join(r->src.thread, NULL);
     pthread_join(r->dst.thread, NULL);
+    if (r->sc->over)
+        r->sc->over(r);
     guest_end(r);
     proxy_end(proxies[0]);
     proxy_end(proxies[1]);
@@ -350,6 +352,7 @@ static void check(struct run *r)
 void scenario_run(const struct scenario *sc, const char *label, struct run *r)
 {
     unsigned nr_fds, nr_threads;
+    uint64_t began = xlm__clock_ns();
 
     memset(r, 0, sizeof(*r));
     r->sc = sc;
@@ -365,7 +368,10 @@ void scenario_run(const struct scenario *sc, const char *label, struct run *r)
     check(r);
     check_process(r, nr_fds, nr_threads);
     if (getenv("SCENARIO_LOG"))
-        fprintf(stderr, "%s\n%s", label, r->log);
+        fprintf(stderr, "%s: %llu ms\n%s", label,
+                (unsigned long long)((xlm__clock_ns() - began) /
+                                     XLM__NS_PER_MS),
+                r->log);
 }
 
 void scenario_free(struct run *r)

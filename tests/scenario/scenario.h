@@ -52,6 +52,7 @@ struct scenario {
     enum writer writer;
     struct xlm_options opt;         /* the source's: flags and limits  */
     void (*prepare)(struct run *r); /* just before the start           */
+    void (*over)(struct run *r);    /* when both sides have ended      */
     void (*event)(struct run *r);   /* once, when the source is there: */
     enum xlm_state event_state;
     uint32_t event_round;
@@ -96,7 +97,8 @@ struct run {
     pthread_mutex_t guest; /* held by the writer for each step, and by suspend */
     atomic_bool stop_writer;
     pthread_t writer;
-    struct guest_page *at_suspend; /* NULL: was never suspended */
+    struct guest_page *at_suspend;
+    bool was_suspended;
     bool ended;                    /* the scenario ended it     */
     bool event_done;
     /* what happened */

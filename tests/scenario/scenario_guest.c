@@ -33,6 +33,10 @@ void guest_boot(struct run *r)
 {
     struct fake_hv *f = r->src.hv;
 
+    /* Now: an allocation that fails later is to be one of the session's. */
+    r->at_suspend = calloc(f->nr_pfns, sizeof(*r->at_suspend));
+    if (!r->at_suspend)
+        abort();
     fake_add(f, 0, nr_ram(r));
     if (!f->info.hvm)
         fake_pv_boot(f);
@@ -165,10 +169,7 @@ void guest_snapshot(struct run *r)
 {
     struct fake_hv *f = r->src.hv;
 
-    free(r->at_suspend);
-    r->at_suspend = calloc(f->nr_pfns, sizeof(*r->at_suspend));
-    if (!r->at_suspend)
-        abort();
+    r->was_suspended = true;
     pthread_mutex_lock(&f->lock);
     for (uint64_t pfn = 0; pfn < f->nr_pfns; pfn++) {
         struct guest_page *p = &r->at_suspend[pfn];
@@ -301,7 +302,7 @@ static void check_pv(struct run *r)
 
 void guest_check_memory(struct run *r)
 {
-    if (!SCENARIO_CHECK(r, r->at_suspend != NULL))
+    if (!SCENARIO_CHECK(r, r->was_suspended))
         return;
     if (r->src.hv->info.hvm)
         check_translated(r);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "fault_alloc.h"
@@ -14,8 +15,8 @@ void *__wrap_calloc(size_t nr, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 void *__wrap_aligned_alloc(size_t align, size_t size);
 
-static unsigned left;
-static bool hit;
+static atomic_uint left;
+static atomic_bool hit;
 
 void fault_alloc_at(unsigned n)
 {
@@ -29,9 +30,14 @@ bool fault_alloc_hit(void)
     return hit;
 }
 
+/* Any thread: exactly one of them counts down to 0. */
 static bool fails(void)
 {
-    if (!left || --left)
+    unsigned n = left;
+
+    while (n && !atomic_compare_exchange_weak(&left, &n, n - 1))
+        ;
+    if (n != 1)
         return false;
     hit = true;
     return true;

@@ -94,7 +94,7 @@ static void test_migrate_without_log_dirty_needs_leave_to_miss_the_goal(void)
          .refuse_logdirty = true,
          .opt = { .downtime_ms = 10, .fixed_pause_ms = 5 });
 
-    SCENARIO_CHECK(r, !r->at_suspend);
+    SCENARIO_CHECK(r, !r->was_suspended);
     DONE();
 }
 
@@ -199,7 +199,7 @@ static void test_migrate_goal_out_of_reach_stays(void)
                   .fixed_pause_ms = 5,
                   .bandwidth_bytes_s = 60 << 20 });
 
-    SCENARIO_CHECK(r, !r->at_suspend);
+    SCENARIO_CHECK(r, !r->was_suspended);
     DONE();
 }
 
@@ -336,7 +336,7 @@ static void test_migrate_dry_run_changes_nothing(void)
     LOOK(.rc = 0, STAYED, .opt = { .flags = XLM_F_DRY_RUN });
 
     SCENARIO_CHECK(r, r->dst.rc == 0);
-    SCENARIO_CHECK(r, r->src.hv->nr_on == 0 && !r->at_suspend);
+    SCENARIO_CHECK(r, r->src.hv->nr_on == 0 && !r->was_suspended);
     SCENARIO_CHECK(r, fake_toolstack_count(&r->dst.ts, "restore_begin") == 0);
     DONE();
 }
