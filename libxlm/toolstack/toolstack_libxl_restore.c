@@ -352,6 +352,8 @@ int xlm__ts_restore_go(struct xlm__toolstack *t, bool *running_out)
     if (rc)
         return rc;
     xlm__xlproc_ignore_stop(r->xl);
+    /* Without a report the domain itself says what happened. */
+    xlm__xlproc_fail_softly(r->xl);
     rc = xlm__xlproc_write(r->xl, &go, 1);
     if (!rc)
         rc = read_report(ts);

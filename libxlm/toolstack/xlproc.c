@@ -30,12 +30,17 @@
 #define TERM_MS 1000
 #define KILL_MS 10000
 
+#define PROC_FAIL(p, code, ...)                                                \
+    ((p)->soft ? XLM_SOFT((p)->err, code, __VA_ARGS__)                         \
+               : XLM_FAIL((p)->err, code, __VA_ARGS__))
+
 struct xlm__xlproc {
     /* set once */
     struct xlm__errslot *err;
     pid_t pid;
     int stop_fd;
     int out_fd; /* read end of its stdout */
+    bool soft;  /* failures are logged, not recorded */
     struct xlm__xlwords *words;
     /* under write_lock */
     pthread_mutex_t write_lock;
@@ -263,6 +268,11 @@ void xlm__xlproc_ignore_stop(struct xlm__xlproc *p)
     p->stop_fd = -1;
 }
 
+void xlm__xlproc_fail_softly(struct xlm__xlproc *p)
+{
+    p->soft = true;
+}
+
 void xlm__xlproc_close_stdin(struct xlm__xlproc *p)
 {
     pthread_mutex_lock(&p->write_lock);
@@ -308,10 +318,10 @@ static int fail_ended(struct xlm__xlproc *p, const char *waiting_for)
     char text[384];
 
     xlm__xlproc_describe(p, text, sizeof(text));
-    return XLM_FAIL(p->err, XLM_ERR_TOOLSTACK,
-                    "xl migrate-receive (process %d) %s; we were waiting for "
-                    "%s",
-                    (int)p->pid, text, waiting_for);
+    return PROC_FAIL(p, XLM_ERR_TOOLSTACK,
+                     "xl migrate-receive (process %d) %s; we were waiting for "
+                     "%s",
+                     (int)p->pid, text, waiting_for);
 }
 
 static int fail_timeout(struct xlm__xlproc *p, uint32_t timeout_ms,
@@ -320,9 +330,9 @@ static int fail_timeout(struct xlm__xlproc *p, uint32_t timeout_ms,
     char text[384];
 
     xlm__xlproc_describe(p, text, sizeof(text));
-    return XLM_FAIL(p->err, XLM_ERR_TIMEOUT,
-                    "xl migrate-receive (process %d, %s): no %s within %u ms",
-                    (int)p->pid, text, waiting_for, timeout_ms);
+    return PROC_FAIL(p, XLM_ERR_TIMEOUT,
+                     "xl migrate-receive (process %d, %s): no %s within %u ms",
+                     (int)p->pid, text, waiting_for, timeout_ms);
 }
 
 /* What xl got is what the file shows: bytes are recorded after writing. */
@@ -394,8 +404,7 @@ int xlm__xlproc_write(struct xlm__xlproc *p, const struct iovec *iov, size_t nr)
 
     pthread_mutex_lock(&p->write_lock);
     if (p->in_fd < 0)
-        rc = XLM_FAIL(p->err, XLM_ERR_TOOLSTACK,
-                      "xl's stdin is closed already");
+        rc = PROC_FAIL(p, XLM_ERR_TOOLSTACK, "xl's stdin is closed already");
     for (size_t i = 0; !rc && i < nr; i++)
         rc = write_part(p, &iov[i]);
     pthread_mutex_unlock(&p->write_lock);
@@ -424,8 +433,8 @@ int xlm__xlproc_sync(struct xlm__xlproc *p, uint32_t timeout_ms,
         if (bytes == 0)
             return 0;
         if (bytes < 0)
-            return XLM_FAIL(p->err, XLM_ERR_SYSTEM,
-                            "cannot tell what xl has not read yet");
+            return PROC_FAIL(p, XLM_ERR_SYSTEM,
+                             "cannot tell what xl has not read yet");
         if (i % TICK_MS == 0 && look_ended(p))
             return fail_ended(p, waiting_for);
         if (stopped(p))
@@ -473,15 +482,13 @@ int xlm__xlproc_expect(struct xlm__xlproc *p, const char *message, size_t bytes,
     int rc;
 
     if (bytes > sizeof(got))
-        return XLM_FAIL(p->err, XLM_ERR_INTERNAL, "message of %zu bytes",
-                        bytes);
+        return PROC_FAIL(p, XLM_ERR_INTERNAL, "message of %zu bytes", bytes);
     rc = xlm__xlproc_read(p, got, bytes, timeout_ms, waiting_for);
     if (rc)
         return rc;
     if (memcmp(got, message, bytes))
-        return XLM_FAIL(p->err, XLM_ERR_TOOLSTACK,
-                        "xl said \"%.*s\" instead of %s", (int)bytes, got,
-                        waiting_for);
+        return PROC_FAIL(p, XLM_ERR_TOOLSTACK, "xl said \"%.*s\" instead of %s",
+                         (int)bytes, got, waiting_for);
     return 0;
 }
 

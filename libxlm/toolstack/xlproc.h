@@ -40,6 +40,9 @@ void xlm__xlproc_free(struct xlm__xlproc *p);
 
 /* From now on stop_fd is not looked at (after the permission; while undoing) */
 void xlm__xlproc_ignore_stop(struct xlm__xlproc *p);
+/* From now on failures are logged as warnings and not recorded: the caller
+ * judges what they mean. */
+void xlm__xlproc_fail_softly(struct xlm__xlproc *p);
 
 /*
  * Write all; any thread, one at a time inside.  Errors: TOOLSTACK (xl is gone;

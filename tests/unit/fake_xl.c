@@ -87,6 +87,10 @@ static void fake_step(const char *step, char **argv)
     case 'g':
         put(1, XLM__XL_REPORT "\0", sizeof(XLM__XL_REPORT) + 1);
         break;
+    case 'f':
+        put(1, XLM__XL_REPORT "\0\3" XLM__XL_GO,
+            sizeof(XLM__XL_REPORT) + 1 + sizeof(XLM__XL_GO));
+        break;
     case 'r':
         fake_drain(n);
         break;
