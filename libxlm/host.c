@@ -150,6 +150,7 @@ int xlm_channel_join(int rfd, int wfd,
                      char message_out[XLM_MESSAGE_MAX])
 {
     struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
+    struct xlm__meeting at = { 0 };
     struct xlm__greeting g;
     int rc;
 
@@ -162,7 +163,8 @@ int xlm_channel_join(int rfd, int wfd,
     rc = xlm__greeting_decode(greeting_out, &g, message_out);
     if (rc || g.kind == XLM__KIND_CONTROL)
         return rc;
-    rc = xlm__rendezvous_join(&err, g.session, rfd, wfd, greeting_out);
+    at.session = g.session;
+    rc = xlm__rendezvous_join(&err, &at, rfd, wfd, greeting_out);
     xlm__errslot_read(&err, message_out);
     return rc ? rc : 1;
 }

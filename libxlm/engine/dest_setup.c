@@ -69,6 +69,8 @@ int xlm__dest_greet(struct xlm__dest *d)
     struct xlm_session *s = d->s;
     struct xlm__link *l = xlm__session_control(s);
     struct xlm__greeting theirs;
+    const struct xlm__meeting at = { .dir = s->run_dir,
+                                     .session = theirs.session };
     char id[XLM__UUID_TEXT];
     int rc;
 
@@ -87,7 +89,7 @@ int xlm__dest_greet(struct xlm__dest *d)
                                   &s->flow);
     /* Before anything slow: the data channels may be here already. */
     if (!rc && s->nr_links == 1)
-        rc = xlm__rendezvous_open(&s->err, theirs.session, &d->door);
+        rc = xlm__rendezvous_open(&s->err, &at, &d->door);
     return rc;
 }
 

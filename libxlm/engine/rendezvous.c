@@ -15,21 +15,27 @@
 
 #include "base/log.h"
 
-/* /run/xen belongs to root and is there wherever Xen's tools run. */
-#define RUN_DIR "/run/xen"
-/* The control channel may still be in its own ssh's key exchange. */
-#define JOIN_LIMIT_MS 60000
-#define JOIN_POLL_MS  100
+#define JOIN_POLL_MS 100u
+/* Room for more than the two descriptors that are due: none may get lost. */
+#define FDS_MAX 8
 
-static void socket_path(const unsigned char session[16],
-                        char path[sizeof(((struct sockaddr_un *)0)->sun_path)])
+#define PATH_BYTES sizeof(((struct sockaddr_un *)0)->sun_path)
+
+static int socket_path(struct xlm__errslot *err, const struct xlm__meeting *at,
+                       char path[PATH_BYTES])
 {
+    const char *dir = at->dir ? at->dir : XLM__RUN_DIR;
     char hex[33];
+    int n;
 
     for (int i = 0; i < 16; i++)
-        snprintf(hex + 2 * i, 3, "%02x", session[i]);
-    snprintf(path, sizeof(((struct sockaddr_un *)0)->sun_path),
-             RUN_DIR "/xlm-%s.sock", hex);
+        snprintf(hex + 2 * i, 3, "%02x", at->session[i]);
+    n = snprintf(path, PATH_BYTES, "%s/xlm-%s.sock", dir, hex);
+    if (n >= 0 && (size_t)n < PATH_BYTES)
+        return 0;
+    return XLM_FAIL(err, XLM_ERR_SYSTEM,
+                    "socket in %s: path of %d bytes, limit %zu", dir, n,
+                    PATH_BYTES - 1);
 }
 
 static void socket_name(const char *path, struct sockaddr_un *sa)
@@ -40,15 +46,17 @@ static void socket_name(const char *path, struct sockaddr_un *sa)
 }
 
 int xlm__rendezvous_open(struct xlm__errslot *err,
-                         const unsigned char session[16],
+                         const struct xlm__meeting *at,
                          struct xlm__rendezvous *out)
 {
     struct sockaddr_un sa;
     mode_t old;
-    int r;
+    int r, rc;
 
     out->listen_fd = -1;
-    socket_path(session, out->path);
+    rc = socket_path(err, at, out->path);
+    if (rc)
+        return rc;
     socket_name(out->path, &sa);
     out->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
                             0);
@@ -57,13 +65,15 @@ int xlm__rendezvous_open(struct xlm__errslot *err,
     old = umask(0177);
     r = bind(out->listen_fd, (struct sockaddr *)&sa, sizeof(sa));
     umask(old);
-    if (r || listen(out->listen_fd, 64)) {
-        int rc = XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "listen at %s", out->path);
-
+    if (r) { /* what is there already is another session's */
+        rc = XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "listen at %s", out->path);
+        close(out->listen_fd);
+        out->listen_fd = -1;
+    } else if (listen(out->listen_fd, 64)) {
+        rc = XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "listen at %s", out->path);
         xlm__rendezvous_close(out);
-        return rc;
     }
-    return 0;
+    return rc;
 }
 
 void xlm__rendezvous_close(struct xlm__rendezvous *r)
@@ -84,43 +94,48 @@ static bool peer_is_root(int fd)
            (cred.uid == 0 || cred.uid == geteuid());
 }
 
-static void take_fds(struct msghdr *m, int fds[2])
+/* Everything that came, in fds; how many. */
+static size_t take_fds(struct msghdr *m, int fds[FDS_MAX])
 {
     struct cmsghdr *c = CMSG_FIRSTHDR(m);
+    size_t bytes;
 
-    fds[0] = fds[1] = -1;
-    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-        c->cmsg_len == CMSG_LEN(2 * sizeof(int)))
-        memcpy(fds, CMSG_DATA(c), 2 * sizeof(int));
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+        return 0;
+    bytes = c->cmsg_len - CMSG_LEN(0);
+    memcpy(fds, CMSG_DATA(c), bytes);
+    return bytes / sizeof(int);
 }
 
 static bool receive(int conn, struct xlm__arrival *out)
 {
-    char control[CMSG_SPACE(2 * sizeof(int))];
+    union {
+        char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
+        struct cmsghdr align;
+    } control;
     struct iovec iov = { out->greeting, sizeof(out->greeting) };
     struct msghdr m = { .msg_iov = &iov,
                         .msg_iovlen = 1,
-                        .msg_control = control,
-                        .msg_controllen = sizeof(control) };
+                        .msg_control = control.bytes,
+                        .msg_controllen = sizeof(control.bytes) };
     const struct timeval limit = { .tv_sec = 5 };
-    int fds[2];
+    int fds[FDS_MAX];
+    size_t nr;
     ssize_t n;
 
     setsockopt(conn, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     n = recvmsg(conn, &m, MSG_CMSG_CLOEXEC | MSG_WAITALL);
     if (n < 0)
         return false;
-    take_fds(&m, fds);
-    if (n == (ssize_t)sizeof(out->greeting) && fds[0] >= 0) {
+    nr = take_fds(&m, fds);
+    if (n == (ssize_t)sizeof(out->greeting) && nr == 2) {
         out->rfd = fds[0];
         out->wfd = fds[1];
         out->conn_fd = conn;
         return true;
     }
-    if (fds[0] >= 0)
-        close(fds[0]);
-    if (fds[1] >= 0)
-        close(fds[1]);
+    while (nr)
+        close(fds[--nr]);
     return false;
 }
 
@@ -146,7 +161,8 @@ int xlm__rendezvous_accept(struct xlm__errslot *err, struct xlm__rendezvous *r,
     return 0;
 }
 
-static int connect_session(struct xlm__errslot *err, const char *path)
+static int connect_session(struct xlm__errslot *err, const char *path,
+                           uint32_t limit_ms)
 {
     const struct timespec nap = { .tv_nsec = JOIN_POLL_MS * 1000000L };
     struct sockaddr_un sa;
@@ -156,15 +172,15 @@ static int connect_session(struct xlm__errslot *err, const char *path)
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "socket for %s", path);
-    for (int ms = 0; connect(fd, (struct sockaddr *)&sa, sizeof(sa));
+    for (uint32_t ms = 0; connect(fd, (struct sockaddr *)&sa, sizeof(sa));
          ms += JOIN_POLL_MS) {
         bool not_yet = errno == ENOENT || errno == ECONNREFUSED;
 
-        if (!not_yet || ms >= JOIN_LIMIT_MS) {
+        if (!not_yet || ms >= limit_ms) {
             int rc = XLM_FAIL_ERRNO(err, XLM_ERR_CHANNEL,
                                     "data channel: no session at %s after "
-                                    "%d s",
-                                    path, ms / 1000);
+                                    "%u ms",
+                                    path, ms);
             close(fd);
             return rc;
         }
@@ -195,16 +211,19 @@ static bool send_fds(int conn, int rfd, int wfd, const unsigned char *greeting)
 }
 
 int xlm__rendezvous_join(struct xlm__errslot *err,
-                         const unsigned char session[16], int rfd, int wfd,
+                         const struct xlm__meeting *at, int rfd, int wfd,
                          const unsigned char greeting[XLM_GREETING_BYTES])
 {
-    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-    int conn, rc = 0;
+    char path[PATH_BYTES];
+    int conn, rc;
     ssize_t n;
     char c;
 
-    socket_path(session, path);
-    conn = connect_session(err, path);
+    rc = socket_path(err, at, path);
+    if (rc)
+        return rc;
+    conn = connect_session(err, path,
+                           at->limit_ms ? at->limit_ms : XLM__JOIN_LIMIT_MS);
     if (conn < 0)
         return conn;
     if (!send_fds(conn, rfd, wfd, greeting)) {

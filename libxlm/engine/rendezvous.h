@@ -7,8 +7,7 @@
  * named after the session to the process that holds the control channel, and
  * stays alive until that has closed them (sshd takes its exit for the end).
  *
- *   ssh 1 ── process 1 (control, session) <──── unix socket ── process 2 ── ssh
- * 2
+ *   ssh 1 ── process 1 (control, session) <── unix socket ── process 2 ── ssh 2
  */
 #ifndef XLM_ENGINE_RENDEZVOUS_H
 #define XLM_ENGINE_RENDEZVOUS_H
@@ -29,10 +28,21 @@ struct xlm__arrival {
     unsigned char greeting[XLM_GREETING_BYTES];
 };
 
-/* Listen for the session's channels.  Only root can connect.
+/* /run/xen belongs to root and is there wherever Xen's tools run. */
+#define XLM__RUN_DIR "/run/xen"
+/* The control channel may still be in its own ssh's key exchange. */
+#define XLM__JOIN_LIMIT_MS 60000u
+
+struct xlm__meeting {
+    const char *dir; /* NULL: XLM__RUN_DIR */
+    const unsigned char *session;
+    uint32_t limit_ms; /* join: for the session to appear; 0: as above */
+};
+
+/* Listen for the session's channels.  Only root and our own user can connect.
  * Errors: SYSTEM. */
 int xlm__rendezvous_open(struct xlm__errslot *err,
-                         const unsigned char session[16],
+                         const struct xlm__meeting *at,
                          struct xlm__rendezvous *out);
 void xlm__rendezvous_close(struct xlm__rendezvous *r);
 
@@ -44,7 +54,7 @@ int xlm__rendezvous_accept(struct xlm__errslot *err, struct xlm__rendezvous *r,
 /* The other side: hand over and wait until the session is done with them.
  * Errors: CHANNEL (no such session here within the limit), SYSTEM. */
 int xlm__rendezvous_join(struct xlm__errslot *err,
-                         const unsigned char session[16], int rfd, int wfd,
+                         const struct xlm__meeting *at, int rfd, int wfd,
                          const unsigned char greeting[XLM_GREETING_BYTES]);
 
 #endif /* XLM_ENGINE_RENDEZVOUS_H */
