@@ -306,6 +306,7 @@ static int let_in(struct xlm__dest *d)
     struct xlm_session *s = d->s;
     uint64_t deadline = xlm__deadline_ns(ARRIVAL_LIMIT_MS);
     struct xlm__arrival a;
+    struct xlm__link *l;
     int rc;
 
     while (s->nr_links <= d->offer.nr_data_channels) {
@@ -325,30 +326,31 @@ static int let_in(struct xlm__dest *d)
             return rc;
         if (!rc)
             continue;
-        xlm__link_init(&s->links[s->nr_links], s, a.rfd, a.wfd, a.conn_fd);
-        s->links[s->nr_links].greeted = true;
-        memcpy(s->links[s->nr_links].greeting, a.greeting, sizeof(a.greeting));
+        l = &s->links[s->nr_links];
+        xlm__link_init(l, s, a.rfd, a.wfd, a.conn_fd);
+        l->greeted = true;
+        memcpy(l->greeting, a.greeting, sizeof(a.greeting));
         s->nr_links++;
+        /* At once: the source greets the next when this one has answered. */
+        rc = join(d, l);
+        if (rc)
+            return rc;
     }
     return 0;
 }
 
 static int open_channels(struct xlm__dest *d)
 {
-    int rc;
+    int rc = 0;
 
     if (d->door.listen_fd >= 0) {
         rc = let_in(d);
         xlm__rendezvous_close(&d->door);
-        if (rc)
-            return rc;
+    } else {
+        for (unsigned i = 1; i < d->s->nr_links && !rc; i++)
+            rc = join(d, &d->s->links[i]);
     }
-    for (unsigned i = 1; i < d->s->nr_links; i++) {
-        rc = join(d, &d->s->links[i]);
-        if (rc)
-            return rc;
-    }
-    return xlm__dest_data_start(d);
+    return rc ? rc : xlm__dest_data_start(d);
 }
 
 int xlm__dest_build(struct xlm__dest *d, uint32_t flags)

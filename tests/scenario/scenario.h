@@ -48,7 +48,8 @@ struct scenario {
     uint64_t nr_pfns, nr_ram;   /* 0: the numbers above                */
     bool sparse;                /* 15 of 16 pages are zero             */
     bool refuse_logdirty;
-    bool paused; /* by the operator, before it moves      */
+    bool paused;     /* by the operator, before it moves          */
+    bool rendezvous; /* data channels come by processes of their own */
     enum writer writer;
     struct xlm_options opt;         /* the source's: flags and limits  */
     void (*prepare)(struct run *r); /* just before the start           */
@@ -102,10 +103,13 @@ struct run {
     bool ended;                    /* the scenario ended it     */
     bool event_done;
     /* what happened */
-    atomic_uint two_runners;  /* times at which both could run      */
+    atomic_bool runs_there;   /* or may: nobody has proven that not  */
+    atomic_uint two_runners;  /* times at which both could run       */
     atomic_bool off_failed;   /* log-dirty could not be switched off */
     unsigned units[3];        /* by direction, on the control channel */
     unsigned data_units[3];
+    struct joiner *joiners; /* one a data channel, or NULL */
+    char run_dir[32];
     struct xlm__guard_note note;
     bool guarded; /* the guardian had to do something   */
     char guard_message[XLM_MESSAGE_MAX];
@@ -141,6 +145,10 @@ void hosts_free(struct run *r);
 /* The guest stops by itself. */
 void guest_shuts_down(struct run *r, unsigned reason);
 void guest_is_destroyed(struct run *r);
+
+/* scenario_join.c: as processes that ssh starts for the data channels. */
+void joiners_start(struct run *r);
+void joiners_end(struct run *r);
 
 /* proxy.c: between two descriptors, each way. */
 struct proxy;

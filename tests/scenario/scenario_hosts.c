@@ -41,12 +41,8 @@ static int watch_suspend(struct xlm__toolstack *t, uint32_t domid,
 static int watch_resume(struct xlm__toolstack *t, uint32_t domid)
 {
     struct run *r = side_of_ts(t)->run;
-    enum fake_dst dst;
 
-    pthread_mutex_lock(&r->guest);
-    dst = r->dst.ts.dst;
-    pthread_mutex_unlock(&r->guest);
-    if (dst == FAKE_DST_RUNNING)
+    if (atomic_load(&r->runs_there))
         atomic_fetch_add(&r->two_runners, 1);
     return fake_ts->resume(t, domid);
 }
@@ -61,9 +57,11 @@ static int watch_go(struct xlm__toolstack *t, bool *running_out)
     if (f->exists && !f->info.shutdown)
         atomic_fetch_add(&r->two_runners, 1);
     pthread_mutex_unlock(&f->lock);
-    pthread_mutex_lock(&r->guest);
+    /* Unless it is proven that it did not start, it may run. */
+    atomic_store(&r->runs_there, true);
     rc = fake_ts->restore_go(t, running_out);
-    pthread_mutex_unlock(&r->guest);
+    if (!rc && !*running_out)
+        atomic_store(&r->runs_there, false);
     return rc;
 }
 

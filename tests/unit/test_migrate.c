@@ -60,6 +60,26 @@ static void test_migrate_four_channels_move(void)
     DONE();
 }
 
+static void test_migrate_channels_by_rendezvous_move(void)
+{
+    LOOK(MOVED, .channels = 3, .rendezvous = true, .nr_ram = 2000,
+         .writer = WRITER_SLOW);
+
+    SCENARIO_CHECK(r, r->src.stats.channels == 3);
+    DONE();
+}
+
+static void fail_build(struct run *r)
+{
+    r->dst.ts.fail_op = "restore_sync";
+}
+
+static void test_migrate_rendezvous_nobody_waits_after_a_failed_build(void)
+{
+    RUN(.rc = XLM_ERR_PEER, STAYED, .channels = 2, .rendezvous = true,
+        .prepare = fail_build);
+}
+
 static void test_migrate_pv_with_page_tables_moves(void)
 {
     RUN(MOVED, .type = XLM__TYPE_PV);
@@ -470,6 +490,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_pvh_moves),
     UNIT_TEST(test_migrate_two_channels_move),
     UNIT_TEST(test_migrate_four_channels_move),
+    UNIT_TEST(test_migrate_channels_by_rendezvous_move),
+    UNIT_TEST(test_migrate_rendezvous_nobody_waits_after_a_failed_build),
     UNIT_TEST(test_migrate_pv_with_page_tables_moves),
     UNIT_TEST(test_migrate_pv_dirty_moves),
     UNIT_TEST(test_migrate_hvm_with_device_model_moves),

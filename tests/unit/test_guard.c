@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <xen/sched.h>
+
+#include "engine/guard.h"
+#include "fake_toolstack.h"
+#include "unit.h"
+#include "util/clock.h"
+
+#define AWAY "guest--migratedaway"
+
+/* ---- notes over a pipe ---- */
+
+static const struct xlm__guard_note note = {
+    .domid = 1, .name = "guest", .uuid = { 0x5a }
+};
+
+struct line {
+    struct xlm__errslot err;
+    int fds[2];
+};
+
+static void line_open(struct line *l)
+{
+    xlm__errslot_init(&l->err, NULL, NULL, XLM_LOG_DEBUG);
+    CU_ASSERT_EQUAL_FATAL(pipe(l->fds), 0);
+}
+
+static int listen_to(struct line *l, struct xlm__guard_note *last)
+{
+    int rc;
+
+    close(l->fds[1]);
+    rc = xlm__guard_listen(&l->err, l->fds[0], last);
+    close(l->fds[0]);
+    xlm__errslot_destroy(&l->err);
+    return rc;
+}
+
+static void test_guard_last_whole_note_counts(void)
+{
+    struct xlm__guard_note last;
+    struct line l;
+
+    line_open(&l);
+    for (int p = XLM__GUARD_TRACKING; p <= XLM__GUARD_PERMITTED; p++)
+        CU_ASSERT_EQUAL(xlm__guard_tell(&l.err, l.fds[1], &note,
+                                        (enum xlm__guard_phase)p),
+                        0);
+    CU_ASSERT_EQUAL(listen_to(&l, &last), 0);
+    CU_ASSERT_EQUAL(last.phase, XLM__GUARD_PERMITTED);
+    CU_ASSERT_EQUAL(last.domid, 1);
+    CU_ASSERT_STRING_EQUAL(last.name, "guest");
+    CU_ASSERT_EQUAL(memcmp(last.uuid, note.uuid, 16), 0);
+}
+
+static void test_guard_no_note_is_phase_none(void)
+{
+    struct xlm__guard_note last;
+    struct line l;
+
+    line_open(&l);
+    CU_ASSERT_EQUAL(listen_to(&l, &last), 0);
+    CU_ASSERT_EQUAL(last.phase, XLM__GUARD_NONE);
+}
+
+static void test_guard_torn_note_does_not_count(void)
+{
+    struct xlm__guard_note last;
+    struct line l;
+
+    line_open(&l);
+    xlm__guard_tell(&l.err, l.fds[1], &note, XLM__GUARD_TRACKING);
+    CU_ASSERT_EQUAL(write(l.fds[1], &note, sizeof(note) / 2),
+                    (ssize_t)sizeof(note) / 2);
+    CU_ASSERT_EQUAL(listen_to(&l, &last), 0);
+    CU_ASSERT_EQUAL(last.phase, XLM__GUARD_TRACKING);
+}
+
+static void *write_in_pieces(void *arg)
+{
+    const struct timespec nap = { .tv_nsec = 2000000 };
+    struct xlm__guard_note n = note;
+    const struct line *l = arg;
+    int pipe_of_note[2];
+
+    /* Let tell() itself fill in what is private to it. */
+    if (pipe(pipe_of_note))
+        abort();
+    xlm__guard_tell(NULL, pipe_of_note[1], &note, XLM__GUARD_RENAMED);
+    if (read(pipe_of_note[0], &n, sizeof(n)) != (ssize_t)sizeof(n))
+        abort();
+    close(pipe_of_note[0]);
+    close(pipe_of_note[1]);
+    for (size_t at = 0; at < sizeof(n); at += 96) {
+        size_t bytes = sizeof(n) - at < 96 ? sizeof(n) - at : 96;
+
+        if (write(l->fds[1], (char *)&n + at, bytes) != (ssize_t)bytes)
+            abort();
+        nanosleep(&nap, NULL);
+    }
+    close(l->fds[1]);
+    return NULL;
+}
+
+static void test_guard_note_in_pieces_is_put_together(void)
+{
+    struct xlm__guard_note last;
+    struct line l;
+    pthread_t t;
+
+    line_open(&l);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&t, NULL, write_in_pieces, &l), 0);
+    CU_ASSERT_EQUAL(xlm__guard_listen(&l.err, l.fds[0], &last), 0);
+    CU_ASSERT_EQUAL(last.phase, XLM__GUARD_RENAMED);
+    pthread_join(t, NULL);
+    close(l.fds[0]);
+    xlm__errslot_destroy(&l.err);
+}
+
+static void test_guard_foreign_note_is_an_error(void)
+{
+    struct xlm__guard_note last;
+    struct line l;
+
+    line_open(&l);
+    xlm__guard_tell(&l.err, l.fds[1], &note, XLM__GUARD_TRACKING);
+    CU_ASSERT_EQUAL(write(l.fds[1], &note, sizeof(note)),
+                    (ssize_t)sizeof(note)); /* no magic */
+    CU_ASSERT_EQUAL(listen_to(&l, &last), XLM_ERR_INTERNAL);
+}
+
+static void test_guard_unknown_phase_is_an_error(void)
+{
+    struct xlm__guard_note last;
+    struct line l;
+
+    line_open(&l);
+    xlm__guard_tell(&l.err, l.fds[1], &note,
+                    (enum xlm__guard_phase)(XLM__GUARD_DONE + 1));
+    CU_ASSERT_EQUAL(listen_to(&l, &last), XLM_ERR_INTERNAL);
+}
+
+static void test_guard_gone_is_an_error(void)
+{
+    struct line l;
+    char text[XLM_MESSAGE_MAX];
+
+    line_open(&l);
+    signal(SIGPIPE, SIG_IGN);
+    close(l.fds[0]);
+    CU_ASSERT_EQUAL(xlm__guard_tell(&l.err, l.fds[1], &note,
+                                    XLM__GUARD_SUSPENDING),
+                    XLM_ERR_SYSTEM);
+    xlm__errslot_read(&l.err, text);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "guest"));
+    close(l.fds[1]);
+    xlm__errslot_destroy(&l.err);
+}
+
+static void test_guard_without_one_nothing_is_told(void)
+{
+    struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
+
+    CU_ASSERT_EQUAL(xlm__guard_tell(&err, 0, &note, XLM__GUARD_TRACKING), 0);
+}
+
+/* ---- what it undoes ---- */
+
+struct host {
+    struct xlm__errslot err;
+    struct fake_hv *hv;
+    struct fake_toolstack ts;
+    struct xlm__guard_note note;
+    enum xlm_owner owner;
+    char message[XLM_MESSAGE_MAX];
+};
+
+/* The worker died after this note; the guest is suspended, or runs. */
+static void host_open(struct host *h, enum xlm__guard_phase phase,
+                      bool suspended)
+{
+    const struct fake_hv_config config = { .nr_pfns = 64 };
+
+    memset(h, 0, sizeof(*h));
+    xlm__errslot_init(&h->err, NULL, NULL, XLM_LOG_DEBUG);
+    h->hv = fake_hv_new(&h->err, &config);
+    fake_toolstack_init(&h->ts, &h->err, XLM__TYPE_HVM);
+    h->ts.hv = h->hv;
+    h->ts.dm_logdirty = true;
+    h->ts.suspended = suspended;
+    h->hv->logging = true;
+    h->hv->info.shutdown = suspended;
+    h->hv->info.shutdown_reason = SHUTDOWN_suspend;
+    memcpy(h->hv->info.uuid, h->ts.uuid, 16);
+    memcpy(h->note.uuid, h->ts.uuid, 16);
+    h->note.phase = (uint32_t)phase;
+    h->note.domid = 1;
+    h->note.device_model = 1;
+    snprintf(h->note.name, sizeof(h->note.name), "guest");
+    if (phase >= XLM__GUARD_RENAMED)
+        snprintf(h->ts.name, sizeof(h->ts.name), AWAY);
+    h->owner = XLM_OWNER_UNKNOWN;
+}
+
+static int undo(struct host *h)
+{
+    return xlm__guard_undo(&h->err, &h->hv->base, &h->ts.base, &h->note,
+                           &h->owner, h->message);
+}
+
+static void host_close(struct host *h)
+{
+    CU_ASSERT_EQUAL(h->ts.wrong, 0);
+    fake_toolstack_free(&h->ts);
+    pthread_mutex_destroy(&h->ts.lock);
+    fake_hv_free(h->hv);
+    xlm__errslot_destroy(&h->err);
+}
+
+static void nothing_to_do(enum xlm__guard_phase phase)
+{
+    struct host h;
+
+    host_open(&h, phase, false);
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_EQUAL(h.owner, XLM_OWNER_SOURCE);
+    CU_ASSERT_EQUAL(h.ts.calls, 0);
+    CU_ASSERT_EQUAL(h.hv->calls, 0);
+    CU_ASSERT_STRING_EQUAL(h.message, "");
+    host_close(&h);
+}
+
+static void test_guard_undo_nothing_begun(void)
+{
+    nothing_to_do(XLM__GUARD_NONE);
+}
+
+static void test_guard_undo_all_done(void)
+{
+    nothing_to_do(XLM__GUARD_DONE);
+}
+
+static void test_guard_undo_tracking_switches_logging_off(void)
+{
+    struct host h;
+
+    host_open(&h, XLM__GUARD_TRACKING, false);
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_EQUAL(h.owner, XLM_OWNER_SOURCE);
+    CU_ASSERT_STRING_EQUAL(h.ts.trace, "dm_logdirty_off");
+    CU_ASSERT_FALSE(h.hv->logging);
+    CU_ASSERT_PTR_NOT_NULL(strstr(h.message, "guest: it runs on here"));
+    host_close(&h);
+}
+
+static void test_guard_undo_tracking_without_device_model(void)
+{
+    struct host h;
+
+    host_open(&h, XLM__GUARD_TRACKING, false);
+    h.note.device_model = 0;
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_EQUAL(h.ts.calls, 0);
+    CU_ASSERT_FALSE(h.hv->logging);
+    host_close(&h);
+}
+
+static void test_guard_undo_suspended_is_resumed(void)
+{
+    struct host h;
+
+    host_open(&h, XLM__GUARD_SUSPENDING, true);
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_EQUAL(h.owner, XLM_OWNER_SOURCE);
+    CU_ASSERT_STRING_EQUAL(h.ts.trace, "dm_logdirty_off resume");
+    CU_ASSERT_FALSE(h.ts.suspended || h.hv->logging);
+    CU_ASSERT_PTR_NOT_NULL(strstr(h.message, "resumed here"));
+    host_close(&h);
+}
+
+static void *suspend_late(void *arg)
+{
+    const struct timespec nap = { .tv_nsec = 120 * 1000000 };
+    struct host *h = arg;
+
+    nanosleep(&nap, NULL);
+    h->ts.suspended = true; /* nobody looks before the flag below */
+    pthread_mutex_lock(&h->hv->lock);
+    h->hv->info.shutdown = true;
+    pthread_mutex_unlock(&h->hv->lock);
+    return NULL;
+}
+
+static void test_guard_undo_late_suspend_is_resumed(void)
+{
+    struct host h;
+    pthread_t t;
+
+    host_open(&h, XLM__GUARD_SUSPENDING, false);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&t, NULL, suspend_late, &h), 0);
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    pthread_join(t, NULL);
+    CU_ASSERT_EQUAL(h.owner, XLM_OWNER_SOURCE);
+    CU_ASSERT_FALSE(h.ts.suspended);
+    CU_ASSERT_EQUAL(fake_toolstack_count(&h.ts, "resume"), 1);
+    host_close(&h);
+}
+
+static void test_guard_undo_guest_that_never_suspends_is_left_alone(void)
+{
+    struct host h;
+
+    host_open(&h, XLM__GUARD_SUSPENDING, false);
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_EQUAL(h.owner, XLM_OWNER_SOURCE);
+    CU_ASSERT_EQUAL(fake_toolstack_count(&h.ts, "resume"), 0);
+    CU_ASSERT_FALSE(h.hv->logging);
+    host_close(&h);
+}
+
+/* A reboot belongs to whoever watches the domain. */
+static void test_guard_undo_rebooting_guest_is_not_resumed(void)
+{
+    struct host h;
+
+    host_open(&h, XLM__GUARD_SUSPENDING, true);
+    h.ts.suspended = false;
+    h.hv->info.shutdown_reason = SHUTDOWN_reboot;
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_EQUAL(fake_toolstack_count(&h.ts, "resume"), 0);
+    host_close(&h);
+}
+
+static void test_guard_undo_renamed_gets_its_name_back_first(void)
+{
+    struct host h;
+
+    host_open(&h, XLM__GUARD_RENAMED, true);
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_EQUAL(h.owner, XLM_OWNER_SOURCE);
+    CU_ASSERT_STRING_EQUAL(h.ts.trace, "dm_logdirty_off rename resume");
+    CU_ASSERT_STRING_EQUAL(h.ts.name, "guest");
+    host_close(&h);
+}
+
+/* From here on it is not ours to resume. */
+static void hands_off(enum xlm__guard_phase phase, enum xlm_owner owner)
+{
+    struct host h;
+
+    host_open(&h, phase, true);
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_EQUAL(h.owner, owner);
+    CU_ASSERT_EQUAL(h.ts.calls, 0);
+    CU_ASSERT_TRUE(h.ts.suspended && h.ts.exists);
+    CU_ASSERT_PTR_NOT_NULL(strstr(h.message, "stays suspended"));
+    host_close(&h);
+}
+
+static void test_guard_undo_permitted_stays_suspended(void)
+{
+    hands_off(XLM__GUARD_PERMITTED, XLM_OWNER_UNKNOWN);
+}
+
+static void test_guard_undo_committed_stays_suspended(void)
+{
+    hands_off(XLM__GUARD_COMMITTED, XLM_OWNER_DESTINATION);
+}
+
+static void test_guard_undo_running_there_destroys_the_copy(void)
+{
+    struct host h;
+
+    host_open(&h, XLM__GUARD_RUNNING, true);
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_EQUAL(h.owner, XLM_OWNER_DESTINATION);
+    CU_ASSERT_STRING_EQUAL(h.ts.trace, "destroy");
+    CU_ASSERT_FALSE(h.ts.exists);
+    host_close(&h);
+}
+
+static void test_guard_undo_running_there_and_gone_here(void)
+{
+    struct host h;
+
+    host_open(&h, XLM__GUARD_RUNNING, true);
+    h.hv->exists = false;
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_EQUAL(h.owner, XLM_OWNER_DESTINATION);
+    CU_ASSERT_EQUAL(h.ts.calls, 0);
+    host_close(&h);
+}
+
+/* The id was given to a domain that nobody wants to touch. */
+static void other_domain(enum xlm__guard_phase phase)
+{
+    struct host h;
+
+    host_open(&h, phase, true);
+    h.hv->info.uuid[0] ^= 1;
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_EQUAL(h.ts.calls, 0);
+    CU_ASSERT_TRUE(h.hv->logging && h.hv->exists);
+    host_close(&h);
+}
+
+static void test_guard_undo_never_touches_another_domain(void)
+{
+    other_domain(XLM__GUARD_TRACKING);
+    other_domain(XLM__GUARD_SUSPENDING);
+    other_domain(XLM__GUARD_RENAMED);
+    other_domain(XLM__GUARD_RUNNING);
+}
+
+/* One step that fails must not keep the guest from running. */
+static void test_guard_undo_goes_on_after_a_failure(void)
+{
+    struct host h;
+
+    host_open(&h, XLM__GUARD_RENAMED, true);
+    h.ts.fail_op = "dm_logdirty_off";
+    CU_ASSERT_EQUAL(undo(&h), XLM_ERR_TOOLSTACK);
+    CU_ASSERT_STRING_EQUAL(h.ts.trace, "dm_logdirty_off rename resume");
+    CU_ASSERT_PTR_NOT_NULL(strstr(h.message, "made to fail"));
+    CU_ASSERT_FALSE(h.ts.suspended);
+    host_close(&h);
+}
+
+static CU_TestInfo tests[] = {
+    UNIT_TEST(test_guard_last_whole_note_counts),
+    UNIT_TEST(test_guard_no_note_is_phase_none),
+    UNIT_TEST(test_guard_torn_note_does_not_count),
+    UNIT_TEST(test_guard_note_in_pieces_is_put_together),
+    UNIT_TEST(test_guard_foreign_note_is_an_error),
+    UNIT_TEST(test_guard_unknown_phase_is_an_error),
+    UNIT_TEST(test_guard_gone_is_an_error),
+    UNIT_TEST(test_guard_without_one_nothing_is_told),
+    UNIT_TEST(test_guard_undo_nothing_begun),
+    UNIT_TEST(test_guard_undo_all_done),
+    UNIT_TEST(test_guard_undo_tracking_switches_logging_off),
+    UNIT_TEST(test_guard_undo_tracking_without_device_model),
+    UNIT_TEST(test_guard_undo_suspended_is_resumed),
+    UNIT_TEST(test_guard_undo_late_suspend_is_resumed),
+    UNIT_TEST(test_guard_undo_guest_that_never_suspends_is_left_alone),
+    UNIT_TEST(test_guard_undo_rebooting_guest_is_not_resumed),
+    UNIT_TEST(test_guard_undo_renamed_gets_its_name_back_first),
+    UNIT_TEST(test_guard_undo_permitted_stays_suspended),
+    UNIT_TEST(test_guard_undo_committed_stays_suspended),
+    UNIT_TEST(test_guard_undo_running_there_destroys_the_copy),
+    UNIT_TEST(test_guard_undo_running_there_and_gone_here),
+    UNIT_TEST(test_guard_undo_never_touches_another_domain),
+    UNIT_TEST(test_guard_undo_goes_on_after_a_failure),
+    CU_TEST_INFO_NULL,
+};
+UNIT_MAIN("guard", tests)
