@@ -92,7 +92,7 @@ struct xlm__source_facts { /* what is not in the configuration */
     int feature_suspend; /* 1 yes, 0 no, -1 it does not say          */
     bool physmap_nodes;  /* qemu keeps memory regions in xenstore    */
     uint64_t outstanding_pages;
-    unsigned xsm_label; /* 0 or the label's number                  */
+    uint64_t pod_entries; /* pages still populated on demand only     */
 };
 void xlm__libxl_check_source(const libxl_domain_config *c,
                              const struct xlm__source_facts *facts,

@@ -123,14 +123,12 @@ static void check_build(const libxl_domain_config *c,
     if (nested_hvm(c))
         BLOCK(f, "nested-hvm", "remove nestedhvm=1 from its configuration",
               "nested virtualization is on: its state cannot be moved");
-    if (c->c_info.type != LIBXL_DOMAIN_TYPE_PV &&
-        b->target_memkb < b->max_memkb)
-        NOTE(f, "ballooned", "",
-             "memory target %llu KiB is below the maximum %llu KiB; if the "
-             "guest's balloon driver has not started yet (populate on "
-             "demand), its empty pages are sent as zeroes",
-             (unsigned long long)b->target_memkb,
-             (unsigned long long)b->max_memkb);
+    if (facts->pod_entries)
+        BLOCK(f, "populate-on-demand",
+              "wait until the guest's balloon driver has reached its target",
+              "%llu pages are populated on demand: to read them would take "
+              "memory that the guest does not have",
+              (unsigned long long)facts->pod_entries);
     if (is_true(b->device_model_stubdomain))
         BLOCK(f, "stubdomain", "use a device model in dom0",
               "the device model runs in a stub domain");
@@ -279,6 +277,24 @@ static int gather(struct xlm__ts *ts, uint32_t domid,
     return 0;
 }
 
+/* Left at 0 if it cannot be told: Xen refuses the question for some. */
+static void gather_pod(struct xlm__ts *ts, uint32_t domid,
+                       const libxl_domain_config *c,
+                       struct xlm__source_facts *facts)
+{
+    uint64_t total;
+    uint64_t cache;
+    xc_interface *xch;
+
+    if (c->c_info.type == LIBXL_DOMAIN_TYPE_PV)
+        return;
+    xch = xc_interface_open(&ts->log.vtable, &ts->log.vtable, 0);
+    if (xch && xc_domain_get_pod_target(xch, domid, &total, &cache,
+                                        &facts->pod_entries))
+        facts->pod_entries = 0;
+    xc_interface_close(xch);
+}
+
 int xlm__ts_check_source(struct xlm__toolstack *t, uint32_t domid,
                          const struct xlm__config *c, struct xlm__findings *f)
 {
@@ -290,8 +306,10 @@ int xlm__ts_check_source(struct xlm__toolstack *t, uint32_t domid,
     rc = xlm__ts_config_load(ts, c->json, &dc);
     if (!rc)
         rc = gather(ts, domid, &dc, &facts);
-    if (!rc)
+    if (!rc) {
+        gather_pod(ts, domid, &dc, &facts);
         xlm__libxl_check_source(&dc, &facts, f);
+    }
     libxl_domain_config_dispose(&dc);
     return rc;
 }

@@ -10,7 +10,7 @@
 
 #include "toolstack/toolstack_libxl.h"
 
-#define XL_LOCK_FILE "/run/lock/xl" /* Debian: XEN_LOCK_DIR "/xl" */
+#define XL_LOCK_FILE "/var/lock/xl" /* XEN_LOCK_DIR "/xl" */
 #define CONF_MAX     (1 << 20)
 
 /* "auto": on, unless Xen was told how much memory dom0 has. */

@@ -146,6 +146,9 @@ static void test_libxl_check_source_features_that_cannot_move_block(void)
     libxl_defbool_set(&a.b_info.device_model_stubdomain, true);
     source_blocks("stubdomain", "stub domain");
     begin_source();
+    src.pod_entries = 12;
+    source_blocks("populate-on-demand", "12 pages");
+    begin_source();
     src.physmap_nodes = true;
     source_blocks("qemu-physmap", "physmap");
     begin_source();

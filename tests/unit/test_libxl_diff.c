@@ -159,7 +159,7 @@ static void test_libxl_diff_xlconf_missing_or_broken_is_the_default(void)
 
     xlm__xlconf_read("/nonexistent/xl.conf", "dom0_mem=1G", &conf);
     CU_ASSERT_FALSE(conf.autoballoon);
-    CU_ASSERT_STRING_EQUAL(conf.lockfile, "/run/lock/xl");
+    CU_ASSERT_STRING_EQUAL(conf.lockfile, "/var/lock/xl");
     conf = read_conf("autoballoon = = {\n", "");
     CU_ASSERT_TRUE(conf.autoballoon);
 }
