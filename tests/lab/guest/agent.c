@@ -69,11 +69,13 @@ static void format_report(struct agent *a, unsigned gap_ms, char *out,
     if (a->disk.path)
         snprintf(disk, sizeof(disk), "%ju", (uintmax_t)a->disk.acked);
     snprintf(out, size,
-             "AGENT seq=%ju up=%.2f gap_ms=%u maxgap_ms=%u bad=%ju laps=%ju "
-             "vcpus=%u disk=%s diskerr=%ju diskok=%ju host=%s clockback=%ju",
+             "AGENT seq=%ju up=%.2f gap_ms=%u maxgap_ms=%u awake_gap_ms=%u "
+             "bad=%ju laps=%ju vcpus=%u disk=%s diskerr=%ju diskok=%ju host=%s "
+             "clockback=%ju",
              (uintmax_t)a->seq, agent_mono_ns() / 1e9, gap_ms, a->max_gap_ms,
-             (uintmax_t)a->work.bad, (uintmax_t)a->work.laps, gap_nr_vcpus(),
-             disk, (uintmax_t)a->disk.errors, (uintmax_t)a->disk.verified, host,
+             gap_take_mono_ms(), (uintmax_t)a->work.bad,
+             (uintmax_t)a->work.laps, gap_nr_vcpus(), disk,
+             (uintmax_t)a->disk.errors, (uintmax_t)a->disk.verified, host,
              (uintmax_t)gap_nr_clock_back());
 }
 

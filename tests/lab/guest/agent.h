@@ -30,8 +30,10 @@ void work_start(struct work *w);
 /* gap.c: one thread for each vCPU looks for time in which it did not run. */
 void gap_start(void);
 unsigned gap_nr_vcpus(void);
-/* Longest gap since the last call, over all vCPUs; called once a second. */
+/* Longest gap since the last call, over all vCPUs; called once a second. The
+ * first counts the time in which the guest was suspended, the second not. */
 unsigned gap_take_ms(void);
+unsigned gap_take_mono_ms(void);
 uint64_t gap_nr_clock_back(void);
 
 /* disk.c: appends numbered blocks. */
