@@ -29,10 +29,10 @@ struct sring {
 
 static void read_sring(const void *page, uint32_t *req_out, uint32_t *rsp_out)
 {
-    const volatile struct sring *ring = page;
+    const struct sring *ring = page;
 
-    *rsp_out = ring->rsp_prod;
-    *req_out = ring->req_prod;
+    *rsp_out = __atomic_load_n(&ring->rsp_prod, __ATOMIC_ACQUIRE);
+    *req_out = __atomic_load_n(&ring->req_prod, __ATOMIC_ACQUIRE);
 }
 
 static bool stopped(int stop_fd)
