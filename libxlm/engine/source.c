@@ -101,7 +101,7 @@ static int run_on(struct xlm__source *m)
         snprintf(away, sizeof(away), "%s--migratedaway", m->config.name);
         r = m->ts->ops->rename(m->ts, m->domid, away, m->config.name);
     }
-    if (m->had_monitor && (m->suspended || m->may_suspend_later) &&
+    if (m->had_monitor && m->suspend_asked_ns &&
         !m->ts->ops->has_monitor(m->ts, m->domid, &has) && !has) {
         pthread_mutex_lock(&m->s->lock);
         m->s->needs_monitor = true;

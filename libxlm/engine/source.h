@@ -52,7 +52,6 @@ struct xlm__source {
     bool suspended; /* by us                           */
     bool renamed;
     bool had_monitor;
-    bool may_suspend_later;
     bool built;     /* the destination has something of the domain           */
     bool permitted; /* PERMIT may have left this host                        */
     bool ended;     /* the guest ended by itself or was destroyed            */

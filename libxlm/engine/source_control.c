@@ -51,10 +51,12 @@ int xlm__source_guest(struct xlm__source *m)
                         "%s was destroyed during its migration",
                         m->config.name);
     }
-    if (m->suspended && !info.shutdown)
+    if (m->suspended && !info.shutdown) {
+        m->suspended = false;
         return XLM_FAIL(&m->s->err, XLM_ERR_BUSY,
                         "%s was resumed by somebody else while it moved",
                         m->config.name);
+    }
     if (m->suspended || !info.shutdown)
         return 0;
     m->ended = true;

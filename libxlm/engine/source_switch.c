@@ -28,6 +28,7 @@ static int suspend(struct xlm__source *m)
 {
     struct xlm__watch watch;
     uint32_t limit = m->s->opt.suspend_timeout_ms;
+    bool may_suspend_later = false;
     int rc;
 
     rc = xlm__source_tell_guard(m, XLM__GUARD_SUSPENDING);
@@ -42,10 +43,14 @@ static int suspend(struct xlm__source *m)
     m->suspend_asked_ns = xlm__clock_ns();
     xlm__watch_start(&watch, m->hv, m->domid, XLM__WATCH_SHUTDOWN);
     rc = m->ts->ops->suspend(m->ts, m->domid, limit ? limit : SUSPEND_MS,
-                             &m->may_suspend_later);
+                             &may_suspend_later);
     m->suspended_ns = xlm__watch_end(&watch, xlm__clock_ns());
     if (rc) {
         m->ended = rc == XLM_ERR_GUEST_ENDED;
+        if (may_suspend_later)
+            XLM_LOG(&m->s->err, WARN,
+                    "%s may still suspend: its monitor will resume it",
+                    m->config.name);
         return rc;
     }
     m->suspended = true;
@@ -348,7 +353,7 @@ int xlm__source_permit(struct xlm__source *m)
 {
     struct xlm__stream *control = &xlm__session_control(m->s)->stream;
     struct xlm__rec rec;
-    int rc;
+    int rc, told;
 
     rc = xlm__source_guest(m);
     if (!rc)
@@ -367,9 +372,9 @@ int xlm__source_permit(struct xlm__source *m)
     if (rc)
         return rc == XLM_ERR_PEER ? rc : undecided(m);
     xlm__session_set_owner(m->s, XLM_OWNER_DESTINATION);
-    rc = xlm__source_tell_guard(m, XLM__GUARD_COMMITTED);
-    if (!rc)
-        rc = xlm__source_await(m, XLM__REC_RUNNING, RUNNING_MS, &rec);
+    told = xlm__source_tell_guard(m, XLM__GUARD_COMMITTED);
+    (void)told; /* without a guardian we go on alone */
+    rc = xlm__source_await(m, XLM__REC_RUNNING, RUNNING_MS, &rec);
     if (!rc)
         return finish_move(m, &rec.u.running);
     return m->permitted ? unknown_there(m) : rc;

@@ -49,19 +49,31 @@ static bool write_all(int fd, const unsigned char *data, size_t bytes)
 }
 
 /* Exactly so many bytes, or false at the end. */
-static bool pass(struct pump *p, size_t bytes, unsigned char *head)
+static bool pass(struct pump *p, size_t bytes)
 {
     unsigned char buf[16384];
 
-    for (size_t done = 0; done < bytes;) {
-        size_t want = bytes - done < sizeof(buf) ? bytes - done : sizeof(buf);
+    while (bytes) {
+        size_t want = bytes < sizeof(buf) ? bytes : sizeof(buf);
         ssize_t n = read(p->from, buf, want);
 
         if (n <= 0 || !write_all(p->to, buf, (size_t)n))
             return false;
-        for (ssize_t i = 0; head && i < n && done + (size_t)i < 16; i++)
-            head[done + (size_t)i] = buf[i];
-        done += (size_t)n;
+        bytes -= (size_t)n;
+        p->bytes += (size_t)n;
+    }
+    return true;
+}
+
+static bool read_all(struct pump *p, unsigned char *data, size_t bytes)
+{
+    while (bytes) {
+        ssize_t n = read(p->from, data, bytes);
+
+        if (n <= 0)
+            return false;
+        data += n;
+        bytes -= (size_t)n;
         p->bytes += (size_t)n;
     }
     return true;
@@ -69,15 +81,22 @@ static bool pass(struct pump *p, size_t bytes, unsigned char *head)
 
 static bool pass_unit(struct pump *p)
 {
-    unsigned char head[16];
+    const struct proxy_cut *c = &p->proxy->cut;
+    unsigned char head[XLM__GREETING_BYTES];
+    size_t bytes = *p->units ? XLM__HEADER_BYTES : XLM__GREETING_BYTES;
     size_t length;
 
-    if (!*p->units)
-        return pass(p, XLM__GREETING_BYTES, NULL);
-    if (!pass(p, XLM__HEADER_BYTES, head))
+    if (!read_all(p, head, bytes))
         return false;
+    if (c->before)
+        c->before(c->user, p->direction, *p->units,
+                  *p->units ? xlm__get_le32(head) : 0);
+    if (!write_all(p->to, head, bytes))
+        return false;
+    if (!*p->units)
+        return true;
     length = xlm__get_le32(head + 4);
-    return pass(p, (length + 7) / 8 * 8, NULL);
+    return pass(p, (length + 7) / 8 * 8);
 }
 
 static bool is_cut(const struct pump *p)
@@ -92,7 +111,7 @@ static void pump_records(struct pump *p)
     for (;;) {
         if (is_cut(p) && *p->units == c->after) {
             if (c->torn)
-                pass(p, TORN_BYTES, NULL);
+                pass(p, TORN_BYTES);
             cut(p->proxy);
             return;
         }
@@ -105,11 +124,11 @@ static void pump_records(struct pump *p)
 static void pump_bytes(struct pump *p)
 {
     if (is_cut(p)) {
-        pass(p, p->proxy->cut.after, NULL);
+        pass(p, p->proxy->cut.after);
         cut(p->proxy);
         return;
     }
-    while (pass(p, 1, NULL))
+    while (pass(p, 1))
         ;
 }
 

@@ -81,11 +81,31 @@ static void on_progress(void *user, enum xlm_state state,
     struct side *s = user;
     const struct scenario *sc = s->run->sc;
 
-    if (!sc->event || s->run->event_done || state != sc->event_state ||
+    if (!sc->event || sc->event_to || state != sc->event_state ||
         stats->round < sc->event_round)
         return;
-    s->run->event_done = true;
-    sc->event(s->run);
+    if (!atomic_exchange(&s->run->event_done, true))
+        sc->event(s->run);
+}
+
+static void on_unit(void *user, enum direction to, unsigned unit, uint32_t type)
+{
+    struct run *r = user;
+    const struct scenario *sc = r->sc;
+
+    if (!sc->event || sc->event_to != to ||
+        (sc->event_type ? type != sc->event_type : unit != sc->event_unit))
+        return;
+    if (!atomic_exchange(&r->event_done, true))
+        sc->event(r);
+}
+
+void scenario_cancel(struct side *s)
+{
+    pthread_mutex_lock(&s->lock);
+    if (s->session)
+        xlm_session_cancel(s->session);
+    pthread_mutex_unlock(&s->lock);
 }
 
 static void on_finding(void *user, const struct xlm_finding *f)
@@ -113,10 +133,15 @@ static void take_result(struct side *s)
 static void *run_side(void *arg)
 {
     struct side *s = arg;
+    struct xlm_session *session;
 
     s->rc = xlm_session_run(s->session);
     take_result(s);
-    xlm_session_close(s->session);
+    session = s->session;
+    pthread_mutex_lock(&s->lock);
+    s->session = NULL;
+    pthread_mutex_unlock(&s->lock);
+    xlm_session_close(session);
     return NULL;
 }
 
@@ -160,10 +185,16 @@ static struct proxy *connect_sides(struct run *r, const struct proxy_cut *cut,
 static void connect_all(struct run *r, struct proxy *proxies[2])
 {
     const struct scenario *sc = r->sc;
-    const struct proxy_cut control = { sc->cut, true, sc->cut_units,
-                                       sc->cut_torn };
-    const struct proxy_cut data = { TO_DESTINATION, false, sc->cut_data_bytes,
-                                    false };
+    const struct proxy_cut control = {
+        .direction = sc->cut,
+        .records = true,
+        .after = sc->cut_units,
+        .torn = sc->cut_torn,
+        .before = on_unit,
+        .user = r,
+    };
+    const struct proxy_cut data = { .direction = TO_DESTINATION,
+                                    .after = sc->cut_data_bytes };
 
     proxies[0] = connect_sides(r, &control, r->units);
     proxies[1] = NULL;
@@ -178,7 +209,7 @@ static void connect_all(struct run *r, struct proxy *proxies[2])
 }
 
 /* What the process beside the source does when that has ended. */
-static void guardian(struct run *r, int fd)
+static void guardian(struct run *r)
 {
     struct xlm__errslot err;
     enum xlm_owner owner = XLM_OWNER_SOURCE;
@@ -186,7 +217,7 @@ static void guardian(struct run *r, int fd)
 
     xlm__errslot_init(&err, on_log, &r->src, XLM_LOG_DEBUG);
     r->src.hv->base.err = r->src.ts.base.err = &err;
-    rc = xlm__guard_listen(&err, fd, &r->note);
+    rc = xlm__guard_listen(&err, r->guard_fd, &r->note);
     SCENARIO_CHECK(r, rc == 0);
     if (r->note.phase != XLM__GUARD_NONE && r->note.phase != XLM__GUARD_DONE) {
         r->guarded = true;
@@ -198,7 +229,6 @@ static void guardian(struct run *r, int fd)
              r->guard_message);
         SCENARIO_CHECK(r, rc == 0);
     }
-    r->src.hv->base.err = r->src.ts.base.err = NULL;
     xlm__errslot_destroy(&err);
 }
 
@@ -209,6 +239,7 @@ static void migrate(struct run *r)
 
     if (pipe(guard))
         abort();
+    r->guard_fd = guard[0];
     open_side(&r->src, XLM_SOURCE, guard[1]);
     open_side(&r->dst, XLM_DESTINATION, 0);
     connect_all(r, proxies);
@@ -227,8 +258,11 @@ static void migrate(struct run *r)
     proxy_end(proxies[1]);
     joiners_end(r);
     close(guard[1]);
-    guardian(r, guard[0]);
-    close(guard[0]);
+    if (r->guard_fd >= 0)
+        guardian(r);
+    if (r->guard_fd >= 0)
+        close(r->guard_fd);
+    r->src.hv->base.err = r->src.ts.base.err = NULL;
 }
 
 /* ---- what is true at every end ---- */
@@ -360,14 +394,26 @@ static void *do_nothing(void *arg)
     return arg;
 }
 
-/* What a sanitizer starts with the first thread is not ours to count. */
-static void warm_up(void)
+/* Threads of a process at rest: what a sanitizer starts with the first thread
+ * is not ours, and a joined thread may be seen for an instant still. */
+static unsigned threads_at_rest(void)
 {
+    const struct timespec nap = { .tv_nsec = 1000000 };
+    static unsigned least;
     pthread_t t;
 
+    if (least)
+        return least;
     if (pthread_create(&t, NULL, do_nothing, NULL))
         abort();
     pthread_join(t, NULL);
+    for (int ms = 0; ms < 50; ms++) {
+        unsigned n = count_entries("/proc/self/task");
+
+        least = least && least < n ? least : n;
+        nanosleep(&nap, NULL);
+    }
+    return least;
 }
 
 void scenario_run(const struct scenario *sc, const char *label, struct run *r)
@@ -383,17 +429,16 @@ void scenario_run(const struct scenario *sc, const char *label, struct run *r)
     pthread_mutex_init(&r->log_lock, NULL);
     hosts_create(r);
     guest_boot(r);
-    warm_up();
-    nr_threads = count_entries("/proc/self/task");
+    nr_threads = threads_at_rest();
     nr_fds = count_entries("/proc/self/fd");
     migrate(r);
     check(r);
     check_process(r, nr_fds, nr_threads);
     if (getenv("SCENARIO_LOG"))
-        fprintf(stderr, "%s: %llu ms\n%s", label,
-                (unsigned long long)((xlm__clock_ns() - began) /
-                                     XLM__NS_PER_MS),
-                r->log);
+        fprintf(
+            stderr, "%s: %llu ms\n%s", label,
+            (unsigned long long)((xlm__clock_ns() - began) / XLM__NS_PER_MS),
+            r->log);
 }
 
 void scenario_free(struct run *r)

@@ -57,6 +57,10 @@ struct scenario {
     void (*event)(struct run *r);   /* once, when the source is there: */
     enum xlm_state event_state;
     uint32_t event_round;
+    /* or, if event_to is set, before this goes by on the control channel */
+    enum direction event_to;
+    unsigned event_unit;
+    uint32_t event_type; /* of a record, instead of the unit's number */
     /* control channel: cut after so many units (greeting, records) */
     enum direction cut;
     unsigned cut_units;
@@ -69,7 +73,8 @@ struct scenario {
 
 struct side {
     struct run *run;
-    struct xlm_session *session; /* NULL when it has ended */
+    pthread_mutex_t lock;
+    struct xlm_session *session; /* under lock; NULL when it has ended */
     struct fake_hv *hv;
     struct fake_toolstack ts;
     pthread_t thread;
@@ -95,19 +100,21 @@ struct run {
     struct side src, dst;
     unsigned channels;
     /* the guest at the source */
-    pthread_mutex_t guest; /* held by the writer for each step, and by suspend */
+    pthread_mutex_t
+        guest; /* held by the writer for each step, and by suspend */
     atomic_bool stop_writer;
     pthread_t writer;
     struct guest_page *at_suspend;
     bool was_suspended;
-    bool ended;                    /* the scenario ended it     */
-    bool event_done;
+    bool ended; /* the scenario ended it     */
+    atomic_bool event_done;
     /* what happened */
-    atomic_bool runs_there;   /* or may: nobody has proven that not  */
-    atomic_uint two_runners;  /* times at which both could run       */
-    atomic_bool off_failed;   /* log-dirty could not be switched off */
-    unsigned units[3];        /* by direction, on the control channel */
+    atomic_bool runs_there;  /* or may: nobody has proven that not  */
+    atomic_uint two_runners; /* times at which both could run       */
+    atomic_bool off_failed;  /* log-dirty could not be switched off */
+    unsigned units[3];       /* by direction, on the control channel */
     unsigned data_units[3];
+    int guard_fd;           /* what the guardian reads; -1: it is dead */
     struct joiner *joiners; /* one a data channel, or NULL */
     char run_dir[32];
     struct xlm__guard_note note;
@@ -123,7 +130,9 @@ struct run {
 /* Run it, check it; the run is left for more checks until scenario_free(). */
 void scenario_run(const struct scenario *sc, const char *label, struct run *r);
 void scenario_free(struct run *r);
-/* All three in one. */
+/* Cancels that side if it still runs.  Any thread. */
+void scenario_cancel(struct side *s);
+/* Both in one. */
 void scenario(const struct scenario *sc, const char *label);
 
 /* A CUnit assertion that prints the log of the run if it fails. */
@@ -157,6 +166,9 @@ struct proxy_cut {
     bool records; /* count units, else bytes */
     uint64_t after;
     bool torn;
+    /* Called before a unit is passed on: its number, and its type. */
+    void (*before)(void *user, enum direction to, unsigned unit, uint32_t type);
+    void *user;
 };
 /* Takes both descriptors.  units[direction] counts. */
 struct proxy *proxy_start(int src_fd, int dst_fd, const struct proxy_cut *cut,

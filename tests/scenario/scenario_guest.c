@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The guest that is moved: what is in its memory, and what it does meanwhile. */
+/* The guest that is moved: what is in its memory, and what it does meanwhile.
+ */
 #include "config.h"
 
 #include <assert.h>
@@ -199,10 +200,9 @@ static void check_translated(struct run *r)
         if (page_is(r, pfn))
             continue;
         fprintf(stderr, "pfn %#llx: %s\n", (unsigned long long)pfn,
-                r->at_suspend[pfn].there ? fake_page(r->dst.hv, pfn)
-                                               ? "contents differ"
-                                               : "missing"
-                                         : "should not be there");
+                r->at_suspend[pfn].there
+                    ? fake_page(r->dst.hv, pfn) ? "contents differ" : "missing"
+                    : "should not be there");
         SCENARIO_CHECK(r, !"memory at the destination is the source's");
         return;
     }
@@ -244,8 +244,8 @@ static bool pte_is(struct run *r, uint64_t sent, uint64_t original)
 
     if (!(original & 1))
         return sent == original;
-    return (sent & flags) == (original & flags) &&
-           pfn < r->src.hv->nr_pfns && r->at_suspend[pfn].there &&
+    return (sent & flags) == (original & flags) && pfn < r->src.hv->nr_pfns &&
+           r->at_suspend[pfn].there &&
            r->at_suspend[pfn].frame == (original >> 12 & 0xffffffffffull);
 }
 

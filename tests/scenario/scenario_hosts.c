@@ -103,6 +103,7 @@ static void create(struct run *r, struct side *s, uint32_t domid)
     };
 
     s->run = r;
+    pthread_mutex_init(&s->lock, NULL);
     s->hv = fake_hv_new(NULL, &config);
     fake_toolstack_init(&s->ts, NULL, sc->type ? sc->type : XLM__TYPE_PVH);
     s->ts.hv = s->hv;
@@ -126,6 +127,7 @@ void hosts_create(struct run *r)
 
 static void destroy(struct side *s)
 {
+    pthread_mutex_destroy(&s->lock);
     fake_toolstack_free(&s->ts);
     pthread_mutex_destroy(&s->ts.lock);
     free(s->ts.dm.data);

@@ -38,9 +38,9 @@ static void test_fsm_whole_table(void)
             for (size_t i = 0; i < sizeof(allowed) / sizeof(*allowed); i++)
                 if ((int)allowed[i].from == from && (int)allowed[i].ev == ev)
                     to = (int)allowed[i].to;
-            CU_ASSERT_EQUAL(xlm__fsm_allows((enum xlm_state)from,
-                                            (enum xlm__event)ev),
-                            to >= 0);
+            CU_ASSERT_EQUAL(
+                xlm__fsm_allows((enum xlm_state)from, (enum xlm__event)ev),
+                to >= 0);
             if (to >= 0)
                 CU_ASSERT_EQUAL((int)xlm__fsm_next((enum xlm_state)from,
                                                    (enum xlm__event)ev),
@@ -64,9 +64,9 @@ static void test_fsm_final_states_allow_nothing(void)
 static void test_fsm_unknown_state_or_event_is_not_allowed(void)
 {
     CU_ASSERT_FALSE(xlm__fsm_allows((enum xlm_state)NR_STATES, XLM__EV_FAIL));
-    CU_ASSERT_FALSE(xlm__fsm_allows((enum xlm_state)-1, XLM__EV_FAIL));
+    CU_ASSERT_FALSE(xlm__fsm_allows((enum xlm_state) - 1, XLM__EV_FAIL));
     CU_ASSERT_FALSE(xlm__fsm_allows(XLM_STATE_NEW, XLM__NR_EVENTS));
-    CU_ASSERT_FALSE(xlm__fsm_allows(XLM_STATE_NEW, (enum xlm__event)-1));
+    CU_ASSERT_FALSE(xlm__fsm_allows(XLM_STATE_NEW, (enum xlm__event) - 1));
 }
 
 static CU_TestInfo tests[] = {

@@ -18,9 +18,9 @@
 
 /* ---- notes over a pipe ---- */
 
-static const struct xlm__guard_note note = {
-    .domid = 1, .name = "guest", .uuid = { 0x5a }
-};
+static const struct xlm__guard_note note = { .domid = 1,
+                                             .name = "guest",
+                                             .uuid = { 0x5a } };
 
 struct line {
     struct xlm__errslot err;
@@ -51,9 +51,9 @@ static void test_guard_last_whole_note_counts(void)
 
     line_open(&l);
     for (int p = XLM__GUARD_TRACKING; p <= XLM__GUARD_PERMITTED; p++)
-        CU_ASSERT_EQUAL(xlm__guard_tell(&l.err, l.fds[1], &note,
-                                        (enum xlm__guard_phase)p),
-                        0);
+        CU_ASSERT_EQUAL(
+            xlm__guard_tell(&l.err, l.fds[1], &note, (enum xlm__guard_phase)p),
+            0);
     CU_ASSERT_EQUAL(listen_to(&l, &last), 0);
     CU_ASSERT_EQUAL(last.phase, XLM__GUARD_PERMITTED);
     CU_ASSERT_EQUAL(last.domid, 1);
@@ -156,9 +156,9 @@ static void test_guard_gone_is_an_error(void)
     line_open(&l);
     signal(SIGPIPE, SIG_IGN);
     close(l.fds[0]);
-    CU_ASSERT_EQUAL(xlm__guard_tell(&l.err, l.fds[1], &note,
-                                    XLM__GUARD_SUSPENDING),
-                    XLM_ERR_SYSTEM);
+    CU_ASSERT_EQUAL(
+        xlm__guard_tell(&l.err, l.fds[1], &note, XLM__GUARD_SUSPENDING),
+        XLM_ERR_SYSTEM);
     xlm__errslot_read(&l.err, text);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "guest"));
     close(l.fds[1]);

@@ -2,8 +2,10 @@
 /* Whole migrations, one situation each; see tests/scenario/scenario.h. */
 #include "config.h"
 
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <xen/sched.h>
 
@@ -94,8 +96,8 @@ static void test_migrate_hvm_with_device_model_moves(void)
 {
     LOOK(MOVED, .type = XLM__TYPE_HVM, .writer = WRITER_SLOW);
 
-    SCENARIO_CHECK(r, fake_toolstack_before(&r->src.ts, "dm_logdirty_on",
-                                            "suspend"));
+    SCENARIO_CHECK(
+        r, fake_toolstack_before(&r->src.ts, "dm_logdirty_on", "suspend"));
     DONE();
 }
 
@@ -227,7 +229,7 @@ static void test_migrate_goal_out_of_reach_stays(void)
 
 static void cancel(struct run *r)
 {
-    xlm_session_cancel(r->src.session);
+    scenario_cancel(&r->src);
 }
 
 #define CANCELLED_AT(state)                                                    \
@@ -256,7 +258,7 @@ static void test_migrate_cancelled_before_run_stays(void)
 
 static void cancel_destination(struct run *r)
 {
-    xlm_session_cancel(r->dst.session);
+    scenario_cancel(&r->dst);
 }
 
 static void test_migrate_destination_cancelled_stays(void)
@@ -371,6 +373,8 @@ static void refuse_suspend(struct run *r)
 {
     r->src.ts.fail_op = "suspend";
     r->src.ts.fail_code = XLM_ERR_GUEST_SILENT;
+    r->src.ts.may_suspend_later = true;
+    r->src.ts.monitored = true;
 }
 
 static void test_migrate_silent_guest_stays(void)
@@ -379,6 +383,8 @@ static void test_migrate_silent_guest_stays(void)
          .writer = WRITER_SLOW);
 
     SCENARIO_CHECK(r, fake_toolstack_count(&r->src.ts, "resume") == 0);
+    SCENARIO_CHECK(r, strstr(r->log, "guest may still suspend"));
+    SCENARIO_CHECK(r, !r->src.needs_monitor); /* it has one */
     DONE();
 }
 
@@ -426,6 +432,56 @@ static void small_host(struct run *r)
 static void test_migrate_to_full_host_stays(void)
 {
     RUN(.rc = XLM_ERR_PEER, STAYED, .prepare = small_host);
+}
+
+/* ---- others interfere while it is suspended ---- */
+
+static void somebody_resumes(struct run *r)
+{
+    struct fake_hv *f = r->src.hv;
+
+    r->src.ts.suspended = false;
+    pthread_mutex_lock(&f->lock);
+    f->info.shutdown = false;
+    pthread_mutex_unlock(&f->lock);
+}
+
+static void test_migrate_resumed_by_others_stays(void)
+{
+    LOOK(.rc = XLM_ERR_BUSY, STAYED, .event = somebody_resumes,
+         .event_state = XLM_STATE_SWITCHOVER, .event_round = 2);
+
+    SCENARIO_CHECK(r, fake_toolstack_count(&r->src.ts, "resume") == 0);
+    SCENARIO_CHECK(r, r->note.phase == XLM__GUARD_DONE);
+    DONE();
+}
+
+static void test_migrate_destroyed_while_suspended_ends(void)
+{
+    LOOK(.rc = XLM_ERR_GUEST_ENDED, STAYED, .event = guest_is_destroyed,
+         .event_state = XLM_STATE_SWITCHOVER, .event_round = 2);
+
+    SCENARIO_CHECK(r, fake_toolstack_count(&r->src.ts, "resume") == 0);
+    DONE();
+}
+
+static void guardian_dies(struct run *r)
+{
+    close(r->guard_fd);
+    r->guard_fd = -1;
+}
+
+static void test_migrate_guardian_dies_before_the_permission_stays(void)
+{
+    RUN(.rc = XLM_ERR_SYSTEM, STAYED, .event = guardian_dies,
+        .event_to = TO_SOURCE, .event_type = XLM__REC_READY);
+}
+
+/* It runs there: that nobody would finish for us must not stop us. */
+static void test_migrate_guardian_dies_after_the_permission_moves(void)
+{
+    RUN(MOVED, .event = guardian_dies, .event_to = TO_SOURCE,
+        .event_type = XLM__REC_COMMIT);
 }
 
 /* ---- the end ---- */
@@ -527,6 +583,10 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_hvm_that_stays_has_no_logging_device_model),
     UNIT_TEST(test_migrate_log_dirty_held_by_others_is_busy),
     UNIT_TEST(test_migrate_to_full_host_stays),
+    UNIT_TEST(test_migrate_resumed_by_others_stays),
+    UNIT_TEST(test_migrate_destroyed_while_suspended_ends),
+    UNIT_TEST(test_migrate_guardian_dies_before_the_permission_stays),
+    UNIT_TEST(test_migrate_guardian_dies_after_the_permission_moves),
     UNIT_TEST(test_migrate_never_started_there_is_resumed_here),
     UNIT_TEST(test_migrate_unclear_start_is_never_resumed_here),
     UNIT_TEST(test_migrate_stale_copy_left_is_told),
@@ -534,4 +594,9 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_data_channel_cut_in_greeting_stays),
     CU_TEST_INFO_NULL,
 };
-UNIT_MAIN("migrate", tests)
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN); /* the guardian's pipe, as libxlm.h asks */
+    return unit_run("migrate", tests, argc > 1 ? argv[1] : NULL);
+}

@@ -76,6 +76,50 @@ static void test_migrate_faults_cut_to_source_within_each_record(void)
     cut_everywhere(&hvm, TO_SOURCE, true);
 }
 
+/* ---- one side is cancelled before every record ---- */
+
+static void cancel_source(struct run *r)
+{
+    scenario_cancel(&r->src);
+}
+
+static void cancel_destination(struct run *r)
+{
+    scenario_cancel(&r->dst);
+}
+
+static void cancel_everywhere(const struct scenario *plain, enum direction to,
+                              const char *who, void (*cancel)(struct run *r))
+{
+    unsigned units[3];
+    char label[64];
+
+    count_units(plain, units);
+    for (unsigned n = 0; n < units[to]; n++) {
+        struct scenario sc = *plain;
+
+        sc.rc = SCENARIO_ANY;
+        sc.event = cancel;
+        sc.event_to = to;
+        sc.event_unit = n;
+        snprintf(label, sizeof(label), "%s cancelled before %u to %s", who, n,
+                 to == TO_SOURCE ? "source" : "destination");
+        scenario(&sc, label);
+    }
+}
+
+static void test_migrate_faults_source_cancelled_before_each_record(void)
+{
+    cancel_everywhere(&pvh, TO_DESTINATION, "source", cancel_source);
+    cancel_everywhere(&pvh, TO_SOURCE, "source", cancel_source);
+}
+
+static void test_migrate_faults_destination_cancelled_before_each_record(void)
+{
+    cancel_everywhere(&pvh, TO_DESTINATION, "destination", cancel_destination);
+    cancel_everywhere(&pvh, TO_SOURCE, "destination", cancel_destination);
+}
+
 /* ---- every call of a host's ops fails once ---- */
 
 static void fail_src_hv(struct run *r)
@@ -206,6 +250,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_faults_cut_to_source_after_each_record),
     UNIT_TEST(test_migrate_faults_cut_to_destination_within_each_record),
     UNIT_TEST(test_migrate_faults_cut_to_source_within_each_record),
+    UNIT_TEST(test_migrate_faults_source_cancelled_before_each_record),
+    UNIT_TEST(test_migrate_faults_destination_cancelled_before_each_record),
     UNIT_TEST(test_migrate_faults_each_source_hypervisor_call),
     UNIT_TEST(test_migrate_faults_each_source_hypervisor_call_of_pv),
     UNIT_TEST(test_migrate_faults_each_destination_hypervisor_call),

@@ -275,8 +275,8 @@ static void test_policy_every_reason_has_its_own_text(void)
 
         CU_ASSERT_TRUE(text && text[0]);
         for (int b = XLM__REASON_MORE; b < a; b++)
-            CU_ASSERT_STRING_NOT_EQUAL(
-                text, xlm__policy_reason((enum xlm__reason)b));
+            CU_ASSERT_STRING_NOT_EQUAL(text,
+                                       xlm__policy_reason((enum xlm__reason)b));
     }
 }
 

@@ -105,8 +105,8 @@ static void test_rendezvous_descriptors_are_handed_over(void)
     j.rfd = in[0];
     j.wfd = out[1];
     start(&j);
-    CU_ASSERT_EQUAL_FATAL(
-        xlm__rendezvous_accept(&p.err, &p.door, WAIT_MS, &a), 1);
+    CU_ASSERT_EQUAL_FATAL(xlm__rendezvous_accept(&p.err, &p.door, WAIT_MS, &a),
+                          1);
     fill_greeting(greeting);
     CU_ASSERT_EQUAL(memcmp(a.greeting, greeting, sizeof(greeting)), 0);
     CU_ASSERT_TRUE(write(in[1], "r", 1) == 1 && read(a.rfd, &c, 1) == 1);
@@ -144,8 +144,8 @@ static void test_rendezvous_works_between_processes(void)
         join_session(&j);
         _exit(j.rc ? 1 : 0);
     }
-    CU_ASSERT_EQUAL_FATAL(
-        xlm__rendezvous_accept(&p.err, &p.door, WAIT_MS, &a), 1);
+    CU_ASSERT_EQUAL_FATAL(xlm__rendezvous_accept(&p.err, &p.door, WAIT_MS, &a),
+                          1);
     CU_ASSERT_EQUAL(write(fds[1], "hello", 5), 5);
     CU_ASSERT_EQUAL(read(a.rfd, got, 5), 5);
     CU_ASSERT_STRING_EQUAL(got, "hello");
@@ -169,8 +169,8 @@ static void test_rendezvous_session_may_come_later(void)
     p.at.limit_ms = WAIT_MS;
     start(&j);
     CU_ASSERT_EQUAL_FATAL(xlm__rendezvous_open(&p.err, &p.at, &p.door), 0);
-    CU_ASSERT_EQUAL_FATAL(
-        xlm__rendezvous_accept(&p.err, &p.door, WAIT_MS, &a), 1);
+    CU_ASSERT_EQUAL_FATAL(xlm__rendezvous_accept(&p.err, &p.door, WAIT_MS, &a),
+                          1);
     close(a.rfd);
     close(a.wfd);
     close(a.conn_fd);
@@ -300,8 +300,7 @@ static void test_rendezvous_second_of_an_id_leaves_the_first_alone(void)
     int fd;
 
     place_open(&p);
-    CU_ASSERT_EQUAL(xlm__rendezvous_open(&err, &p.at, &second),
-                    XLM_ERR_SYSTEM);
+    CU_ASSERT_EQUAL(xlm__rendezvous_open(&err, &p.at, &second), XLM_ERR_SYSTEM);
     xlm__rendezvous_close(&second);
     fd = connect_to(&p);
     close(fd);
