@@ -35,7 +35,7 @@ static bool is_log_of(const char *target, const char *prefix, const char *name,
     return !strncmp(base + middle_bytes, ".log", 4);
 }
 
-static bool fd_is_log(const char *fd_path, const char *name)
+static bool fd_is_log(const char *fd_path, const char *name, bool ours)
 {
     char target[512];
     ssize_t n = readlink(fd_path, target, sizeof(target) - 1);
@@ -45,10 +45,11 @@ static bool fd_is_log(const char *fd_path, const char *name)
     target[n] = '\0';
     return is_log_of(target, "xl-", name, "") ||
            is_log_of(target, "xl-", name, "--incoming") ||
-           is_log_of(target, "xlm-monitor-", name, "");
+           (ours && is_log_of(target, "xlm-monitor-", name, ""));
 }
 
-static bool process_watches(const char *proc, const char *pid, const char *name)
+static bool process_watches(const char *proc, const char *pid, const char *name,
+                            bool ours)
 {
     char path[128];
     DIR *dir;
@@ -65,7 +66,7 @@ static bool process_watches(const char *proc, const char *pid, const char *name)
         if (!isdigit((unsigned char)e->d_name[0]))
             continue;
         snprintf(fd_path, sizeof(fd_path), "%s/%.20s", path, e->d_name);
-        found = fd_is_log(fd_path, name);
+        found = fd_is_log(fd_path, name, ours);
     }
     closedir(dir);
     return found;
@@ -89,7 +90,7 @@ static bool process_is_xl(const char *proc, const char *pid)
            (name[2] == '\n' || name[2] == '-');
 }
 
-bool xlm__find_monitor(const char *proc, const char *domain_name)
+static bool find(const char *proc, const char *domain_name, bool ours)
 {
     DIR *dir = opendir(proc);
     struct dirent *e;
@@ -104,8 +105,18 @@ bool xlm__find_monitor(const char *proc, const char *domain_name)
             continue;
         snprintf(pid, sizeof(pid), "%.20s", e->d_name);
         found = process_is_xl(proc, pid) &&
-                process_watches(proc, pid, domain_name);
+                process_watches(proc, pid, domain_name, ours);
     }
     closedir(dir);
     return found;
+}
+
+bool xlm__find_monitor(const char *proc, const char *domain_name)
+{
+    return find(proc, domain_name, true);
+}
+
+bool xlm__find_xl_daemon(const char *proc, const char *domain_name)
+{
+    return find(proc, domain_name, false);
 }

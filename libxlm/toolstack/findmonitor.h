@@ -12,5 +12,7 @@
 
 /* proc: "/proc", except in tests. */
 bool xlm__find_monitor(const char *proc, const char *domain_name);
+/* xl's own only. */
+bool xlm__find_xl_daemon(const char *proc, const char *domain_name);
 
 #endif /* XLM_TOOLSTACK_FINDMONITOR_H */

@@ -15,15 +15,17 @@
 
 #define XLM_MODULE "lock"
 
-#define TRIES 16
+#define TRIES     16
+#define MIGRATION "lock"
+#define MONITOR   "monitor"
 
 static void lock_path(char *path, size_t bytes, const char *dir,
-                      const unsigned char uuid[16])
+                      const unsigned char uuid[16], const char *kind)
 {
     char text[XLM__UUID_TEXT];
 
     xlm__uuid_format(uuid, text);
-    snprintf(path, bytes, "%s/xlm-%s.lock", dir, text);
+    snprintf(path, bytes, "%s/xlm-%s.%s", dir, text, kind);
 }
 
 static long holder(int fd)
@@ -33,17 +35,6 @@ static long holder(int fd)
     if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
         return 0;
     return strtol(text, NULL, 10);
-}
-
-static int fail_busy(struct xlm__errslot *err, const char *path, int fd)
-{
-    const long pid = holder(fd);
-
-    if (pid > 0)
-        return XLM_FAIL(err, XLM_ERR_BUSY,
-                        "%s: process %ld is migrating this domain", path, pid);
-    return XLM_FAIL(err, XLM_ERR_BUSY,
-                    "%s: another process is migrating this domain", path);
 }
 
 static void write_pid(int fd)
@@ -63,22 +54,21 @@ static bool still_named(int fd, const char *path)
            ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
 }
 
-int xlm__hostlock_take(struct xlm__errslot *err, const char *dir,
-                       const unsigned char uuid[16], struct xlm__hostlock *l)
+/* An errno value; EBUSY with the holder's pid, 0 if that cannot be read. */
+static int try_take(struct xlm__hostlock *l, long *holder_out)
 {
-    lock_path(l->path, sizeof(l->path), dir, uuid);
+    *holder_out = 0;
     for (int i = 0; i < TRIES; i++) {
         int fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        int rc;
+        int error;
 
         if (fd < 0)
-            return XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "open %s", l->path);
+            return errno;
         if (flock(fd, LOCK_EX | LOCK_NB)) {
-            rc = errno == EWOULDBLOCK
-                     ? fail_busy(err, l->path, fd)
-                     : XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "lock %s", l->path);
+            error = errno == EWOULDBLOCK ? EBUSY : errno;
+            *holder_out = holder(fd);
             close(fd);
-            return rc;
+            return error;
         }
         if (still_named(fd, l->path)) {
             write_pid(fd);
@@ -87,8 +77,37 @@ int xlm__hostlock_take(struct xlm__errslot *err, const char *dir,
         }
         close(fd);
     }
-    return XLM_FAIL(err, XLM_ERR_BUSY, "%s: removed by others %d times",
-                    l->path, TRIES);
+    return EBUSY;
+}
+
+int xlm__hostlock_take(struct xlm__errslot *err, const char *dir,
+                       const unsigned char uuid[16], struct xlm__hostlock *l)
+{
+    long pid;
+    int error;
+
+    lock_path(l->path, sizeof(l->path), dir, uuid, MIGRATION);
+    error = try_take(l, &pid);
+    if (!error)
+        return 0;
+    errno = error;
+    if (error != EBUSY)
+        return XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "lock %s", l->path);
+    if (pid > 0)
+        return XLM_FAIL(err, XLM_ERR_BUSY,
+                        "%s: process %ld is migrating this domain", l->path,
+                        pid);
+    return XLM_FAIL(err, XLM_ERR_BUSY,
+                    "%s: another process is migrating this domain", l->path);
+}
+
+bool xlm__hostlock_take_monitor(const char *dir, const unsigned char uuid[16],
+                                struct xlm__hostlock *l)
+{
+    long pid;
+
+    lock_path(l->path, sizeof(l->path), dir, uuid, MONITOR);
+    return try_take(l, &pid) == 0;
 }
 
 void xlm__hostlock_drop(struct xlm__hostlock *l)
@@ -106,7 +125,7 @@ bool xlm__hostlock_held(const char *dir, const unsigned char uuid[16])
     bool held;
     int fd;
 
-    lock_path(path, sizeof(path), dir, uuid);
+    lock_path(path, sizeof(path), dir, uuid, MIGRATION);
     fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return false;

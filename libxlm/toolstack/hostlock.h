@@ -23,6 +23,10 @@ struct xlm__hostlock {
  * holder's pid), SYSTEM. */
 int xlm__hostlock_take(struct xlm__errslot *err, const char *dir,
                        const unsigned char uuid[16], struct xlm__hostlock *l);
+/* The other kind: one monitor of ours per domain.  False: there is one (or the
+ * file cannot be made). */
+bool xlm__hostlock_take_monitor(const char *dir, const unsigned char uuid[16],
+                                struct xlm__hostlock *l);
 void xlm__hostlock_drop(struct xlm__hostlock *l);
 /* Does anybody hold it?  False too if it cannot be told. */
 bool xlm__hostlock_held(const char *dir, const unsigned char uuid[16]);

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "toolstack/findmonitor.h"
 #include "toolstack/lateness.h"
 #include "toolstack/toolstack_libxl.h"
 
@@ -284,6 +285,12 @@ static enum next on_shutdown(struct monitor *m, unsigned reason)
     unwatch(m);
     if (reason == LIBXL_SHUTDOWN_REASON_SUSPEND)
         return wait_suspended(m);
+    /* Started only because the guest may suspend late: two must not act. */
+    if (xlm__find_xl_daemon("/proc", m->config.c_info.name)) {
+        XLM_LOG(m->err, INFO, "domain %u has shut down: left to its xl daemon",
+                m->domid);
+        return NEXT_LEAVE;
+    }
     if (load_config(m))
         return NEXT_FAILED;
     action = action_for(m, reason);
@@ -330,6 +337,26 @@ static int loop(struct monitor *m, uint32_t *domid)
     }
 }
 
+static int run(struct monitor *m, uint32_t *domid)
+{
+    struct xlm__hostlock lock = XLM__HOSTLOCK_INITIALIZER;
+    int rc = load_config(m);
+
+    if (rc)
+        return rc;
+    if (!xlm__hostlock_take_monitor(
+            XLM__HOSTLOCK_DIR,
+            libxl_uuid_bytearray_const(&m->config.c_info.uuid), &lock)) {
+        XLM_LOG(m->err, INFO, "domain %u has a monitor already", m->domid);
+        return 0;
+    }
+    rc = watch(m);
+    if (!rc)
+        rc = loop(m, domid);
+    xlm__hostlock_drop(&lock);
+    return rc;
+}
+
 int xlm__toolstack_monitor(struct xlm__errslot *err, uint32_t *domid)
 {
     struct monitor m = { .err = err, .domid = *domid };
@@ -339,11 +366,7 @@ int xlm__toolstack_monitor(struct xlm__errslot *err, uint32_t *domid)
     xlm__libxl_log_init(&m.log, err);
     rc = xlm__libxl_open(err, &m.log, &m.ctx);
     if (!rc)
-        rc = load_config(&m);
-    if (!rc)
-        rc = watch(&m);
-    if (!rc)
-        rc = loop(&m, domid);
+        rc = run(&m, domid);
     if (m.ctx) {
         unwatch(&m);
         libxl_domain_config_dispose(&m.config);

@@ -85,6 +85,25 @@ static void test_hostfiles_lock_of_a_dead_process_is_free(void)
     end();
 }
 
+static void test_hostfiles_one_monitor_beside_a_migration(void)
+{
+    struct xlm__hostlock m = XLM__HOSTLOCK_INITIALIZER;
+    struct xlm__hostlock a = XLM__HOSTLOCK_INITIALIZER;
+    struct xlm__hostlock b = XLM__HOSTLOCK_INITIALIZER;
+
+    begin();
+    CU_ASSERT_EQUAL(xlm__hostlock_take(&err, dir, uuid, &m), 0);
+    CU_ASSERT_TRUE(xlm__hostlock_take_monitor(dir, uuid, &a));
+    CU_ASSERT_FALSE(xlm__hostlock_take_monitor(dir, uuid, &b));
+    CU_ASSERT_TRUE(xlm__hostlock_take_monitor(dir, other, &b));
+    xlm__hostlock_drop(&b);
+    xlm__hostlock_drop(&a);
+    CU_ASSERT_TRUE(xlm__hostlock_take_monitor(dir, uuid, &b));
+    xlm__hostlock_drop(&b);
+    xlm__hostlock_drop(&m);
+    end();
+}
+
 static void test_hostfiles_lock_in_no_directory_is_a_system_error(void)
 {
     struct xlm__hostlock l = XLM__HOSTLOCK_INITIALIZER;
@@ -151,6 +170,7 @@ static void test_hostfiles_monitor_of_an_arrived_domain_is_found(void)
     begin();
     add_process(11, "xl", "xl\1", "/var/log/xen/xl-g1--incoming.log");
     CU_ASSERT_TRUE(xlm__find_monitor(dir, "g1"));
+    CU_ASSERT_TRUE(xlm__find_xl_daemon(dir, "g1"));
     end();
 }
 
@@ -160,6 +180,7 @@ static void test_hostfiles_our_own_monitor_is_found(void)
     add_process(11, "xl-lmigrate-mon", "x\1",
                 "/var/log/xen/xlm-monitor-g1.log");
     CU_ASSERT_TRUE(xlm__find_monitor(dir, "g1"));
+    CU_ASSERT_FALSE(xlm__find_xl_daemon(dir, "g1"));
     end();
 }
 
@@ -208,6 +229,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_hostfiles_lock_is_held_until_dropped),
     UNIT_TEST(test_hostfiles_second_lock_is_busy_and_names_the_holder),
     UNIT_TEST(test_hostfiles_lock_of_a_dead_process_is_free),
+    UNIT_TEST(test_hostfiles_one_monitor_beside_a_migration),
     UNIT_TEST(test_hostfiles_lock_in_no_directory_is_a_system_error),
     UNIT_TEST(test_hostfiles_late_mark_is_per_domain),
     UNIT_TEST(test_hostfiles_monitor_is_found_by_its_log),
