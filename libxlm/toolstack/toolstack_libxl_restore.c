@@ -27,8 +27,9 @@
 /* Devices, hotplug scripts, and qemu's start. */
 #define READY_MS  300000
 #define REPORT_MS 120000
-#define ABORT_MS  10000
-#define GONE_MS   30000
+/* Hotplug scripts on a busy host; a killed xl leaves more to clean up. */
+#define ABORT_MS 30000
+#define GONE_MS  30000
 
 #define MAX_PARTS 2048
 
