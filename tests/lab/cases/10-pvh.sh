@@ -60,25 +60,27 @@ case_pvh_events() {
     gone b pvh2
 }
 
-# Each process of a migration killed in pre-copy.
+# Each process of a migration killed in pre-copy: host, which of several (-n the
+# newest, -o the oldest), and a pattern that does not match its own command line.
 case_pvh_killed() {
-    local victim host rc
+    local host which pattern rc
 
     guest a pvh3 --type pvh --disk none
-    for victim in "a xl-lmigrate -n" "b xl-lmigrate-receive -o" \
-        "b migrate-receive -o" "a plainsh -o"; do
-        host=${victim%% *}
-        (move a pvh3 --bandwidth 3M) &
+    while read -r host which pattern; do
+        (move a pvh3 --bandwidth 3M </dev/null) &
         sleep 14
-        # shellcheck disable=SC2086
-        set -- $victim
         # The newest xl-lmigrate is the worker, the oldest its supervisor.
-        on "$host" "pkill -KILL $3 -f '$2'" >/dev/null ||
-            fail "no $2 to kill on $host"
+        on "$host" "pkill -KILL $which -f '$pattern'" >/dev/null </dev/null ||
+            fail "nothing to kill on $host by $pattern"
         wait $! && rc=0 || rc=$?
-        [ "$rc" -eq 3 ] || fail "$2 killed on $host: exit $rc, not 3"
-        stays a pvh3
-    done
+        [ "$rc" -eq 3 ] || fail "$pattern killed on $host: exit $rc, not 3"
+        stays a pvh3 </dev/null
+    done <<'END'
+a -n [x]l-lmigrate
+b -o [x]l-lmigrate-receive
+b -o [m]igrate-receive
+a -n [p]lainsh hostb
+END
     destroy a pvh3
 }
 

@@ -78,16 +78,16 @@ blocks_fine() {
         fail "blocks of $1's disk"
 }
 
-# gone HOST NAME: no trace of it.
+# gone HOST NAME: no trace of it, at the latest after some seconds.
 gone() {
-    on "$1" "xl list | grep -w '$2' || true" >/dev/null
-    grep -q "$2" "$work/out" && fail "$2 is still on $1"
-    on "$1" "ls /run/xen | grep -E 'xlm-.*sock' || true" >/dev/null
-    [ -s "$work/out" ] && fail "sockets left on $1"
-    on "$1" "pgrep -fl 'xl-lmigrate|xl migrate-receive' | grep -v daemon |
-        grep -v monitor || true" >/dev/null
-    [ -s "$work/out" ] && fail "processes left on $1"
-    return 0
+    on "$1" "for i in 1 2 3 4 5 6 7 8 9 10; do
+            left=\$(xl list | grep -w '$2'; ls /run/xen | grep 'xlm-.*sock'
+                pgrep -fa '[x]l-lmigrate ' ; pgrep -fa '[x]l-lmigrate-rec'
+                xenstore-ls /local/domain | grep -w 'name = \"$2')
+            [ -z \"\$left\" ] && exit 0
+            sleep 1
+        done
+        echo \"\$left\"; exit 1" >/dev/null || fail "traces of $2 on $1"
 }
 
 # stays HOST NAME: it runs there under its name, tracked by nobody, and the
