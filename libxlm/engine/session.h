@@ -45,7 +45,7 @@ struct xlm_session {
     bool own_backends;
     struct xlm__hv *hv;
     struct xlm__toolstack *toolstack;
-    const char *run_dir; /* for the rendezvous, borrowed; NULL = default    */
+    const char *run_dir;  /* for the rendezvous, borrowed; NULL = default    */
     uint64_t deadline_ns; /* of --timeout; 0 = none                         */
 
     /* shared */

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* For tests that are one scenario each. */
+#ifndef XLM_TESTS_SCENARIO_TEST_H
+#define XLM_TESTS_SCENARIO_TEST_H
+
+#include <stdlib.h>
+
+#include "scenario.h"
+
+#define RUN(...)                                                               \
+    do {                                                                       \
+        static const struct scenario sc = { __VA_ARGS__ };                     \
+        scenario(&sc, __func__);                                               \
+    } while (0)
+
+/* The same, with r to look at, up to DONE(). */
+#define LOOK(...)                                                              \
+    static const struct scenario sc = { __VA_ARGS__ };                         \
+    struct run *r = calloc(1, sizeof(*r));                                     \
+    scenario_run(&sc, __func__, r)
+#define DONE()                                                                 \
+    scenario_free(r);                                                          \
+    free(r)
+
+#define MOVED  .rc = 0, .owner = XLM_OWNER_DESTINATION
+#define STAYED .owner = XLM_OWNER_SOURCE
+
+#endif /* XLM_TESTS_SCENARIO_TEST_H */
