@@ -110,7 +110,8 @@ case_pvh_stream_is_valid() {
         >/dev/null || fail "recorded move"
     well b pvh5
     lab pull b /tmp/stream "$work/stream" >/dev/null 2>&1 || fail "pull"
-    PYTHONPATH=${checker%/bin/*}/lib/python python3 "$checker" --in "$work/stream" >"$work/out" 2>&1 ||
+    PYTHONPATH=${checker%/bin/*}/lib/python python3 "$checker" \
+        --format xl --in "$work/stream" >"$work/out" 2>&1 ||
         fail "verify-stream-v2 refuses what xl was fed"
     destroy b pvh5
 }
