@@ -3,7 +3,7 @@
  * tests/scenario/scenario.h. */
 #include "config.h"
 
-#include "scenario/scenario_test.h"
+#include "../scenario/scenario_test.h"
 #include "unit.h"
 
 /* ---- it moves ---- */

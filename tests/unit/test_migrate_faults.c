@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../scenario/scenario.h"
 #include "fault_alloc.h"
-#include "scenario/scenario.h"
 #include "unit.h"
 
 /* Polls of the guest make the number of calls vary: some more are tried. */

@@ -9,7 +9,7 @@
 
 #include <xen/sched.h>
 
-#include "scenario/scenario_test.h"
+#include "../scenario/scenario_test.h"
 #include "unit.h"
 
 /* ---- cancelled ---- */
