@@ -100,31 +100,31 @@ enum xlm_log_level { XLM_LOG_ERROR, XLM_LOG_WARN, XLM_LOG_INFO, XLM_LOG_DEBUG };
 
 /* A snapshot of counters.  Set .size before use; fields only get appended. */
 struct xlm_stats {
-    size_t size;                     /* sizeof(struct xlm_stats)             */
-    uint32_t round;                  /* rounds begun, 1 = first              */
-    uint32_t channels;               /* data channels in use                 */
-    uint64_t elapsed_us;             /* since xlm_session_run() began        */
-    uint64_t memory_pages;           /* pages the domain has                 */
-    uint64_t round_pages;            /* pages this round has to send         */
-    uint64_t round_sent_pages;       /* of these, sent so far                */
-    uint64_t sent_pages;             /* all rounds, zero pages included      */
-    uint64_t zero_pages;             /* sent as runs, without content        */
-    uint64_t wire_bytes;             /* written to all channels              */
-    uint64_t dirty_rate_pages_s;     /* over the last round                  */
-    uint64_t bandwidth_bytes_s;      /* page content sent, last round        */
-    uint64_t expected_blackout_us;   /* if the domain were suspended now     */
-    uint64_t predicted_blackout_us;  /* what was expected at switch-over     */
-    uint64_t blackout_us;            /* suspended at source to unpaused at   */
-                                     /* destination; 0 until it is known     */
-    uint64_t clock_error_us;         /* +- of blackout_us: half of the best  */
-                                     /* round trip between the hosts         */
-    uint64_t guest_gap_us;           /* by the guest's own clock; 0 unknown  */
-    uint64_t suspend_us;             /* suspend request to suspended         */
-    uint64_t last_round_us;          /* suspended to memory complete         */
-    uint64_t rebuild_us;             /* memory complete to destination ready */
-    uint64_t start_us;               /* permission to unpaused               */
-    uint32_t live;                   /* 1: dirty pages were tracked live     */
-    uint32_t fixed_pause_ms;         /* what was assumed of it               */
+    size_t size;                    /* sizeof(struct xlm_stats)             */
+    uint32_t round;                 /* rounds begun, 1 = first              */
+    uint32_t channels;              /* data channels in use                 */
+    uint64_t elapsed_us;            /* since xlm_session_run() began        */
+    uint64_t memory_pages;          /* pages the domain has                 */
+    uint64_t round_pages;           /* pages this round has to send         */
+    uint64_t round_sent_pages;      /* of these, sent so far                */
+    uint64_t sent_pages;            /* all rounds, zero pages included      */
+    uint64_t zero_pages;            /* sent as runs, without content        */
+    uint64_t wire_bytes;            /* written to all channels              */
+    uint64_t dirty_rate_pages_s;    /* over the last round                  */
+    uint64_t bandwidth_bytes_s;     /* page content sent, last round        */
+    uint64_t expected_blackout_us;  /* if the domain were suspended now     */
+    uint64_t predicted_blackout_us; /* what was expected at switch-over     */
+    uint64_t blackout_us;           /* suspended at source to unpaused at   */
+                                    /* destination; 0 until it is known     */
+    uint64_t clock_error_us;        /* +- of blackout_us: half of the best  */
+                                    /* round trip between the hosts         */
+    uint64_t guest_gap_us;          /* by the guest's own clock; 0 unknown  */
+    uint64_t suspend_us;            /* suspend request to suspended         */
+    uint64_t last_round_us;         /* suspended to memory complete         */
+    uint64_t rebuild_us;            /* memory complete to destination ready */
+    uint64_t start_us;              /* permission to unpaused               */
+    uint32_t live;                  /* 1: dirty pages were tracked live     */
+    uint32_t fixed_pause_ms;        /* what was assumed of it               */
 };
 
 /* One thing that preflight found. */
@@ -149,15 +149,16 @@ typedef void xlm_progress_fn(void *user, enum xlm_state state,
                              const struct xlm_stats *stats);
 typedef void xlm_finding_fn(void *user, const struct xlm_finding *finding);
 
-#define XLM_F_DRY_RUN            (1u << 0) /* stop after preflight           */
-#define XLM_F_LEAVE_PAUSED       (1u << 1) /* do not unpause at destination  */
-#define XLM_F_ALLOW_PAUSE        (1u << 2) /* suspend-and-copy may exceed    */
+#define XLM_F_DRY_RUN      (1u << 0)       /* stop after preflight           */
+#define XLM_F_LEAVE_PAUSED (1u << 1)       /* do not unpause at destination  */
+#define XLM_F_ALLOW_PAUSE  (1u << 2)       /* suspend-and-copy may exceed    */
                                            /* downtime_ms                    */
-#define XLM_F_UNPAUSE_TO_SUSPEND (1u << 3) /* a paused guest may be unpaused */
+#define XLM_F_UNPAUSE_TO_SUSPEND (1u << 3) /* a paused guest may be unpaused   \
+                                            */
                                            /* for as long as it suspends     */
-#define XLM_F_NO_MONITOR         (1u << 4) /* destination: no xl daemon      */
-#define XLM_F_KEEP_DOMID         (1u << 5) /* ask for the same domain id     */
-#define XLM_F_DEBUG              (1u << 6) /* verbose xl at the destination  */
+#define XLM_F_NO_MONITOR (1u << 4)         /* destination: no xl daemon      */
+#define XLM_F_KEEP_DOMID (1u << 5)         /* ask for the same domain id     */
+#define XLM_F_DEBUG      (1u << 6)         /* verbose xl at the destination  */
 
 /*
  * Options.  Zero means "default" in every field, now and for every field
@@ -166,38 +167,38 @@ typedef void xlm_finding_fn(void *user, const struct xlm_finding *finding);
  * the library does not know.
  */
 struct xlm_options {
-    size_t size;              /* sizeof(struct xlm_options)                  */
-    uint32_t domid;           /* source: the domain to send                  */
-    uint32_t flags;           /* XLM_F_*                                     */
-    uint32_t max_rounds;      /* live rounds, 1..1000; default 30            */
-    uint32_t downtime_ms;     /* goal for the blackout; default: no goal,    */
-                              /* the migration always finishes               */
-    uint32_t timeout_ms;      /* limit up to the permission to start;        */
-                              /* default none                                */
+    size_t size;          /* sizeof(struct xlm_options)                  */
+    uint32_t domid;       /* source: the domain to send                  */
+    uint32_t flags;       /* XLM_F_*                                     */
+    uint32_t max_rounds;  /* live rounds, 1..1000; default 30            */
+    uint32_t downtime_ms; /* goal for the blackout; default: no goal,    */
+                          /* the migration always finishes               */
+    uint32_t timeout_ms;  /* limit up to the permission to start;        */
+                          /* default none                                */
     uint32_t suspend_timeout_ms; /* for the guest's answer; default 60000    */
     uint64_t bandwidth_bytes_s;  /* limit over all data channels; none       */
-    const char *xl_path;      /* the real xl; default as configured          */
-    const char *config_json;  /* source: send this instead of the domain's   */
-                              /* own configuration (libxl JSON)              */
-    int guard_fd;             /* source: write end of a pipe to              */
-                              /* xlm_guard(); 0 = none                       */
-    int record_fd;            /* destination: copy of what xl is fed; 0 none */
-    uint32_t fixed_pause_ms;  /* source: part of the blackout that does not  */
-                              /* depend on memory, as the last report for    */
-                              /* this peer and guest type had it; default    */
-                              /* 300, with a device model 1000               */
+    const char *xl_path;     /* the real xl; default as configured          */
+    const char *config_json; /* source: send this instead of the domain's   */
+                             /* own configuration (libxl JSON)              */
+    int guard_fd;            /* source: write end of a pipe to              */
+                             /* xlm_guard(); 0 = none                       */
+    int record_fd;           /* destination: copy of what xl is fed; 0 none */
+    uint32_t fixed_pause_ms; /* source: part of the blackout that does not  */
+                             /* depend on memory, as the last report for    */
+                             /* this peer and guest type had it; default    */
+                             /* 300, with a device model 1000               */
     xlm_log_fn *log;
     xlm_progress_fn *progress;
     xlm_finding_fn *finding;
-    void *user;               /* first argument of the callbacks             */
+    void *user; /* first argument of the callbacks             */
 };
 
 /* What went wrong first.  Owned by the session, valid until it is closed. */
 struct xlm_error_info {
-    int code;            /* enum xlm_error                                  */
-    int sys_errno;       /* errno of the failed call, 0 if none             */
+    int code;             /* enum xlm_error                                  */
+    int sys_errno;        /* errno of the failed call, 0 if none             */
     enum xlm_state state; /* session state when it happened                 */
-    const char *message; /* one line, no newline, names the object at fault */
+    const char *message;  /* one line, no newline, names the object at fault */
 };
 
 /* XLM_VERSION of the library in use, as opposed to the header. */
@@ -264,8 +265,7 @@ XLM_API int xlm_session_stats(struct xlm_session *s,
                               struct xlm_stats *stats_out);
 
 /* The session's first error, or NULL if there is none.  [any thread] */
-XLM_API const struct xlm_error_info *
-xlm_session_error(struct xlm_session *s);
+XLM_API const struct xlm_error_info *xlm_session_error(struct xlm_session *s);
 
 /*
  * At the destination, a process started for one connection does not know yet
