@@ -65,7 +65,7 @@ static void format_report(struct agent *a, unsigned gap_ms, char *out,
     char host[64], disk[24] = "none";
 
     if (!store_read(&a->store, "/lab/host", host, sizeof(host)))
-        strcpy(host, "none");
+        memcpy(host, "none", sizeof("none"));
     if (a->disk.path)
         snprintf(disk, sizeof(disk), "%ju", (uintmax_t)a->disk.acked);
     snprintf(out, size,

@@ -78,7 +78,7 @@ static bool append(struct writer *w, uint64_t seq)
     char host[BLOCK_HOST_SIZE];
 
     if (!store_read(&w->store, "/lab/host", host, sizeof(host)))
-        strcpy(host, "none");
+        memcpy(host, "none", sizeof("none"));
     block_fill(w->buf, seq, host, agent_mono_ns() / 1000000);
     w->sums[seq % NR_VERIFY] = w->buf->sum;
     return pwrite(w->fd, w->buf, BLOCK_SIZE, seq % w->nr_blocks * BLOCK_SIZE) ==
