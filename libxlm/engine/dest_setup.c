@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "dom/dom.h"
@@ -273,6 +274,29 @@ static int await_greeting(struct xlm__dest *d, struct xlm__link *l)
     return rc < 0 ? rc : 0;
 }
 
+/* Has it the session's token, and is it the channel that is due? */
+static bool is_welcome(const struct xlm__dest *d,
+                       const unsigned char greeting[XLM_GREETING_BYTES],
+                       unsigned index)
+{
+    struct xlm__greeting theirs;
+    char why[XLM_MESSAGE_MAX];
+
+    return !xlm__greeting_decode(greeting, &theirs, why) &&
+           xlm__greeting_may_join(&d->s->greeting, &theirs) &&
+           theirs.index == index;
+}
+
+static void turn_away(struct xlm__dest *d, const struct xlm__arrival *a)
+{
+    XLM_LOG(&d->s->err, WARN,
+            "a data channel that is not of this session was turned away");
+    close(a->rfd);
+    if (a->wfd != a->rfd)
+        close(a->wfd);
+    close(a->conn_fd);
+}
+
 static int join(struct xlm__dest *d, struct xlm__link *l)
 {
     struct xlm_session *s = d->s;
@@ -285,14 +309,14 @@ static int join(struct xlm__dest *d, struct xlm__link *l)
         rc = await_greeting(d, l);
     if (!rc && (rc = read_greeting(l)))
         return xlm__link_promote(l, s, rc);
+    if (!rc && !is_welcome(d, l->greeting, number - 1))
+        return XLM_FAIL(&s->err, XLM_ERR_STREAM,
+                        "%s: not of this session, or a wrong token",
+                        l->chan.name);
     if (!rc)
         rc = answer(d, l, &s->greeting, &theirs);
     if (rc)
         return rc;
-    if (!xlm__greeting_may_join(&s->greeting, &theirs))
-        return XLM_FAIL(&s->err, XLM_ERR_STREAM,
-                        "%s: not of this session, or a wrong token",
-                        l->chan.name);
     rc = xlm__stream_init_data(&l->stream, &l->chan, XLM_DESTINATION);
     if (rc)
         return xlm__link_promote(l, s, rc);
@@ -326,6 +350,10 @@ static int let_in(struct xlm__dest *d)
             return rc;
         if (!rc)
             continue;
+        if (!is_welcome(d, a.greeting, s->nr_links - 1)) {
+            turn_away(d, &a);
+            continue;
+        }
         l = &s->links[s->nr_links];
         xlm__link_init(l, s, a.rfd, a.wfd, a.conn_fd);
         l->greeted = true;

@@ -47,6 +47,7 @@ struct xlm__source {
     struct xlm__guard_note note;
     bool locked;
     bool live; /* dirty pages were tracked */
+    bool pause_announced;
     bool dm_logging;
     bool unpaused;  /* by us, so that it can suspend   */
     bool suspended; /* by us                           */
@@ -70,6 +71,8 @@ int xlm__source_greet(struct xlm__source *m);
 int xlm__source_preflight(struct xlm__source *m);
 int xlm__source_build(struct xlm__source *m);
 
+/* Part of preflight: does Xen grant log-dirty?  If not, that is a finding. */
+int xlm__source_probe(struct xlm__source *m);
 int xlm__source_precopy(struct xlm__source *m);
 int xlm__source_switchover(struct xlm__source *m);
 int xlm__source_permit(struct xlm__source *m);

@@ -255,31 +255,65 @@ static int start_tracking(struct xlm__source *m)
 }
 
 /* Nothing tells which pages are dirty: all of it travels in the pause. */
-static int announce_pause(struct xlm__source *m)
+static void describe_pause(const struct xlm__source *m, struct xlm_finding *f,
+                           char text[XLM_MESSAGE_MAX])
 {
-    uint64_t ms = xlm__policy_predict_us(&m->policy, m->nr_ram) / 1000;
+    uint64_t ms = xlm__policy_predict_us(&m->policy, m->info.tot_pages) / 1000;
     uint32_t goal = m->s->opt.downtime_ms;
-    struct xlm_finding f = { .code = "no-log-dirty", .advice = "" };
-    char text[XLM_MESSAGE_MAX];
+    bool too_long = goal && ms > goal && !(m->s->opt.flags & XLM_F_ALLOW_PAUSE);
 
-    snprintf(text, sizeof(text),
-             "Xen here has no log-dirty mode for %s (PV without shadow "
+    snprintf(text, XLM_MESSAGE_MAX,
+             "Xen here has no log-dirty mode for %.64s (PV without shadow "
              "paging): it is suspended while all %" PRIu64
              " MiB are copied, expected pause %" PRIu64 " ms",
-             m->config.name, m->nr_ram >> 8, ms);
-    f.message = text;
-    f.severity = XLM_FINDING_WARN;
-    if (goal && ms > goal && !(m->s->opt.flags & XLM_F_ALLOW_PAUSE)) {
-        f.severity = XLM_FINDING_BLOCK;
-        f.advice = "give --allow-pause to accept a longer pause";
-    }
+             m->config.name, m->info.tot_pages >> 8, ms);
+    f->code = "no-log-dirty";
+    f->message = text;
+    f->severity = too_long ? XLM_FINDING_BLOCK : XLM_FINDING_WARN;
+    f->advice = too_long ? "give --allow-pause to accept a pause beyond the "
+                           "downtime goal"
+                         : "";
+}
+
+static int announce_pause(struct xlm__source *m)
+{
+    char text[XLM_MESSAGE_MAX];
+    struct xlm_finding f;
+
+    if (m->pause_announced)
+        return 0;
+    describe_pause(m, &f, text);
     xlm__session_finding(m->s, &f);
     if (f.severity == XLM_FINDING_BLOCK)
-        return XLM_FAIL(&m->s->err, XLM_ERR_INCOMPATIBLE,
-                        "%s: expected pause %" PRIu64
-                        " ms exceeds the downtime goal of %u ms",
-                        m->config.name, ms, goal);
+        return XLM_FAIL(&m->s->err, XLM_ERR_INCOMPATIBLE, "%s", text);
     return 0;
+}
+
+int xlm__source_probe(struct xlm__source *m)
+{
+    bool refused = false, busy = false;
+    char text[XLM_MESSAGE_MAX];
+    struct xlm_finding f;
+    int rc;
+
+    xlm__policy_init(
+        &m->policy, m->s->opt.max_rounds ? m->s->opt.max_rounds : 30,
+        m->s->opt.downtime_ms * UINT64_C(1000), fixed_ms(m) * 1000);
+    XLM__STATS(m->s, st->fixed_pause_ms = (uint32_t)fixed_ms(m));
+    if (m->info.hvm)
+        return 0;
+    rc = xlm__source_tell_guard(m, XLM__GUARD_TRACKING);
+    if (!rc)
+        rc = m->hv->ops->logdirty_on(m->hv, m->domid, &refused, &busy);
+    if (rc || busy)
+        return rc; /* who holds it is said when tracking starts */
+    if (!refused)
+        return m->hv->ops->logdirty_off(m->hv, m->domid);
+    m->pause_announced = true;
+    describe_pause(m, &f, text);
+    rc = xlm__findings_add(m->findings, f.severity, f.code, f.advice, "%s",
+                           text);
+    return rc ? XLM_FAIL(&m->s->err, rc, "list of findings") : 0;
 }
 
 static void announce_goal(struct xlm__source *m)
@@ -297,10 +331,6 @@ int xlm__source_precopy(struct xlm__source *m)
     bool over = false;
     int rc;
 
-    xlm__policy_init(
-        &m->policy, m->s->opt.max_rounds ? m->s->opt.max_rounds : 30,
-        m->s->opt.downtime_ms * UINT64_C(1000), fixed_ms(m) * 1000);
-    XLM__STATS(m->s, st->fixed_pause_ms = (uint32_t)fixed_ms(m));
     rc = alloc_maps(m);
     if (!rc)
         rc = m->dom->ops->ram(m->dom, m->ram, &m->nr_ram);

@@ -156,6 +156,8 @@ static int tell_own_findings(struct xlm__source *m)
     if (!m->findings)
         return XLM_FAIL(&m->s->err, XLM_ERR_NOMEM, "list of findings");
     rc = m->ts->ops->check_source(m->ts, m->domid, &m->config, m->findings);
+    if (!rc)
+        rc = xlm__source_probe(m);
     if (rc)
         return rc;
     nr = xlm__findings_count(m->findings);
