@@ -7,8 +7,9 @@
 cases_of() {
     case $1 in
     debian)
-        echo "pvh_there_and_back pvh_events pvh_killed pvh_cancelled" \
-            "pvh_stream_is_valid hvm_moves pv_paused_copy pvh_beside_xl"
+        echo "pv_paused_copy pvh_there_and_back pvh_killed" \
+            "pvh_stream_is_valid pvh_events pvh_cancelled pvh_beside_xl" \
+            "hvm_moves"
         ;;
     shadow) echo "pv_live" ;;
     esac
