@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "job.h"
+#include "pausefile.h"
 #include "progress.h"
 #include "report.h"
 #include "transport.h"
@@ -123,6 +124,7 @@ static int open_session(struct worker *w, int guard_fd, struct outcome *o)
 
     job_library_options(w->job, &opt);
     opt.guard_fd = guard_fd;
+    opt.fixed_pause_ms = pausefile_read(w->job->opt.host, w->job->name);
     opt.log = on_log;
     opt.progress = on_progress;
     opt.finding = on_finding;
@@ -211,6 +213,8 @@ static void take_results(struct worker *w, struct outcome *o)
     o->stats.size = sizeof(o->stats);
     if (xlm_session_stats(w->session, &o->stats))
         o->stats.size = 0;
+    else if (o->owner == XLM_OWNER_DESTINATION)
+        pausefile_write(w->job->opt.host, w->job->name, &o->stats);
 }
 
 int worker_run(struct job *j, int guard_fd)

@@ -21,7 +21,8 @@ setup()
     write_real_xl "$work/real/xl"
     write_fakessh "$work/fakessh"
     export PATH="$work/bin:$PATH" XLM_EXEC_PATH="$work/exec" \
-        XLM_REAL_XL="$work/real/xl" XLM_LOG_DIR="$work/log"
+        XLM_REAL_XL="$work/real/xl" XLM_LOG_DIR="$work/log" \
+        XLM_STATE_DIR="$work"
     unset FAKE_XLM FAKE_XLM_DUMP FAKE_XLM_MONITOR
     cd "$work" || exit
 }
