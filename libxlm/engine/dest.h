@@ -48,7 +48,8 @@ struct xlm__dest {
     struct xlm__cpu_policy policy; /* of the domain, as it came */
     struct xlm__rendezvous door;
     uint32_t build_flags;
-    bool paused; /* is to stay paused */
+    bool paused;          /* is to stay paused */
+    uint64_t limit_pages; /* to be put back; 0 = was not raised */
     bool locked;
     bool building; /* xl was started: there is something to undo */
     bool dry_run;

@@ -84,6 +84,9 @@ int xlm__dest_finish(struct xlm__dest *d)
     int rc;
 
     rc = d->ts->ops->storage_drop_cache(d->ts, &d->config);
+    if (!rc && d->limit_pages)
+        rc = d->hv->ops->max_pages_set(d->hv, xlm_session_domid(d->s),
+                                       d->limit_pages);
     if (!rc)
         rc = d->ts->ops->restore_end(d->ts, d->dm.data ? &d->dm : NULL);
     if (!rc)

@@ -381,6 +381,24 @@ static int open_channels(struct xlm__dest *d)
     return rc ? rc : xlm__dest_data_start(d);
 }
 
+/*
+ * libxl limits the domain to its ballooning target and 1 MiB. A guest that has
+ * not reached a lower target yet has more, so for the time of the copying the
+ * limit is what it had at the source.
+ */
+static int make_room(struct xlm__dest *d, uint32_t domid)
+{
+    struct xlm__dominfo info;
+    bool exists;
+    int rc;
+
+    rc = d->hv->ops->dominfo(d->hv, domid, &info, &exists);
+    if (rc || !exists || d->offer.memory_pages <= info.max_pages)
+        return rc;
+    d->limit_pages = info.max_pages;
+    return d->hv->ops->max_pages_set(d->hv, domid, d->offer.memory_pages);
+}
+
 int xlm__dest_build(struct xlm__dest *d, uint32_t flags)
 {
     struct xlm_session *s = d->s;
@@ -397,6 +415,8 @@ int xlm__dest_build(struct xlm__dest *d, uint32_t flags)
     rc = d->ts->ops->restore_begin(
         d->ts, &d->config, restore_flags(flags),
         d->offer.xen_major << 16 | (d->offer.xen_minor & 0xffff), &domid);
+    if (!rc)
+        rc = make_room(d, domid);
     if (!rc)
         rc = relay_kept(d);
     if (!rc)

@@ -101,8 +101,11 @@ static int run_on(struct xlm__source *m)
         snprintf(away, sizeof(away), "%s--migratedaway", m->config.name);
         r = m->ts->ops->rename(m->ts, m->domid, away, m->config.name);
     }
+    /* A guest that suspends late takes xl's daemon with it (4.17): ours, which
+     * yields to that one, has to be there by then. */
     if (m->had_monitor && m->suspend_asked_ns &&
-        !m->ts->ops->has_monitor(m->ts, m->domid, &has) && !has) {
+        (m->may_suspend_later ||
+         (!m->ts->ops->has_monitor(m->ts, m->domid, &has) && !has))) {
         pthread_mutex_lock(&m->s->lock);
         m->s->needs_monitor = true;
         pthread_mutex_unlock(&m->s->lock);

@@ -27,6 +27,7 @@ struct xlm__source {
     struct xlm__hostinfo host;
     struct xlm__config config; /* the domain's own, as sent or compared     */
     struct xlm__findings *findings;
+    bool blocked;             /* by one of them */
     struct xlm__checked peer; /* what the destination said of itself       */
     struct xlm__agreement agreed;
 
@@ -53,7 +54,8 @@ struct xlm__source {
     bool suspended; /* by us                           */
     bool renamed;
     bool had_monitor;
-    bool built;     /* the destination has something of the domain           */
+    bool built; /* the destination has something of the domain           */
+    bool may_suspend_later; /* the guest may obey a withdrawn request       */
     bool permitted; /* PERMIT may have left this host                        */
     bool ended;     /* the guest ended by itself or was destroyed            */
 

@@ -147,6 +147,13 @@ static int emit(void *user, uint32_t type, const void *body, size_t bytes)
                            bytes);
 }
 
+/* What the toolstack objects to and the caller has agreed to. */
+static bool is_allowed(const struct xlm__source *m, const struct xlm_finding *f)
+{
+    return (m->s->opt.flags & XLM_F_UNPAUSE_TO_SUSPEND) &&
+           !strcmp(f->code, "paused");
+}
+
 static int tell_own_findings(struct xlm__source *m)
 {
     size_t nr;
@@ -161,8 +168,14 @@ static int tell_own_findings(struct xlm__source *m)
     if (rc)
         return rc;
     nr = xlm__findings_count(m->findings);
-    for (size_t i = 0; i < nr; i++)
-        xlm__session_finding(m->s, xlm__findings_get(m->findings, i));
+    for (size_t i = 0; i < nr; i++) {
+        const struct xlm_finding *f = xlm__findings_get(m->findings, i);
+
+        if (is_allowed(m, f))
+            continue;
+        xlm__session_finding(m->s, f);
+        m->blocked |= f->severity == XLM_FINDING_BLOCK;
+    }
     return 0;
 }
 
@@ -189,7 +202,6 @@ static int ask_peer(struct xlm__source *m)
 
 int xlm__source_preflight(struct xlm__source *m)
 {
-    bool blocked;
     int rc;
 
     rc = tell_own_findings(m);
@@ -201,9 +213,7 @@ int xlm__source_preflight(struct xlm__source *m)
             "destination %s: Xen %s, xlm %s, %" PRIu64 " MiB free",
             m->peer.hostname, m->peer.xen_version, m->peer.xlm_version,
             m->peer.free_pages >> 8);
-    blocked = xlm__findings_blocked(m->findings) ||
-              m->peer.verdict == XLM__VERDICT_BLOCKED;
-    if (blocked)
+    if (m->blocked || m->peer.verdict == XLM__VERDICT_BLOCKED)
         return XLM_FAIL(&m->s->err, XLM_ERR_INCOMPATIBLE,
                         "%s cannot be moved to %s as things are: see the "
                         "findings above",

@@ -28,7 +28,6 @@ static int suspend(struct xlm__source *m)
 {
     struct xlm__watch watch;
     uint32_t limit = m->s->opt.suspend_timeout_ms;
-    bool may_suspend_later = false;
     int rc;
 
     rc = xlm__source_tell_guard(m, XLM__GUARD_SUSPENDING);
@@ -43,11 +42,11 @@ static int suspend(struct xlm__source *m)
     m->suspend_asked_ns = xlm__clock_ns();
     xlm__watch_start(&watch, m->hv, m->domid, XLM__WATCH_SHUTDOWN);
     rc = m->ts->ops->suspend(m->ts, m->domid, limit ? limit : SUSPEND_MS,
-                             &may_suspend_later);
+                             &m->may_suspend_later);
     m->suspended_ns = xlm__watch_end(&watch, xlm__clock_ns());
     if (rc) {
         m->ended = rc == XLM_ERR_GUEST_ENDED;
-        if (may_suspend_later)
+        if (m->may_suspend_later)
             XLM_LOG(&m->s->err, WARN,
                     "%s may still suspend: its monitor will resume it",
                     m->config.name);

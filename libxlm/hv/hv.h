@@ -127,6 +127,8 @@ struct xlm__hv_ops {
     /* Give back single pages of a translated domain. */
     int (*depopulate)(struct xlm__hv *hv, uint32_t domid, size_t nr,
                       const uint64_t *pfns);
+    /* Limit of the domain's memory; it may have more already. */
+    int (*max_pages_set)(struct xlm__hv *hv, uint32_t domid, uint64_t pages);
 
     /* --- dirty logging --- */
     /* *refused_out: Xen has no log-dirty for this kind of domain

@@ -162,6 +162,7 @@ static const struct xlm__hv_ops xen_ops = {
     .unmap = xlm__xen_unmap,
     .populate = xlm__xen_populate,
     .depopulate = xlm__xen_depopulate,
+    .max_pages_set = xlm__xen_max_pages_set,
     .logdirty_on = xlm__xen_logdirty_on,
     .logdirty_off = xlm__xen_logdirty_off,
     .logdirty_clean = xlm__xen_logdirty_clean,

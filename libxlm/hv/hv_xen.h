@@ -53,6 +53,7 @@ int xlm__xen_map(struct xlm__hv *hv, uint32_t domid, bool write, size_t nr,
 void xlm__xen_unmap(struct xlm__hv *hv, struct xlm__map *map);
 int xlm__xen_populate(struct xlm__hv *hv, uint32_t domid, unsigned order,
                       size_t nr, const uint64_t *pfns, bool *nomem_out);
+int xlm__xen_max_pages_set(struct xlm__hv *hv, uint32_t domid, uint64_t pages);
 int xlm__xen_depopulate(struct xlm__hv *hv, uint32_t domid, size_t nr,
                         const uint64_t *pfns);
 int xlm__xen_m2p_map(struct xlm__hv *hv, struct xlm__map *map_out,

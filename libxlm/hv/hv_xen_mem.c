@@ -132,6 +132,17 @@ int xlm__xen_depopulate(struct xlm__hv *hv, uint32_t domid, size_t nr,
                           domid, (unsigned long long)pfns[0]);
 }
 
+int xlm__xen_max_pages_set(struct xlm__hv *hv, uint32_t domid, uint64_t pages)
+{
+    const uint64_t kb = pages * (XLM__PAGE_SIZE / 1024);
+
+    if (!xc_domain_setmaxmem(xlm__hv_xen(hv)->xch, domid, kb))
+        return 0;
+    return XLM_FAIL_ERRNO(hv->err, XLM_ERR_HYPERVISOR,
+                          "limit memory of domain %u to %llu KiB", domid,
+                          (unsigned long long)kb);
+}
+
 /* Machine frames of Xen's machine-to-phys table itself, *nr_out of them. */
 static int m2p_frames(struct xlm__hv *hv, unsigned long nr_mfns,
                       xen_pfn_t **frames_out, size_t *nr_out)

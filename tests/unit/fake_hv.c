@@ -299,6 +299,16 @@ static int op_depopulate(struct xlm__hv *hv, uint32_t domid, size_t nr,
     return fake_leave(hv);
 }
 
+static int op_max_pages_set(struct xlm__hv *hv, uint32_t domid, uint64_t pages)
+{
+    int rc = fake_enter(hv, domid);
+
+    if (rc)
+        return rc;
+    fake(hv)->info.max_pages = pages;
+    return fake_leave(hv);
+}
+
 static int op_logdirty_on(struct xlm__hv *hv, uint32_t domid, bool *refused_out,
                           bool *busy_out)
 {
@@ -410,6 +420,7 @@ static const struct xlm__hv_ops ops = {
     .unmap = op_unmap,
     .populate = op_populate,
     .depopulate = op_depopulate,
+    .max_pages_set = op_max_pages_set,
     .logdirty_on = op_logdirty_on,
     .logdirty_off = op_logdirty_off,
     .logdirty_clean = op_logdirty_clean,

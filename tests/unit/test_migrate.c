@@ -24,6 +24,21 @@ static void test_migrate_pvh_moves(void)
     DONE();
 }
 
+static void tight_limit(struct run *r)
+{
+    r->dst.hv->info.max_pages = 100;
+}
+
+/* libxl limits the new domain to the target of a guest that has not shrunk to
+ * it yet. */
+static void test_migrate_guest_above_its_target_moves(void)
+{
+    LOOK(MOVED, .prepare = tight_limit);
+
+    SCENARIO_CHECK(r, r->dst.hv->info.max_pages == 100);
+    DONE();
+}
+
 static void test_migrate_two_channels_move(void)
 {
     RUN(MOVED, .channels = 2, .nr_ram = 2000, .writer = WRITER_SLOW);
@@ -203,6 +218,7 @@ static void test_migrate_goal_out_of_reach_stays(void)
 
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_pvh_moves),
+    UNIT_TEST(test_migrate_guest_above_its_target_moves),
     UNIT_TEST(test_migrate_two_channels_move),
     UNIT_TEST(test_migrate_four_channels_move),
     UNIT_TEST(test_migrate_channels_by_rendezvous_move),

@@ -171,7 +171,8 @@ static void test_migrate_stays_silent_guest(void)
 
     SCENARIO_CHECK(r, fake_toolstack_count(&r->src.ts, "resume") == 0);
     SCENARIO_CHECK(r, strstr(r->log, "guest may still suspend"));
-    SCENARIO_CHECK(r, !r->src.needs_monitor); /* it has one */
+    /* The one it has leaves if the guest suspends after all (Xen 4.17). */
+    SCENARIO_CHECK(r, r->src.needs_monitor);
     DONE();
 }
 
@@ -213,7 +214,7 @@ static void test_migrate_stays_log_dirty_held_by_others_is_busy(void)
 
 static void small_host(struct run *r)
 {
-    r->dst.hv->info.max_pages = 100;
+    r->dst.hv->free_frames = 100;
 }
 
 static void test_migrate_stays_to_full_host(void)
