@@ -78,7 +78,7 @@ case_pvh_killed() {
     done <<'END'
 a -n [x]l-lmigrate
 b -o [x]l-lmigrate-receive
-b -o [m]igrate-receive
+b -n [x]l migrate-receive
 a -n [p]lainsh hostb
 END
     destroy a pvh3
