@@ -7,9 +7,8 @@
 cases_of() {
     case $1 in
     debian)
-        echo "pv_paused_copy pvh_there_and_back pvh_killed" \
-            "pvh_stream_is_valid pvh_events pvh_cancelled pvh_beside_xl" \
-            "hvm_moves"
+        echo "pvh_there_and_back pvh_killed pvh_stream_is_valid" \
+            "pvh_events pvh_cancelled hvm_moves pvh_beside_xl pv_paused_copy"
         ;;
     shadow) echo "pv_live" ;;
     esac
