@@ -149,16 +149,17 @@ typedef void xlm_progress_fn(void *user, enum xlm_state state,
                              const struct xlm_stats *stats);
 typedef void xlm_finding_fn(void *user, const struct xlm_finding *finding);
 
-#define XLM_F_DRY_RUN      (1u << 0)       /* stop after preflight           */
-#define XLM_F_LEAVE_PAUSED (1u << 1)       /* do not unpause at destination  */
-#define XLM_F_ALLOW_PAUSE  (1u << 2)       /* suspend-and-copy may exceed    */
-                                           /* downtime_ms                    */
-#define XLM_F_UNPAUSE_TO_SUSPEND (1u << 3) /* a paused guest may be unpaused   \
-                                            */
-                                           /* for as long as it suspends     */
-#define XLM_F_NO_MONITOR (1u << 4)         /* destination: no xl daemon      */
-#define XLM_F_KEEP_DOMID (1u << 5)         /* ask for the same domain id     */
-#define XLM_F_DEBUG      (1u << 6)         /* verbose xl at the destination  */
+#define XLM_F_DRY_RUN      (1u << 0) /* stop after preflight           */
+#define XLM_F_LEAVE_PAUSED (1u << 1) /* do not unpause at destination  */
+#define XLM_F_ALLOW_PAUSE  (1u << 2) /* suspend-and-copy may exceed    */
+                                     /* downtime_ms                    */
+#define XLM_F_UNPAUSE_TO_SUSPEND                                               \
+    (1u << 3)                      /* a paused guest may be unpaused           \
+                                    */
+                                   /* for as long as it suspends     */
+#define XLM_F_NO_MONITOR (1u << 4) /* destination: no xl daemon      */
+#define XLM_F_KEEP_DOMID (1u << 5) /* ask for the same domain id     */
+#define XLM_F_DEBUG      (1u << 6) /* verbose xl at the destination  */
 
 /*
  * Options.  Zero means "default" in every field, now and for every field
