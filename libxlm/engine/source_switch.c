@@ -62,10 +62,33 @@ static int suspend(struct xlm__source *m)
 
 /* ---- last round ---- */
 
+/*
+ * The set of RAM pages again. Xen does not log a page that ballooning adds
+ * until it is written to, but the guest may count on its being there.
+ */
+static int rescan(struct xlm__source *m)
+{
+    uint64_t *added;
+    int rc;
+
+    xlm__bitmap_zero(m->ram, m->dom->nr_pfns);
+    rc = m->dom->ops->ram(m->dom, m->ram, &m->nr_ram);
+    if (rc)
+        return rc;
+    added = xlm__bitmap_alloc(m->dom->nr_pfns);
+    if (!added)
+        return XLM_FAIL(&m->s->err, XLM_ERR_NOMEM, "bitmap of memory");
+    xlm__bitmap_copy(added, m->ram, m->dom->nr_pfns);
+    xlm__bitmap_andnot(added, m->there, m->dom->nr_pfns);
+    xlm__bitmap_or(m->todo, added, m->dom->nr_pfns);
+    free(added);
+    return 0;
+}
+
 /* What is still to be sent, now that nothing changes any more. */
 static int collect_rest(struct xlm__source *m)
 {
-    uint64_t nr = m->nr_ram;
+    uint64_t nr;
     int rc;
 
     if (m->live) {
@@ -77,12 +100,10 @@ static int collect_rest(struct xlm__source *m)
         if (rc)
             return rc;
         xlm__bitmap_or(m->todo, m->deferred, m->dom->nr_pfns);
-    } else {
-        rc = m->dom->ops->ram(m->dom, m->ram, &m->nr_ram);
-        if (rc)
-            return rc;
-        xlm__bitmap_copy(m->todo, m->ram, m->dom->nr_pfns);
     }
+    rc = rescan(m); /* not live: nothing is there, so that is everything */
+    if (rc)
+        return rc;
     xlm__bitmap_zero(m->deferred, m->dom->nr_pfns);
     nr = xlm__bitmap_count(m->todo, m->dom->nr_pfns);
     XLM__STATS(m->s, st->predicted_blackout_us = xlm__policy_predict_us(
@@ -91,43 +112,13 @@ static int collect_rest(struct xlm__source *m)
     return 0;
 }
 
-/* The set of RAM pages again: ballooning may have changed it. */
-static int rescan(struct xlm__source *m)
-{
-    uint64_t *now = xlm__bitmap_alloc(m->dom->nr_pfns);
-    uint64_t missed;
-    int rc;
-
-    if (!now)
-        return XLM_FAIL(&m->s->err, XLM_ERR_NOMEM, "bitmap of memory");
-    rc = m->dom->ops->ram(m->dom, now, &m->nr_ram);
-    if (!rc) {
-        xlm__bitmap_copy(m->ram, now, m->dom->nr_pfns);
-        /* Xen logs a page that it adds as dirty, so none can be new to us. */
-        xlm__bitmap_andnot(now, m->there, m->dom->nr_pfns);
-        missed = xlm__bitmap_count(now, m->dom->nr_pfns);
-        if (missed)
-            rc = XLM_FAIL(
-                &m->s->err, XLM_ERR_INTERNAL,
-                "%s has %" PRIu64
-                " pages that were never reported dirty, first %#" PRIx64,
-                m->config.name, missed,
-                xlm__bitmap_next(now, m->dom->nr_pfns, 0));
-    }
-    free(now);
-    return rc;
-}
-
 /* While the last pages travel: what else has to be true of a still domain. */
 static int settle(struct xlm__source *m)
 {
-    int rc;
-
     m->dirty->ops->close(m->dirty); /* fetched for the last time */
     m->dirty = NULL;
-    rc = m->ts->ops->storage_settle(m->ts, m->hv, m->domid, &m->config,
-                                    SETTLE_MS);
-    return rc ? rc : rescan(m);
+    return m->ts->ops->storage_settle(m->ts, m->hv, m->domid, &m->config,
+                                      SETTLE_MS);
 }
 
 /* ---- state ---- */

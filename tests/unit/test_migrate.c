@@ -5,6 +5,7 @@
 
 #include "../scenario/scenario_test.h"
 #include "unit.h"
+#include "util/bitmap.h"
 
 /* ---- it moves ---- */
 
@@ -36,6 +37,25 @@ static void test_migrate_guest_above_its_target_moves(void)
     LOOK(MOVED, .prepare = tight_limit);
 
     SCENARIO_CHECK(r, r->dst.hv->info.max_pages == 100);
+    DONE();
+}
+
+/* As Xen does: a page that ballooning adds is not logged until written to. */
+static void add_unlogged(struct run *r)
+{
+    fake_add(r->src.hv, SCENARIO_RAM + 8, 4);
+    pthread_mutex_lock(&r->src.hv->lock);
+    for (uint64_t pfn = 0; pfn < 4; pfn++)
+        xlm__bitmap_clear(r->src.hv->dirty, SCENARIO_RAM + 8 + pfn);
+    pthread_mutex_unlock(&r->src.hv->lock);
+}
+
+static void test_migrate_page_added_unlogged_arrives(void)
+{
+    LOOK(MOVED, .event = add_unlogged, .event_state = XLM_STATE_PRECOPY,
+         .event_round = 1, .writer = WRITER_SLOW);
+
+    SCENARIO_CHECK(r, fake_page(r->dst.hv, SCENARIO_RAM + 8));
     DONE();
 }
 
@@ -219,6 +239,7 @@ static void test_migrate_goal_out_of_reach_stays(void)
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_pvh_moves),
     UNIT_TEST(test_migrate_guest_above_its_target_moves),
+    UNIT_TEST(test_migrate_page_added_unlogged_arrives),
     UNIT_TEST(test_migrate_two_channels_move),
     UNIT_TEST(test_migrate_four_channels_move),
     UNIT_TEST(test_migrate_channels_by_rendezvous_move),
