@@ -4,12 +4,9 @@
 #include "toolstack/storage.h"
 
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -108,12 +105,6 @@ int xlm__storage_drain(const struct xlm__storage_params *p, bool *has_qdisk_out)
     return rc;
 }
 
-static bool open_failed_harmlessly(int error)
-{
-    /* An empty CD drive, an export that is not a local file. */
-    return error == ENOENT || error == ENOMEDIUM || error == ENXIO;
-}
-
 static int flush_path(struct xlm__errslot *err, const char *disk,
                       const char *path)
 {
@@ -123,7 +114,7 @@ static int flush_path(struct xlm__errslot *err, const char *disk,
     /* O_NONBLOCK: neither a FIFO nor a CD drive shall hold us up. */
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
-        if (open_failed_harmlessly(errno))
+        if (xlm__storage_is_absent(errno))
             return 0;
         return XLM_FAIL_ERRNO(err, XLM_ERR_DEVICE, "disk %s: open %s", disk,
                               path);
@@ -162,52 +153,5 @@ int xlm__storage_flush(const struct xlm__storage_params *p)
     for (size_t i = 0; i < nr && !rc; i++)
         rc = flush_vbd(p->err, &list[i]);
     free(list);
-    return rc;
-}
-
-static int drop_fd(struct xlm__errslot *err, const char *disk, const char *path,
-                   int fd)
-{
-    struct stat st;
-    int r;
-
-    if (fstat(fd, &st))
-        return XLM_FAIL_ERRNO(err, XLM_ERR_DEVICE, "disk %s: stat %s", disk,
-                              path);
-    /* Dirty pages are not dropped, so they are written first; there should be
-     * none: nobody here has it open. */
-    if (fsync(fd) && errno != EINVAL && errno != EROFS)
-        return XLM_FAIL_ERRNO(err, XLM_ERR_DEVICE, "disk %s: flush %s", disk,
-                              path);
-    if (S_ISBLK(st.st_mode)) {
-        if (ioctl(fd, BLKFLSBUF, 0))
-            return XLM_FAIL_ERRNO(err, XLM_ERR_DEVICE,
-                                  "disk %s: drop the cache of %s", disk, path);
-        return 0;
-    }
-    r = posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-    if (r) {
-        errno = r;
-        return XLM_FAIL_ERRNO(err, XLM_ERR_DEVICE,
-                              "disk %s: drop the cache of %s", disk, path);
-    }
-    return 0;
-}
-
-int xlm__storage_drop_path(struct xlm__errslot *err, const char *disk,
-                           const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    int rc;
-
-    if (fd < 0) {
-        if (open_failed_harmlessly(errno))
-            return 0;
-        return XLM_FAIL_ERRNO(err, XLM_ERR_DEVICE, "disk %s: open %s", disk,
-                              path);
-    }
-    rc = drop_fd(err, disk, path, fd);
-    close(fd);
-    XLM_LOG(err, DEBUG, "disk %s: cache of %s dropped", disk, path);
     return rc;
 }

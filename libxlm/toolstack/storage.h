@@ -6,6 +6,8 @@
 #ifndef XLM_TOOLSTACK_STORAGE_H
 #define XLM_TOOLSTACK_STORAGE_H
 
+#include <stdbool.h>
+#include <sys/types.h>
 #include <xenstore.h>
 
 #include "toolstack/toolstack.h"
@@ -27,9 +29,20 @@ int xlm__storage_drain(const struct xlm__storage_params *p,
                        bool *has_qdisk_out);
 int xlm__storage_flush(const struct xlm__storage_params *p);
 
-/* What this host's page cache holds of a file or block device is written out
- * and dropped.  A path that does not exist is not an error. */
+/* What this host's page cache holds of a file or block device, and of all that
+ * is behind it (xlm__storage_behind()), is written out and dropped.  A path
+ * that does not exist is not an error.  Errors: DEVICE, NOMEM. */
 int xlm__storage_drop_path(struct xlm__errslot *err, const char *disk,
                            const char *path);
+
+/* For each file or block device directly behind block device dev: the file of
+ * a loop device, the devices that a device-mapper or MD device is made of.
+ * sysfs is "/sys", but for tests.  Stops at the first error of each(). */
+int xlm__storage_behind(const char *sysfs, dev_t dev,
+                        int (*each)(void *user, const char *path), void *user);
+
+/* After a failed open(): is there nothing that could be flushed or dropped? An
+ * empty CD drive, or an export that is not a local file. */
+bool xlm__storage_is_absent(int error);
 
 #endif /* XLM_TOOLSTACK_STORAGE_H */

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "fake_xs.h"
@@ -439,6 +440,98 @@ static void test_storage_drop_failure_names_disk_and_path(void)
     end();
 }
 
+/* ---- what is behind a device: a tree as sysfs has it ---- */
+
+static char sysfs[64];
+static char seen[256];
+
+static void sysfs_make(const char *what, const char *content)
+{
+    char cmd[512];
+
+    if (content)
+        snprintf(cmd, sizeof(cmd),
+                 "d=%s/%s; mkdir -p ${d%%/*} && echo '%s' >$d", sysfs, what,
+                 content);
+    else
+        snprintf(cmd, sizeof(cmd), "mkdir -p %s/%s", sysfs, what);
+    CU_ASSERT_EQUAL_FATAL(system(cmd), 0);
+}
+
+static void sysfs_begin(void)
+{
+    begin();
+    strcpy(sysfs, "/tmp/xlm-sysfs-XXXXXX");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(sysfs));
+    sysfs_make("dev/block", NULL);
+}
+
+static void sysfs_end(void)
+{
+    char cmd[128];
+
+    snprintf(cmd, sizeof(cmd), "rm -r %s", sysfs);
+    CU_ASSERT_EQUAL(system(cmd), 0);
+    end();
+}
+
+static int see(void *user, const char *path)
+{
+    strcat(strcat(seen, path), " ");
+    return *(int *)user;
+}
+
+static int behind(unsigned maj, unsigned min, int answer)
+{
+    seen[0] = '\0';
+    return xlm__storage_behind(sysfs, makedev(maj, min), see, &answer);
+}
+
+static void test_storage_behind_a_loop_device_is_its_file(void)
+{
+    sysfs_begin();
+    sysfs_make("dev/block/7:10/loop/backing_file", "/srv/my disk.img");
+    CU_ASSERT_EQUAL(behind(7, 10, 0), 0);
+    CU_ASSERT_STRING_EQUAL(seen, "/srv/my disk.img ");
+    /* What is behind it failed. */
+    CU_ASSERT_EQUAL(behind(7, 10, XLM_ERR_DEVICE), XLM_ERR_DEVICE);
+    sysfs_end();
+}
+
+static void test_storage_behind_a_mapped_device_are_its_parts(void)
+{
+    sysfs_begin();
+    sysfs_make("dev/block/253:0/slaves/cciss!c0d0", "");
+    CU_ASSERT_EQUAL(behind(253, 0, 0), 0);
+    CU_ASSERT_STRING_EQUAL(seen, "/dev/cciss/c0d0 ");
+    sysfs_end();
+}
+
+static void test_storage_behind_a_partition_is_what_its_disk_has(void)
+{
+    char cmd[256];
+
+    sysfs_begin();
+    sysfs_make("devices/loop1/loop/backing_file", "/srv/image");
+    sysfs_make("devices/loop1/loop1p1", NULL);
+    snprintf(cmd, sizeof(cmd),
+             "ln -s ../../devices/loop1/loop1p1 "
+             "%s/dev/block/259:3",
+             sysfs);
+    CU_ASSERT_EQUAL_FATAL(system(cmd), 0);
+    CU_ASSERT_EQUAL(behind(259, 3, 0), 0);
+    CU_ASSERT_STRING_EQUAL(seen, "/srv/image ");
+    sysfs_end();
+}
+
+static void test_storage_behind_a_plain_disk_is_nothing(void)
+{
+    sysfs_begin();
+    CU_ASSERT_EQUAL(behind(8, 0, 0), 0);
+    CU_ASSERT_STRING_EQUAL(seen, "");
+    sysfs_end();
+}
+
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_storage_no_disks_is_an_empty_list),
     UNIT_TEST(test_storage_list_has_both_sides_of_a_disk),
@@ -460,6 +553,10 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_storage_flush_failure_names_disk_and_path),
     UNIT_TEST(test_storage_drop_of_a_file_works),
     UNIT_TEST(test_storage_drop_failure_names_disk_and_path),
+    UNIT_TEST(test_storage_behind_a_loop_device_is_its_file),
+    UNIT_TEST(test_storage_behind_a_mapped_device_are_its_parts),
+    UNIT_TEST(test_storage_behind_a_partition_is_what_its_disk_has),
+    UNIT_TEST(test_storage_behind_a_plain_disk_is_nothing),
     CU_TEST_INFO_NULL,
 };
 UNIT_MAIN("storage", tests)
