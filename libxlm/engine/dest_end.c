@@ -160,6 +160,7 @@ int xlm__dest_commit(struct xlm__dest *d)
     st->chan->stop_fd = -1;
     st->chan->write_deadline_ns = xlm__deadline_ns(BYE_MS);
     xlm__session_set_owner(d->s, XLM_OWNER_DESTINATION);
+    XLM_LOG(&d->s->err, INFO, "permission to run %s came", d->config.name);
     /* If this does not reach the source, it stays suspended there: go on. */
     lost = xlm__send_empty(st, XLM__REC_COMMIT);
     rc = start(d, &r, &never_ran);

@@ -249,6 +249,9 @@ int xlm__source_switchover(struct xlm__source *m)
     m->ready_ns = xlm__clock_ns();
     XLM__STATS(m->s, st->rebuild_us = (m->ready_ns - m->memory_done_ns) /
                                       XLM__NS_PER_US);
+    if (!rc)
+        XLM_LOG(&m->s->err, INFO, "%s has everything, and is ready",
+                xlm__source_peer(m));
     return rc;
 }
 
@@ -357,8 +360,11 @@ int xlm__source_permit(struct xlm__source *m)
     m->permitted = true;
     m->permit_ns = xlm__clock_ns();
     rc = xlm__send_empty(control, XLM__REC_PERMIT);
-    if (!rc)
+    if (!rc) {
+        XLM_LOG(&m->s->err, INFO, "%s has the permission to run %s",
+                xlm__source_peer(m), m->config.name);
         rc = xlm__source_await(m, XLM__REC_COMMIT, COMMIT_MS, &rec);
+    }
     if (rc)
         return rc == XLM_ERR_PEER ? rc : undecided(m);
     xlm__session_set_owner(m->s, XLM_OWNER_DESTINATION);
