@@ -12,9 +12,11 @@ case_pv_paused_copy() {
     stays a pv1
     must_move a pv1 --downtime 100 --allow-pause
     must_move b pv1
-    pings a pv1
+    must_move a pv1
+    pings b pv1
+    verified b pv1
     blocks_fine pv1
-    destroy a pv1
+    destroy b pv1
 }
 
 case_pv_live() {
@@ -24,17 +26,34 @@ case_pv_live() {
     must_move b pv2
     must_move a pv2
     pings b pv2
+    verified b pv2
     blocks_fine pv2
-    on b "xl shutdown -w pv2" >/dev/null || fail "xl shutdown"
-    gone b pv2
+    xl_manages b pv2
 }
 
 case_hvm_moves() {
     guest a hvm1 --type hvm --mem 160 --disk qdisk
     must_move a hvm1
     must_move b hvm1
-    pings a hvm1
+    must_move a hvm1
+    pings b hvm1
+    verified b hvm1
     blocks_fine hvm1
-    on a "xl shutdown -w hvm1" >/dev/null || fail "xl shutdown"
-    gone a hvm1
+    xl_manages b hvm1
+}
+
+# Nothing in it knows of Xen: all its devices are the device model's, and xl
+# suspends it without its help, so that it can move while it is paused.
+case_hvm_plain() {
+    guest a hvm2 --type hvm --mem 160 --disk qdisk --no-pv-drivers
+    must_move a hvm2
+    on b "xl pause hvm2" >/dev/null || fail "xl pause"
+    move b hvm2 || fail "does not move while it is paused: exit $?"
+    gone b hvm2
+    on a "xl list hvm2 | grep -q 'hvm2.*--p'" >/dev/null ||
+        fail "does not arrive paused"
+    on a "xl unpause hvm2" >/dev/null || fail "xl unpause"
+    well a hvm2
+    blocks_fine hvm2
+    destroy a hvm2
 }

@@ -7,8 +7,10 @@
 cases_of() {
     case $1 in
     debian)
-        echo "pvh_there_and_back pvh_killed pvh_stream_is_valid" \
-            "pvh_events pvh_cancelled hvm_moves pvh_beside_xl pv_paused_copy"
+        echo "pvh_there_and_back pvh_balloons pvh_killed pvh_twenty" \
+            "pvh_two_at_once pvh_stream_is_valid pvh_events pvh_changed" \
+            "pvh_cancelled pvh_paused dry_run hvm_moves hvm_plain" \
+            "pvh_beside_xl pv_paused_copy"
         ;;
     shadow) echo "pv_live" ;;
     esac
@@ -20,7 +22,7 @@ lab() {
 
 fail() {
     echo "     $*"
-    sed 's/^/     | /' "$work/out" | tail -n 12
+    sed 's/^/     | /' "$work/out" | tail -n 16
     exit 1
 }
 
@@ -64,8 +66,28 @@ must_move() {
 
 # well HOST NAME: its own checks say so, and it answers.
 well() {
-    lab guest check "$1" "$2" >"$work/out" 2>&1 || fail "$2 is not well on $1"
+    lab guest check "$1" "$2" >"$work/out" 2>&1 || {
+        on "$1" "xl list; xl vcpu-list; cat /proc/loadavg" >>"$work/ill" 2>&1
+        lab console-log "$1" "$2" 2>/dev/null | tail -n 5 >>"$work/ill"
+        cat "$work/ill" >>"$work/out"
+        fail "$2 is not well on $1"
+    }
     grep -q 'clockback=0' "$work/out" || fail "$2's clock went back"
+}
+
+# verified HOST NAME: it has read 512 blocks again since now, and all were right.
+verified() {
+    local old new=
+
+    old=$(on "$1" labguest report "$2" | sed -n 's/.*diskok=\([0-9]*\).*/\1/p')
+    for _ in $(seq 90); do
+        sleep 1
+        new=$(on "$1" labguest report "$2" |
+            sed -n 's/.*diskok=\([0-9]*\).*/\1/p')
+        [ "${new:-0}" -le "${old:-0}" ] || break
+    done
+    [ "${new:-0}" -gt "${old:-0}" ] || fail "$2's disk was not verified"
+    well "$1" "$2"
 }
 
 pings() {

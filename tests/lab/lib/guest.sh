@@ -33,10 +33,11 @@ take() {
 
 cmd_guest_options() {
     TYPE='' VCPUS=1 MEM=128 MAXMEM='' DISK=none WRITER=2000 WORK=32 PV=yes
-    EXTRA='' PAUSED=no
+    EXTRA='' PAUSED=no NET=yes
     while [ $# -gt 0 ]; do
         case $1 in
         --no-pv-drivers) PV=no ;;
+        --no-net) NET=no ;;
         --paused) PAUSED=yes ;;
         --type | --vcpus | --mem | --maxmem | --disk | --writer | --work | \
             --extra)
@@ -135,8 +136,9 @@ guest_args() {
         extra=' lab.drivers=emulated xen_nopv xen_emul_unplug=never'
     fi
     [ "$DISK" = none ] || extra="$extra lab.disk=$disk"
+    [ "$NET" = no ] || extra="$extra lab.ip=10.0.0.$index"
     echo "console=$console quiet panic=10 rdinit=/init lab.console=$console" \
-        "lab.ip=10.0.0.$index lab.work=$WORK lab.writer=$WRITER$extra"
+        "lab.work=$WORK lab.writer=$WRITER$extra"
 }
 
 write_config() {
@@ -145,6 +147,8 @@ write_config() {
     # the emulator's loader wants the file with the boot protocol
     [ "$TYPE" != hvm ] || kernel=vmlinuz
     [ "$PV" = yes ] || nic=',model=e1000'
+    nic="'mac=00:16:3e:58:00:$(printf %02x "$index"),bridge=xenbr0$nic'"
+    [ "$NET" = yes ] || nic=
     cat <<END
 name="$name"
 type="$TYPE"
@@ -154,7 +158,7 @@ vcpus=$VCPUS
 kernel="/boot/guest-$kernel"
 ramdisk="/boot/guest-initrd.gz"
 cmdline="$(guest_args "$index")"
-vif=['mac=00:16:3e:58:00:$(printf %02x "$index"),bridge=xenbr0$nic']
+vif=[$nic]
 $(disk_line "$disk")
 END
     [ "$TYPE" != hvm ] || printf '%s\n' 'vnc=0' 'sdl=0' 'vga="none"'

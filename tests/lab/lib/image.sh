@@ -130,6 +130,9 @@ write_overlay() {
     install -m 755 "$d/start" "$o/usr/local/lib/lab/start"
     install -m 755 "$d/labguest" "$o/usr/local/bin/labguest"
     compile "$o/usr/local/bin/plainsh" "$d/plainsh.c"
+    gcc -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -shared -fPIC \
+        -o "$o/usr/local/lib/lab/hold.so" "$d/hold.c" ||
+        die "cannot compile hold.c"
     cp "$CACHE/guest-initrd.gz" "$o/boot/guest-initrd.gz"
     cat >"$o/etc/passwd" <<'END'
 root:x:0:0:root:/root:/bin/bash

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2154
+# What an operator does around a migration, and what he is told.
+
+# changed COMMAND WORD: run on a in pre-copy; the move ends with exit code 3,
+# names WORD, and the guest runs on.
+changed() {
+    local rc
+
+    (move a pvh11 --bandwidth 4M </dev/null) &
+    on a "for i in \$(seq 200); do
+        grep -q 'round 2' /var/log/xen/xlm-pvh11.log && exit 0
+        sleep 0.1; done; exit 1" >/dev/null </dev/null ||
+        fail "no second round"
+    on a "$1; rm -f /var/log/xen/xlm-pvh11.log" >/dev/null </dev/null ||
+        fail "$1"
+    wait $! && rc=0 || rc=$?
+    [ "$rc" -eq 3 ] || fail "$1: exit $rc, not 3"
+    grep -q "$2" "$work/out" || fail "$1: does not name $2"
+    stays a pvh11 </dev/null
+}
+
+case_pvh_changed() {
+    guest a pvh11 --type pvh --vcpus 2 --disk none
+    changed "xl block-attach pvh11 format=raw,vdev=xvdb,access=ro,target=/dev/vdh" \
+        xvdb
+    on a "xl block-detach pvh11 xvdb" >/dev/null || fail "xl block-detach"
+    changed "xl vcpu-set pvh11 1" vcpu
+    on a "xl vcpu-set pvh11 2" >/dev/null || fail "xl vcpu-set"
+    changed "xl mem-set pvh11 112m" target
+    on a "xl mem-set pvh11 128m" >/dev/null || fail "xl mem-set"
+    must_move a pvh11
+    destroy b pvh11
+}
+
+# A paused guest with PV drivers cannot answer a suspend.
+case_pvh_paused() {
+    local rc
+
+    guest a pvh12 --type pvh --disk none --mem 96 --work 8
+    on a "xl pause pvh12" >/dev/null || fail "xl pause"
+    move a pvh12 && rc=0 || rc=$?
+    [ "$rc" -eq 2 ] || fail "paused: exit $rc, not 2"
+    grep -q 'unpause-to-suspend' "$work/out" || fail "no advice"
+    move a pvh12 --unpause-to-suspend || fail "--unpause-to-suspend: exit $?"
+    on b "xl list pvh12 | grep -q 'pvh12.*--p'" >/dev/null ||
+        fail "does not arrive paused"
+    on b "xl unpause pvh12" >/dev/null || fail "xl unpause"
+    well b pvh12
+    gone a pvh12
+    destroy b pvh12
+}
+
+# All that speaks against a move, at once, and nothing is done.
+case_dry_run() {
+    local rc
+
+    guest a pvh13 --type pvh --disk phy --mem 96 --work 8
+    on a "xl lmigrate --dry-run -s plainsh pvh13 hostb" >/dev/null ||
+        fail "nothing speaks against it, and yet exit $?"
+    on b "echo 'name=\"pvh13\"
+type=\"pvh\"
+memory=32
+kernel=\"/boot/guest-vmlinux\"' >/tmp/clash.cfg
+        xl create -q -p /tmp/clash.cfg && ip link set xenbr0 name brx &&
+        mv /dev/vda /dev/vda.away && mv /dev/vdb /dev/vdb.away" >/dev/null ||
+        fail "preparation"
+    on a "xl lmigrate --dry-run -s 'plainsh' pvh13 hostb" >/dev/null &&
+        rc=0 || rc=$?
+    on b "mv /dev/vda.away /dev/vda; mv /dev/vdb.away /dev/vdb
+        ip link set brx name xenbr0; xl destroy pvh13" >/dev/null 2>&1
+    grep -v '^$' "$work/out" | sed 's/^/     /'
+    [ "$rc" -eq 2 ] || fail "exit $rc, not 2"
+    stays a pvh13
+    destroy a pvh13
+}
