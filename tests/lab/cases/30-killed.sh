@@ -25,7 +25,7 @@ held_move() {
         return
     fi
     # A command in quotes of its own, and none of ours around it.
-    on b "echo \"$hold lmigrate-receive\" >/tmp/held-receive"
+    on b "echo \"$hold lmigrate-receive --name=$2\" >/tmp/held-receive"
     on a "xl lmigrate -s '' --timeout 240 $2 \
         'exec plainsh hostb sh /tmp/held-receive'"
 }
