@@ -33,13 +33,7 @@ static uint64_t fixed_ms(const struct xlm__source *m)
 
 static void tell_sent(struct xlm__source *m, uint64_t sent)
 {
-    uint64_t us = (xlm__clock_ns() - m->round_began_ns) / XLM__NS_PER_US;
-
-    XLM__STATS(m->s, {
-        st->round_sent_pages = sent;
-        if (us > 100000)
-            st->bandwidth_bytes_s = sent * XLM__PAGE_SIZE * 1000000 / us;
-    });
+    XLM__STATS(m->s, st->round_sent_pages = sent);
     xlm__session_progress(m->s);
 }
 
