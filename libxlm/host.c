@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "backends.h"
 #include "base/options.h"
 #include "chan/chan.h"
 #include "engine/guard.h"
@@ -21,53 +22,12 @@
 _Static_assert(XLM_GREETING_BYTES == XLM__GREETING_BYTES,
                "the public header says how long a greeting is");
 
-/* Hypervisor and toolstack outside of a session. */
-struct backends {
-    struct xlm__errslot err;
-    struct xlm__hv *hv;
-    struct xlm__toolstack *ts;
-};
-
-static int backends_open(struct backends *b, const struct xlm_options *opt)
-{
-    struct xlm__toolstack_params p = { .stop_fd = -1, .record_fd = -1 };
-    int rc;
-
-    xlm__errslot_init(&b->err, opt ? opt->log : NULL, opt ? opt->user : NULL,
-                      XLM_LOG_DEBUG);
-    b->hv = NULL;
-    b->ts = NULL;
-    rc = xlm__hv_open_xen(&b->err, &b->hv);
-    if (rc)
-        return rc;
-    p.err = &b->err;
-    p.hv = b->hv;
-    p.xl_path = opt ? opt->xl_path : XLM_REAL_XL;
-    return xlm__toolstack_open_libxl(&p, &b->ts);
-}
-
-/* Gives back rc, and in message_out the first error if there was one. */
-static int backends_close(struct backends *b, struct xlm_options *opt, int rc,
-                          char message_out[XLM_MESSAGE_MAX])
-{
-    if (rc)
-        xlm__errslot_read(&b->err, message_out);
-    if (b->ts)
-        b->ts->ops->close(b->ts);
-    if (b->hv)
-        b->hv->ops->close(b->hv);
-    xlm__errslot_destroy(&b->err);
-    if (opt)
-        xlm__options_free(opt);
-    return rc;
-}
-
 int xlm_guard(int fd, const struct xlm_options *opt, enum xlm_owner *owner_out,
               char message_out[XLM_MESSAGE_MAX])
 {
     struct xlm__guard_note last;
     struct xlm_options known;
-    struct backends b = { .hv = NULL };
+    struct xlm__backends b = { .hv = NULL };
     int rc;
 
     message_out[0] = '\0';
@@ -77,22 +37,25 @@ int xlm_guard(int fd, const struct xlm_options *opt, enum xlm_owner *owner_out,
     xlm__errslot_init(&b.err, known.log, known.user, XLM_LOG_DEBUG);
     rc = xlm__guard_listen(&b.err, fd, &last);
     if (rc)
-        return backends_close(&b, &known, rc, message_out);
+        return xlm__backends_close(&b, &known, rc, message_out);
     *owner_out = XLM_OWNER_SOURCE;
-    if (last.phase == XLM__GUARD_NONE || last.phase == XLM__GUARD_DONE)
-        return backends_close(&b, &known, 0, message_out);
+    if (last.phase == XLM__GUARD_NONE || last.phase == XLM__GUARD_DONE) {
+        if (last.phase == XLM__GUARD_DONE)
+            *owner_out = (enum xlm_owner)last.owner;
+        return xlm__backends_close(&b, &known, 0, message_out);
+    }
     xlm__errslot_destroy(&b.err);
-    rc = backends_open(&b, &known);
+    rc = xlm__backends_open(&b, &known);
     if (!rc)
         rc = xlm__guard_undo(&b.err, b.hv, b.ts, &last, owner_out, message_out);
-    return backends_close(&b, &known, rc, message_out);
+    return xlm__backends_close(&b, &known, rc, message_out);
 }
 
 int xlm_monitor(uint32_t *domid, const struct xlm_options *opt,
                 char message_out[XLM_MESSAGE_MAX])
 {
     struct xlm_options known;
-    struct backends b = { .hv = NULL };
+    struct xlm__backends b = { .hv = NULL };
     int rc;
 
     message_out[0] = '\0';
@@ -101,21 +64,21 @@ int xlm_monitor(uint32_t *domid, const struct xlm_options *opt,
         return rc;
     xlm__errslot_init(&b.err, known.log, known.user, XLM_LOG_DEBUG);
     rc = xlm__toolstack_monitor(&b.err, domid);
-    return backends_close(&b, &known, rc, message_out);
+    return xlm__backends_close(&b, &known, rc, message_out);
 }
 
 int xlm_domain_find(const char *name_id_or_uuid, uint32_t *domid_out,
                     char name_out[XLM_NAME_MAX],
                     char message_out[XLM_MESSAGE_MAX])
 {
-    struct backends b;
+    struct xlm__backends b;
     int rc;
 
     message_out[0] = '\0';
-    rc = backends_open(&b, NULL);
+    rc = xlm__backends_open(&b, NULL);
     if (!rc)
         rc = b.ts->ops->find(b.ts, name_id_or_uuid, domid_out, name_out);
-    return backends_close(&b, NULL, rc, message_out);
+    return xlm__backends_close(&b, NULL, rc, message_out);
 }
 
 /* The descriptors stay the caller's, so the channel gets copies. */

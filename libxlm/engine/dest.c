@@ -4,6 +4,7 @@
 #define XLM_MODULE "destination"
 #include "engine/dest.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -68,6 +69,35 @@ static int take_abort(struct xlm__dest *d, const struct xlm__abort *a)
                     a->text);
 }
 
+int xlm__dest_mark(struct xlm__dest *d, enum xlm__received phase)
+{
+    struct xlm__mark k = { .domid = xlm_session_domid(d->s),
+                           .phase = (uint32_t)phase,
+                           .flags = d->paused ? XLM__MARK_PAUSED : 0 };
+
+    memcpy(k.uuid, d->config.uuid, sizeof(k.uuid));
+    memcpy(k.session, d->s->greeting.session, sizeof(k.session));
+    snprintf(k.peer, sizeof(k.peer), "%s", d->offer.hostname);
+    snprintf(k.name, sizeof(k.name), "%s", d->config.name);
+    return d->ts->ops->mark_set(d->ts, XLM__MARK_RECEIVED, &k);
+}
+
+/* The mark of an earlier arrival must not be taken for this one's. */
+static int build(struct xlm__dest *d, uint32_t flags)
+{
+    int rc = xlm__dest_build(d, flags);
+
+    return rc ? rc : xlm__dest_mark(d, XLM__RECEIVED_BUILDING);
+}
+
+/* As long as this is not on the disk, the source may be told "aborted". */
+static int commit(struct xlm__dest *d)
+{
+    int rc = xlm__dest_mark(d, XLM__RECEIVED_GO);
+
+    return rc ? rc : xlm__dest_commit(d);
+}
+
 /* One record; *done_out when the conversation is over. */
 static int take(struct xlm__dest *d, const struct xlm__rec *rec, bool *done_out)
 {
@@ -81,7 +111,7 @@ static int take(struct xlm__dest *d, const struct xlm__rec *rec, bool *done_out)
     case XLM__REC_CHECK:
         return xlm__dest_check(d);
     case XLM__REC_BUILD:
-        return xlm__dest_build(d, rec->u.build_flags);
+        return build(d, rec->u.build_flags);
     case XLM__REC_CLOCK_PING:
         return take_ping(d, &rec->u.clock);
     case XLM__REC_ROUND_BEGIN:
@@ -101,7 +131,7 @@ static int take(struct xlm__dest *d, const struct xlm__rec *rec, bool *done_out)
         return xlm__dest_finish(d);
     case XLM__REC_PERMIT:
         *done_out = true;
-        return xlm__dest_commit(d);
+        return commit(d);
     case XLM__REC_BYE:
         *done_out = true;
         return xlm__send_empty(&xlm__session_control(d->s)->stream,

@@ -71,6 +71,9 @@ struct xlm__dest {
     int failed_rc;
 };
 
+/* dest.c: write down how far it has come, before that becomes true. */
+int xlm__dest_mark(struct xlm__dest *d, enum xlm__received phase);
+
 /* dest_setup.c */
 int xlm__dest_greet(struct xlm__dest *d);
 int xlm__dest_check(struct xlm__dest *d);

@@ -154,7 +154,7 @@ int xlm__dest_commit(struct xlm__dest *d)
     struct xlm__running r = { 0 };
     char text[XLM_MESSAGE_MAX];
     bool never_ran;
-    int rc, lost;
+    int rc, lost, noted;
 
     atomic_store(&d->s->no_return, true);
     st->chan->stop_fd = -1;
@@ -167,6 +167,9 @@ int xlm__dest_commit(struct xlm__dest *d)
     d->building = false;
     if (rc && !never_ran) /* it may run: say nothing that is not proven */
         return rc;
+    /* If this fails, recovery finds "may have run": less, but not wrong. */
+    noted = xlm__dest_mark(d, rc ? XLM__RECEIVED_NEVER : XLM__RECEIVED_RUNS);
+    (void)noted;
     if (rc) {
         xlm__session_set_owner(d->s, XLM_OWNER_SOURCE);
         xlm__errslot_read(&d->s->err, text);

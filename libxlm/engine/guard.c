@@ -61,10 +61,11 @@ static int read_note(struct xlm__errslot *err, int fd,
             return 0;
         got += (size_t)r;
     }
-    if (n->magic != NOTE_MAGIC || n->phase > XLM__GUARD_DONE)
+    if (n->magic != NOTE_MAGIC || n->phase > XLM__GUARD_DONE ||
+        n->owner > XLM_OWNER_UNKNOWN)
         return XLM_FAIL(err, XLM_ERR_INTERNAL,
-                        "guard pipe: note %#x/%u is not ours", n->magic,
-                        n->phase);
+                        "guard pipe: note %#x/%u/%u is not ours", n->magic,
+                        n->phase, n->owner);
     n->name[sizeof(n->name) - 1] = '\0';
     return 1;
 }
@@ -155,6 +156,8 @@ static int undo_source(struct xlm__hv *hv, struct xlm__toolstack *t,
         note_first(&rc, t->ops->resume(t, n->domid));
         *did_out = "it was suspended and has been resumed here";
     }
+    if (!rc)
+        t->ops->mark_clear(t, XLM__MARK_SENT, n->uuid);
     return rc;
 }
 
@@ -172,7 +175,10 @@ static int finish_move(struct xlm__hv *hv, struct xlm__toolstack *t,
     if (!exists)
         return 0;
     *did_out = "it runs at the destination, the stale copy here is destroyed";
-    return t->ops->destroy(t, n->domid);
+    rc = t->ops->destroy(t, n->domid);
+    if (!rc)
+        t->ops->mark_clear(t, XLM__MARK_SENT, n->uuid);
+    return rc;
 }
 
 int xlm__guard_undo(struct xlm__errslot *err, struct xlm__hv *hv,
@@ -187,7 +193,9 @@ int xlm__guard_undo(struct xlm__errslot *err, struct xlm__hv *hv,
     *owner_out = XLM_OWNER_SOURCE;
     switch ((enum xlm__guard_phase)last->phase) {
     case XLM__GUARD_NONE:
+        return 0;
     case XLM__GUARD_DONE:
+        *owner_out = (enum xlm_owner)last->owner;
         return 0;
     case XLM__GUARD_TRACKING:
     case XLM__GUARD_SUSPENDING:

@@ -9,7 +9,8 @@
  *
  *   last note    who may run it   what the guardian does
  *   -----------  ---------------  -------------------------------------------
- *   (none) DONE  as it was        nothing
+ *   (none)       source           nothing
+ *   DONE         the note says    nothing
  *   TRACKING     source           dirty logging off
  *   SUSPENDING   source           the same; resume if it did suspend
  *   RENAMED      source           the same; old name back
@@ -17,6 +18,9 @@
  *                                 says what became of it
  *   COMMITTED    destination      nothing; never resumes
  *   RUNNING      destination      destroys the stale copy
+ *
+ * From SUSPENDING on the same is written to a mark at the source
+ * (toolstack/mark.h), for xlm_recover_open() when the guardian died as well.
  */
 #ifndef XLM_ENGINE_GUARD_H
 #define XLM_ENGINE_GUARD_H
@@ -40,6 +44,7 @@ struct xlm__guard_note {
     uint32_t phase; /* enum xlm__guard_phase */
     uint32_t domid;
     uint32_t device_model; /* 1: HVM, its qemu tracks dirty pages too */
+    uint32_t owner;        /* enum xlm_owner; means something with DONE */
     unsigned char uuid[16];
     char name[XLM_NAME_MAX];
 };

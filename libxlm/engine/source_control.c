@@ -4,6 +4,7 @@
 #define XLM_MODULE "source"
 #include "engine/source.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <xen/sched.h>
@@ -237,7 +238,36 @@ int xlm__source_clock(struct xlm__source *m)
     return 0;
 }
 
+/* For xlm_recover_open(), should nobody of us be left. */
+static int mark(struct xlm__source *m, enum xlm__guard_phase phase)
+{
+    struct xlm__mark k = { .domid = m->domid,
+                           .phase = (uint32_t)phase,
+                           .flags = m->note.device_model
+                                        ? XLM__MARK_DEVICE_MODEL
+                                        : 0 };
+
+    if (phase == XLM__GUARD_DONE) {
+        /* Only our own, and not while the copy is still there. */
+        if (m->suspend_asked_ns && !m->suspended)
+            m->ts->ops->mark_clear(m->ts, XLM__MARK_SENT, m->note.uuid);
+        return 0;
+    }
+    if (phase < XLM__GUARD_SUSPENDING)
+        return 0;
+    memcpy(k.uuid, m->note.uuid, sizeof(k.uuid));
+    memcpy(k.session, m->s->greeting.session, sizeof(k.session));
+    snprintf(k.peer, sizeof(k.peer), "%s", m->peer.hostname);
+    snprintf(k.name, sizeof(k.name), "%s", m->note.name);
+    return m->ts->ops->mark_set(m->ts, XLM__MARK_SENT, &k);
+}
+
 int xlm__source_tell_guard(struct xlm__source *m, enum xlm__guard_phase phase)
 {
+    int rc = mark(m, phase);
+
+    m->note.owner = (uint32_t)xlm_session_owner(m->s);
+    if (rc)
+        return rc;
     return xlm__guard_tell(&m->s->err, m->s->opt.guard_fd, &m->note, phase);
 }

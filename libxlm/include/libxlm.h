@@ -299,8 +299,9 @@ XLM_API int xlm_session_add_greeted_channel(
  * saying so, undo what it did: dirty logging off, name restored, and, unless
  * the permission to start was given, the domain resumed.  Blocks.
  *
- * *owner_out then says who may run the domain; message_out one line about what
- * was done, "" when there was nothing to do.  Returns 0, or the error that
+ * *owner_out then says who may run the domain, also after a session that ended
+ * well; message_out one line about what was done, "" when there was nothing to
+ * do.  Returns 0, or the error that
  * kept it from undoing.
  */
 XLM_API int xlm_guard(int fd, const struct xlm_options *opt,
@@ -334,6 +335,78 @@ XLM_API int xlm_session_needs_monitor(const struct xlm_session *s);
  */
 XLM_API int xlm_monitor(uint32_t *domid, const struct xlm_options *opt,
                         char message_out[XLM_MESSAGE_MAX]);
+
+/*
+ * After XLM_ERR_UNDECIDED or XLM_ERR_CLEANUP, or when source and guardian died:
+ * the suspended copy at the source, held until somebody knows what became of
+ * the domain.  One thread at a time.
+ */
+struct xlm_recover; /* opaque */
+
+enum xlm_verdict {
+    XLM_VERDICT_UNDECIDED = 0, /* nothing was changed                       */
+    XLM_VERDICT_RESUMED,       /* it never ran there: it runs on here       */
+    XLM_VERDICT_DESTROYED,     /* it is there: the copy here is destroyed   */
+    XLM_VERDICT_ENDED,         /* it ran there and is gone: the copy here,  */
+                               /* older than the disk, is destroyed         */
+};
+
+#define XLM_QUESTION_MAX 80  /* bytes, with the NUL */
+#define XLM_ANSWER_MAX   512 /* bytes, with the NUL */
+
+#define XLM_F_PEER_DEAD (1u << 7) /* xlm_recover_finish(): do not ask */
+
+/*
+ * Find the copy by name, with or without "--migratedaway", by id or uuid, and
+ * lock it.  opt: log, user and xl_path count; NULL means all defaults.
+ *
+ * Errors: INVAL (no such domain), STATE (it is not suspended, or not by a
+ * migration of this library), BUSY (a migration is in progress), HYPERVISOR,
+ * TOOLSTACK, SYSTEM, NOMEM.
+ */
+XLM_API int xlm_recover_open(const char *domain, const struct xlm_options *opt,
+                             struct xlm_recover **recover_out,
+                             char message_out[XLM_MESSAGE_MAX]);
+
+/* Gives up the lock; NULL is allowed. */
+XLM_API void xlm_recover_close(struct xlm_recover *r);
+
+/* Name before the migration, and the id.  Valid until close. */
+XLM_API const char *xlm_recover_name(const struct xlm_recover *r);
+XLM_API uint32_t xlm_recover_domid(const struct xlm_recover *r);
+
+/*
+ * What has to be asked at the destination, by xlm_recover_answer() there:
+ * letters, digits, '-' and '/'.  NULL: nothing, the outcome is known.  Valid
+ * until close.
+ */
+XLM_API const char *xlm_recover_question(const struct xlm_recover *r);
+
+/*
+ * At the destination: what became of the domain here, as one line for
+ * xlm_recover_finish() at the source.  Changes nothing.
+ *
+ * Errors: INVAL (not a question), HYPERVISOR, TOOLSTACK, SYSTEM.
+ */
+XLM_API int xlm_recover_answer(const char *question,
+                               const struct xlm_options *opt,
+                               char answer_out[XLM_ANSWER_MAX],
+                               char message_out[XLM_MESSAGE_MAX]);
+
+/*
+ * Decide, and do it: resume the copy under its old name, or destroy it.
+ * answer: everything the destination printed, NULL if it was not reached.
+ * flags: XLM_F_DRY_RUN (only decide); XLM_F_PEER_DEAD (the caller knows that
+ * the other host cannot run it any more: resume, unless it had taken it over).
+ *
+ * message_out: one line, why it is so, or what failed.  Returns 0 also if it
+ * stays undecided.  After an error call it again.
+ *
+ * Errors: INVAL (unknown flag), HYPERVISOR, TOOLSTACK.
+ */
+XLM_API int xlm_recover_finish(struct xlm_recover *r, const char *answer,
+                               uint32_t flags, enum xlm_verdict *verdict_out,
+                               char message_out[XLM_MESSAGE_MAX]);
 
 #ifdef __cplusplus
 }

@@ -20,6 +20,7 @@
 #include <sys/uio.h>
 
 #include "hv/hv.h"
+#include "toolstack/mark.h"
 
 enum xlm__domain_type { XLM__TYPE_PV = 1, XLM__TYPE_PVH, XLM__TYPE_HVM };
 
@@ -84,6 +85,14 @@ struct xlm__toolstack_ops {
      * Errors: BUSY (names the holder's pid). */
     int (*lock)(struct xlm__toolstack *t, const unsigned char uuid[16]);
     void (*unlock)(struct xlm__toolstack *t);
+    /* How far a hand-off has come, at either end: see mark.h. */
+    int (*mark_set)(struct xlm__toolstack *t, enum xlm__mark_kind kind,
+                    const struct xlm__mark *m);
+    int (*mark_get)(struct xlm__toolstack *t, enum xlm__mark_kind kind,
+                    const unsigned char uuid[16], struct xlm__mark *out,
+                    bool *exists_out);
+    void (*mark_clear)(struct xlm__toolstack *t, enum xlm__mark_kind kind,
+                       const unsigned char uuid[16]);
     /* qemu's own dirty logging (HVM only; no-op otherwise). */
     int (*dm_logdirty)(struct xlm__toolstack *t, uint32_t domid, bool on);
     /* Ask the guest to suspend and wait; stops the device model too.

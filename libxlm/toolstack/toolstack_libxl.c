@@ -138,6 +138,26 @@ static void drop_lock(struct xlm__toolstack *t)
     xlm__hostlock_drop(&xlm__ts(t)->lock);
 }
 
+static int mark_set(struct xlm__toolstack *t, enum xlm__mark_kind kind,
+                    const struct xlm__mark *m)
+{
+    return xlm__mark_set(t->err, NULL, kind, m);
+}
+
+static int mark_get(struct xlm__toolstack *t, enum xlm__mark_kind kind,
+                    const unsigned char uuid[16], struct xlm__mark *out,
+                    bool *exists_out)
+{
+    return xlm__mark_get(t->err, NULL, kind, uuid, out, exists_out);
+}
+
+static void mark_clear(struct xlm__toolstack *t, enum xlm__mark_kind kind,
+                       const unsigned char uuid[16])
+{
+    (void)t;
+    xlm__mark_clear(NULL, kind, uuid);
+}
+
 static int xenstore_collect(struct xlm__toolstack *t, uint32_t domid,
                             struct xlm__xsnodes *out)
 {
@@ -174,6 +194,9 @@ static const struct xlm__toolstack_ops libxl_ops = {
     .check_source = xlm__ts_check_source,
     .lock = take_lock,
     .unlock = drop_lock,
+    .mark_set = mark_set,
+    .mark_get = mark_get,
+    .mark_clear = mark_clear,
     .dm_logdirty = xlm__ts_dm_logdirty,
     .suspend = xlm__ts_suspend,
     .resume = xlm__ts_resume,

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/uuid.h"
+
 #define XLM_MODULE "fake"
 
 #define SHUTDOWN_SUSPEND 2
@@ -80,11 +82,15 @@ static int fake_find(struct xlm__toolstack *base, const char *what,
                      uint32_t *domid_out, char name_out[XLM_NAME_MAX])
 {
     struct fake_toolstack *t = fake(base);
+    char id[16], uuid[XLM__UUID_TEXT];
     int rc = enter(base, "find");
 
     if (rc)
         return rc;
-    if (!t->exists || strcmp(what, t->name))
+    snprintf(id, sizeof(id), "%u", t->domid);
+    xlm__uuid_format(t->uuid, uuid);
+    if (!t->exists ||
+        (strcmp(what, t->name) && strcmp(what, id) && strcmp(what, uuid)))
         return XLM_FAIL(base->err, XLM_ERR_INVAL, "no domain %s", what);
     *domid_out = t->domid;
     snprintf(name_out, XLM_NAME_MAX, "%s", t->name);
@@ -189,6 +195,44 @@ static void fake_unlock(struct xlm__toolstack *base)
     trace(t, "unlock");
     t->locked = false;
     pthread_mutex_unlock(&t->lock);
+}
+
+static int fake_mark_set(struct xlm__toolstack *base, enum xlm__mark_kind kind,
+                         const struct xlm__mark *m)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = enter(base,
+                   kind == XLM__MARK_SENT ? "mark_sent" : "mark_received");
+
+    expect(base, t->locked, "mark_set: without the lock");
+    if (rc)
+        return rc;
+    t->mark[kind] = *m;
+    t->marked[kind] = true;
+    return 0;
+}
+
+static int fake_mark_get(struct xlm__toolstack *base, enum xlm__mark_kind kind,
+                         const unsigned char uuid[16], struct xlm__mark *out,
+                         bool *exists_out)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = enter(base, "mark_get");
+
+    *exists_out = t->marked[kind] && !memcmp(uuid, t->mark[kind].uuid, 16);
+    if (!rc && *exists_out)
+        *out = t->mark[kind];
+    return rc;
+}
+
+static void fake_mark_clear(struct xlm__toolstack *base,
+                            enum xlm__mark_kind kind,
+                            const unsigned char uuid[16])
+{
+    struct fake_toolstack *t = fake(base);
+
+    if (!memcmp(uuid, t->mark[kind].uuid, 16))
+        t->marked[kind] = false;
 }
 
 static int fake_dm_logdirty(struct xlm__toolstack *base, uint32_t domid,
@@ -469,6 +513,9 @@ static const struct xlm__toolstack_ops fake_ops = {
     .check_source = fake_check_source,
     .lock = fake_lock,
     .unlock = fake_unlock,
+    .mark_set = fake_mark_set,
+    .mark_get = fake_mark_get,
+    .mark_clear = fake_mark_clear,
     .dm_logdirty = fake_dm_logdirty,
     .suspend = fake_suspend,
     .resume = fake_resume,

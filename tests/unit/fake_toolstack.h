@@ -58,12 +58,14 @@ struct fake_toolstack {
     unsigned char uuid[16];
     enum xlm__domain_type type;
     bool exists, suspended, locked, dm_logdirty;
-    bool monitored;         /* until it suspends, as with xl 4.17 */
-    bool may_suspend_later; /* what a failing suspend says        */
-    const char *changed;    /* what config_diff finds; NULL: nothing */
-    const char *blocker;    /* code of a finding of either check     */
-    struct xlm__blob dm;    /* what dm_state copies                  */
-    const char *xs_path;    /* one xenstore entry, NULL: none        */
+    bool monitored;           /* until it suspends, as with xl 4.17 */
+    bool may_suspend_later;   /* what a failing suspend says        */
+    const char *changed;      /* what config_diff finds; NULL: nothing */
+    const char *blocker;      /* code of a finding of either check     */
+    struct xlm__blob dm;      /* what dm_state copies                  */
+    const char *xs_path;      /* one xenstore entry, NULL: none        */
+    struct xlm__mark mark[2]; /* [enum xlm__mark_kind], valid if marked  */
+    bool marked[2];
 
     /* --- the destination's --- */
     enum fake_dst dst;

@@ -248,6 +248,50 @@ static void test_guard_undo_all_done(void)
     nothing_to_do(XLM__GUARD_DONE);
 }
 
+/* The session ended, and said for whom. */
+static void test_guard_undo_all_done_gives_the_owner_told(void)
+{
+    struct host h;
+
+    host_open(&h, XLM__GUARD_DONE, false);
+    h.note.owner = XLM_OWNER_DESTINATION;
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_EQUAL(h.owner, XLM_OWNER_DESTINATION);
+    CU_ASSERT_EQUAL(h.ts.calls, 0);
+    host_close(&h);
+}
+
+static void test_guard_unknown_owner_is_an_error(void)
+{
+    struct xlm__guard_note last, n = note;
+    struct line l;
+
+    line_open(&l);
+    n.owner = XLM_OWNER_UNKNOWN + 1;
+    xlm__guard_tell(&l.err, l.fds[1], &n, XLM__GUARD_DONE);
+    CU_ASSERT_EQUAL(listen_to(&l, &last), XLM_ERR_INTERNAL);
+}
+
+/* xlm_recover_open() must find nothing to do any more. */
+static void marks_are_cleared(enum xlm__guard_phase phase)
+{
+    struct host h;
+
+    host_open(&h, phase, true);
+    memcpy(h.ts.mark[XLM__MARK_SENT].uuid, h.ts.uuid, 16);
+    h.ts.marked[XLM__MARK_SENT] = true;
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_FALSE(h.ts.marked[XLM__MARK_SENT]);
+    host_close(&h);
+}
+
+static void test_guard_undo_clears_the_mark_of_what_it_finished(void)
+{
+    marks_are_cleared(XLM__GUARD_SUSPENDING);
+    marks_are_cleared(XLM__GUARD_RENAMED);
+    marks_are_cleared(XLM__GUARD_RUNNING);
+}
+
 static void test_guard_undo_tracking_switches_logging_off(void)
 {
     struct host h;
@@ -357,11 +401,14 @@ static void hands_off(enum xlm__guard_phase phase, enum xlm_owner owner)
     struct host h;
 
     host_open(&h, phase, true);
+    memcpy(h.ts.mark[XLM__MARK_SENT].uuid, h.ts.uuid, 16);
+    h.ts.marked[XLM__MARK_SENT] = true;
     CU_ASSERT_EQUAL(undo(&h), 0);
     CU_ASSERT_EQUAL(h.owner, owner);
     CU_ASSERT_EQUAL(h.ts.calls, 0);
     CU_ASSERT_TRUE(h.ts.suspended && h.ts.exists);
     CU_ASSERT_PTR_NOT_NULL(strstr(h.message, "stays suspended"));
+    CU_ASSERT_TRUE(h.ts.marked[XLM__MARK_SENT]);
     host_close(&h);
 }
 
@@ -445,6 +492,9 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_guard_without_one_nothing_is_told),
     UNIT_TEST(test_guard_undo_nothing_begun),
     UNIT_TEST(test_guard_undo_all_done),
+    UNIT_TEST(test_guard_undo_all_done_gives_the_owner_told),
+    UNIT_TEST(test_guard_unknown_owner_is_an_error),
+    UNIT_TEST(test_guard_undo_clears_the_mark_of_what_it_finished),
     UNIT_TEST(test_guard_undo_tracking_switches_logging_off),
     UNIT_TEST(test_guard_undo_tracking_without_device_model),
     UNIT_TEST(test_guard_undo_suspended_is_resumed),

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#define XLM_MODULE "recover"
+#include "engine/recover.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <xen/sched.h>
+
+#include "util/uuid.h"
+
+#define ANSWER "xlm-answer 1 "
+
+static const char *fate_word(enum xlm__fate fate)
+{
+    switch (fate) {
+#define WORD(name, word, text)                                                 \
+    case XLM__FATE_##name:                                                     \
+        return word;
+        XLM__FATE_MAP(WORD)
+#undef WORD
+    case XLM__FATE_NONE:
+        break;
+    }
+    return "none";
+}
+
+static const char *fate_text(enum xlm__fate fate)
+{
+    switch (fate) {
+#define TEXT(name, word, text)                                                 \
+    case XLM__FATE_##name:                                                     \
+        return text;
+        XLM__FATE_MAP(TEXT)
+#undef TEXT
+    case XLM__FATE_NONE:
+        break;
+    }
+    return "no answer";
+}
+
+/* ---- at the destination ---- */
+
+/* The domain that is here, if any. */
+struct here {
+    bool exists;
+    struct xlm__dominfo info;
+    char name[XLM_NAME_MAX];
+};
+
+static int look_here(struct xlm__hv *hv, struct xlm__toolstack *t,
+                     const unsigned char uuid[16], struct here *h)
+{
+    char text[XLM__UUID_TEXT];
+    uint32_t domid = 0;
+    int rc;
+
+    memset(h, 0, sizeof(*h));
+    rc = hv->ops->find_uuid(hv, uuid, 0, &domid);
+    if (rc || !domid)
+        return rc;
+    rc = hv->ops->dominfo(hv, domid, &h->info, &h->exists);
+    if (rc || !h->exists)
+        return rc;
+    /* A dying domain may have lost its name already. */
+    if (h->info.dying)
+        return 0;
+    xlm__uuid_format(uuid, text);
+    return t->ops->find(t, text, &domid, h->name);
+}
+
+/* It has its own name, and is not waiting for xl to unpause it. */
+static bool is_finished(const struct xlm__mark *m, const struct here *h)
+{
+    char incoming[XLM_NAME_MAX + 16];
+
+    snprintf(incoming, sizeof(incoming), "%s--incoming", m->name);
+    return !h->info.dying && strcmp(h->name, incoming) &&
+           (!h->info.paused || (m->flags & XLM__MARK_PAUSED));
+}
+
+static enum xlm__fate judge(const struct xlm__mark *m, const struct here *h)
+{
+    switch ((enum xlm__received)m->phase) {
+    case XLM__RECEIVED_BUILDING:
+    case XLM__RECEIVED_NEVER:
+        return h->exists ? XLM__FATE_LEFT : XLM__FATE_NEVER;
+    case XLM__RECEIVED_GO:
+        if (!h->exists)
+            return XLM__FATE_UNCLEAR;
+        return is_finished(m, h) ? XLM__FATE_RUNS : XLM__FATE_LEFT;
+    case XLM__RECEIVED_RUNS:
+        return h->exists ? XLM__FATE_RUNS : XLM__FATE_RAN;
+    }
+    return XLM__FATE_UNKNOWN;
+}
+
+static void tell(enum xlm__fate fate, const struct here *h,
+                 char told[XLM__TOLD_MAX])
+{
+    if (h->exists)
+        snprintf(told, XLM__TOLD_MAX, "%s: %.160s (domain %u%s)",
+                 fate_text(fate), h->name, h->info.domid,
+                 h->info.dying    ? ", dying"
+                 : h->info.paused ? ", paused"
+                                  : "");
+    else
+        snprintf(told, XLM__TOLD_MAX, "%s", fate_text(fate));
+}
+
+static int read_mark(struct xlm__toolstack *t, const unsigned char uuid[16],
+                     const unsigned char session[16], struct xlm__mark *m,
+                     bool *ours_out)
+{
+    int rc = t->ops->mark_get(t, XLM__MARK_RECEIVED, uuid, m, ours_out);
+
+    if (!rc && *ours_out)
+        *ours_out = xlm__uuid_equal(m->session, session);
+    return rc;
+}
+
+/* BUSY is an answer here, not a failure: kept out of the caller's errors. */
+static int try_lock(struct xlm__toolstack *t, const unsigned char uuid[16])
+{
+    struct xlm__errslot aside = XLM__ERRSLOT_INITIALIZER;
+    struct xlm__errslot *const errors = t->err;
+    char text[XLM_MESSAGE_MAX];
+    int rc;
+
+    t->err = &aside;
+    rc = t->ops->lock(t, uuid);
+    t->err = errors;
+    xlm__errslot_read(&aside, text);
+    xlm__errslot_destroy(&aside);
+    if (rc && rc != XLM_ERR_BUSY)
+        return XLM_FAIL(errors, rc, "%s", text);
+    return rc;
+}
+
+int xlm__recover_look(struct xlm__hv *hv, struct xlm__toolstack *t,
+                      const unsigned char uuid[16],
+                      const unsigned char session[16], enum xlm__fate *fate_out,
+                      char told[XLM__TOLD_MAX])
+{
+    struct here h = { .exists = false };
+    struct xlm__mark m;
+    bool ours, locked = false;
+    int rc;
+
+    *fate_out = XLM__FATE_UNKNOWN;
+    rc = read_mark(t, uuid, session, &m, &ours);
+    /* That it ran needs no lock: nothing makes it untrue. */
+    if (!rc && ours && m.phase != XLM__RECEIVED_RUNS) {
+        rc = try_lock(t, uuid);
+        locked = !rc;
+        if (rc == XLM_ERR_BUSY) {
+            *fate_out = XLM__FATE_BUSY;
+            tell(*fate_out, &h, told);
+            return 0;
+        }
+        /* The holder may have written its last word since. */
+        if (!rc)
+            rc = read_mark(t, uuid, session, &m, &ours);
+    }
+    if (!rc)
+        rc = look_here(hv, t, uuid, &h);
+    if (locked)
+        t->ops->unlock(t);
+    if (rc)
+        return rc;
+    if (ours)
+        *fate_out = judge(&m, &h);
+    tell(*fate_out, &h, told);
+    return 0;
+}
+
+void xlm__recover_print(enum xlm__fate fate, const unsigned char session[16],
+                        const char *told, char out[XLM_ANSWER_MAX])
+{
+    char text[XLM__UUID_TEXT];
+
+    xlm__uuid_format(session, text);
+    snprintf(out, XLM_ANSWER_MAX, ANSWER "%s %s %s", fate_word(fate), text,
+             told);
+    out[strcspn(out, "\n")] = '\0';
+}
+
+static enum xlm__fate fate_of(const char *word)
+{
+#define COMPARE(name, text, told)                                              \
+    if (!strcmp(word, text))                                                   \
+        return XLM__FATE_##name;
+    XLM__FATE_MAP(COMPARE)
+#undef COMPARE
+    return XLM__FATE_NONE;
+}
+
+enum xlm__fate xlm__recover_parse(const char *answer,
+                                  const unsigned char session[16],
+                                  char told[XLM__TOLD_MAX])
+{
+    char word[16], text[XLM__UUID_TEXT];
+    unsigned char theirs[16];
+    int n = 0;
+
+    told[0] = '\0';
+    while (strncmp(answer, ANSWER, strlen(ANSWER))) {
+        answer = strchr(answer, '\n');
+        if (!answer++)
+            return XLM__FATE_NONE;
+    }
+    answer += strlen(ANSWER);
+    if (sscanf(answer, "%15[a-z] %36[0-9a-f-]%n", word, text, &n) != 2 ||
+        (answer[n] && !strchr(" \r\n", answer[n])) ||
+        !xlm__uuid_parse(text, theirs) || !xlm__uuid_equal(theirs, session))
+        return XLM__FATE_NONE;
+    answer += n + (answer[n] == ' ');
+    snprintf(told, XLM__TOLD_MAX, "%.*s", (int)strcspn(answer, "\r\n"), answer);
+    /* It comes from another host, and goes to a terminal. */
+    for (char *c = told; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+    return fate_of(word);
+}
+
+/* ---- at the source ---- */
+
+static bool find_quietly(struct xlm__toolstack *t, const char *what,
+                         uint32_t *domid_out)
+{
+    struct xlm__errslot aside = XLM__ERRSLOT_INITIALIZER;
+    struct xlm__errslot *const errors = t->err;
+    char name[XLM_NAME_MAX];
+    int rc;
+
+    t->err = &aside;
+    rc = t->ops->find(t, what, domid_out, name);
+    t->err = errors;
+    xlm__errslot_destroy(&aside);
+    return !rc;
+}
+
+static int find_copy(struct xlm__toolstack *t, const char *domain,
+                     uint32_t *domid_out)
+{
+    char away[XLM_NAME_MAX + 16], name[XLM_NAME_MAX];
+
+    if (find_quietly(t, domain, domid_out))
+        return 0;
+    snprintf(away, sizeof(away), "%.*s--migratedaway", XLM_NAME_MAX - 1,
+             domain);
+    if (find_quietly(t, away, domid_out))
+        return 0;
+    return t->ops->find(t, domain, domid_out, name); /* for its message */
+}
+
+static bool is_suspended(const struct xlm__dominfo *info)
+{
+    return info->shutdown && info->shutdown_reason == SHUTDOWN_suspend &&
+           !info->dying;
+}
+
+static int check_copy(struct xlm__errslot *err, const char *domain,
+                      const struct xlm__dominfo *info, bool marked,
+                      const struct xlm__mark *sent)
+{
+    if (!info->shutdown && !info->dying)
+        return XLM_FAIL(err, XLM_ERR_STATE,
+                        "%s (domain %u) is not suspended: there is nothing to "
+                        "recover",
+                        domain, info->domid);
+    if (!is_suspended(info))
+        return XLM_FAIL(err, XLM_ERR_STATE,
+                        "%s (domain %u) has ended, but not by a suspend: there "
+                        "is nothing to recover",
+                        domain, info->domid);
+    if (!marked || sent->domid != info->domid ||
+        sent->phase < XLM__GUARD_SUSPENDING || sent->phase > XLM__GUARD_RUNNING)
+        return XLM_FAIL(err, XLM_ERR_STATE,
+                        "%s (domain %u) is suspended, but not by xl lmigrate: "
+                        "left to whoever suspended it",
+                        domain, info->domid);
+    return 0;
+}
+
+int xlm__recover_find(struct xlm__errslot *err, struct xlm__hv *hv,
+                      struct xlm__toolstack *t, const char *domain,
+                      struct xlm__mark *sent_out)
+{
+    struct xlm__dominfo info;
+    bool exists = false, marked = false;
+    uint32_t domid;
+    int rc;
+
+    rc = find_copy(t, domain, &domid);
+    if (!rc)
+        rc = hv->ops->dominfo(hv, domid, &info, &exists);
+    if (rc)
+        return rc;
+    if (!exists)
+        return XLM_FAIL(err, XLM_ERR_INVAL, "no domain %s on this host",
+                        domain);
+    rc = t->ops->lock(t, info.uuid);
+    if (rc)
+        return rc;
+    /* Whoever had the lock may have ended just now. */
+    rc = hv->ops->dominfo(hv, domid, &info, &exists);
+    if (!rc && !exists)
+        rc = XLM_FAIL(err, XLM_ERR_INVAL, "%s is gone", domain);
+    if (!rc)
+        rc = t->ops->mark_get(t, XLM__MARK_SENT, info.uuid, sent_out, &marked);
+    return rc ? rc : check_copy(err, domain, &info, marked, sent_out);
+}
+
+bool xlm__recover_must_ask(const struct xlm__mark *sent)
+{
+    return sent->phase == XLM__GUARD_PERMITTED ||
+           sent->phase == XLM__GUARD_COMMITTED;
+}
+
+static enum xlm_verdict decide_dead(const struct xlm__mark *sent,
+                                    char why[XLM_MESSAGE_MAX])
+{
+    if (sent->phase == XLM__GUARD_COMMITTED) {
+        snprintf(why, XLM_MESSAGE_MAX,
+                 "%.64s took it over before it died, so the memory here is "
+                 "older than the disk and must never run: 'xl destroy %u', "
+                 "then 'xl create' it",
+                 sent->peer, sent->domid);
+        return XLM_VERDICT_UNDECIDED;
+    }
+    snprintf(why, XLM_MESSAGE_MAX, "%.64s is dead, as you say", sent->peer);
+    return XLM_VERDICT_RESUMED;
+}
+
+static enum xlm_verdict decide_fate(const struct xlm__mark *sent,
+                                    enum xlm__fate fate,
+                                    char why[XLM_MESSAGE_MAX])
+{
+    snprintf(why, XLM_MESSAGE_MAX, "%s", fate_text(fate));
+    switch (fate) {
+    case XLM__FATE_NEVER:
+        return XLM_VERDICT_RESUMED;
+    case XLM__FATE_RUNS:
+        return XLM_VERDICT_DESTROYED;
+    case XLM__FATE_RAN:
+        return XLM_VERDICT_ENDED;
+    case XLM__FATE_BUSY:
+        snprintf(why, XLM_MESSAGE_MAX,
+                 "somebody still works on it there: try again; a receiver "
+                 "without contact gives up within 10 minutes");
+        break;
+    case XLM__FATE_LEFT:
+        snprintf(why, XLM_MESSAGE_MAX,
+                 "it is there, neither running nor given up: if that stays so, "
+                 "'xl destroy' it there if it is called %.128s--incoming, else "
+                 "'xl unpause' it there; then try again",
+                 sent->name);
+        break;
+    case XLM__FATE_UNCLEAR:
+        snprintf(why, XLM_MESSAGE_MAX,
+                 "it was to start there, and is gone; nobody wrote down "
+                 "whether it ran: unless the logs there prove that it never "
+                 "did, 'xl destroy %u' here, then 'xl create' it",
+                 sent->domid);
+        break;
+    case XLM__FATE_UNKNOWN:
+        snprintf(why, XLM_MESSAGE_MAX,
+                 "that host knows nothing of this move, which was to %.64s: "
+                 "is it the right one?",
+                 sent->peer);
+        break;
+    case XLM__FATE_NONE:
+        snprintf(why, XLM_MESSAGE_MAX, "there is no answer");
+        break;
+    }
+    return XLM_VERDICT_UNDECIDED;
+}
+
+enum xlm_verdict xlm__recover_decide(const struct xlm__mark *sent,
+                                     enum xlm__fate fate, bool peer_dead,
+                                     char why[XLM_MESSAGE_MAX])
+{
+    switch ((enum xlm__guard_phase)sent->phase) {
+    case XLM__GUARD_SUSPENDING:
+    case XLM__GUARD_RENAMED:
+        snprintf(why, XLM_MESSAGE_MAX, "%.64s never got the permission",
+                 sent->peer);
+        return XLM_VERDICT_RESUMED;
+    case XLM__GUARD_RUNNING:
+        snprintf(why, XLM_MESSAGE_MAX, "%.64s said that it runs there",
+                 sent->peer);
+        return XLM_VERDICT_DESTROYED;
+    case XLM__GUARD_PERMITTED:
+    case XLM__GUARD_COMMITTED:
+        return peer_dead ? decide_dead(sent, why)
+                         : decide_fate(sent, fate, why);
+    default:
+        snprintf(why, XLM_MESSAGE_MAX, "it was never suspended for a move");
+        return XLM_VERDICT_UNDECIDED;
+    }
+}
+
+int xlm__recover_act(struct xlm__errslot *err, struct xlm__hv *hv,
+                     struct xlm__toolstack *t, const struct xlm__mark *sent,
+                     enum xlm_verdict verdict)
+{
+    struct xlm__guard_note note = {
+        .domid = sent->domid,
+        .device_model = !!(sent->flags & XLM__MARK_DEVICE_MODEL),
+        /* As if it were the worker's last: see guard.h. */
+        .phase = verdict == XLM_VERDICT_RESUMED ? XLM__GUARD_RENAMED
+                                                : XLM__GUARD_RUNNING,
+    };
+    enum xlm_owner owner;
+    char message[XLM_MESSAGE_MAX];
+
+    if (verdict == XLM_VERDICT_UNDECIDED)
+        return 0;
+    memcpy(note.uuid, sent->uuid, sizeof(note.uuid));
+    snprintf(note.name, sizeof(note.name), "%s", sent->name);
+    return xlm__guard_undo(err, hv, t, &note, &owner, message);
+}
