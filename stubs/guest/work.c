@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The vCPUs: each writes to its own share of the work pages and verifies it.
+ * A page as in tests/lab/guest/work.c:
+ *
+ *   word 0           generation word, rewritten each time it is dirtied
+ *   word 1 .. 510    pattern of the page's number, never rewritten
+ *   word 511         the generation word again
+ *
+ * or all zero, for ever.  vCPU v has pages v, v + n, v + 2n, ...
+ */
+#include "config.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#include "stubs/guest/guest.h"
+
+#define WORDS       512
+#define TICK_NS     10000000ULL
+#define QUANTUM     64 /* pages written or verified before it may be stopped */
+#define BURST_MS    100
+#define BURST_TIMES 10
+#define LATE_NS     200000000ULL /* more is not made up for */
+
+struct cpu {
+    struct guest *g;
+    struct cpu_image *im;
+    unsigned nr;
+    uint64_t nr_pages; /* its share */
+};
+
+static struct cpu cpus[SIM_MAXVCPU];
+
+static uint64_t pattern(uint64_t page, unsigned word)
+{
+    return (page + 1) * 0x9e3779b97f4a7c15ULL ^ (uint64_t)word << 32 ^ word;
+}
+
+static uint64_t work_pfn(const struct guest *g, uint64_t page)
+{
+    return guest_ram_pfn(g, 1 + g->im->nr_work / 1024 + 1 + page);
+}
+
+static uint32_t *generation(const struct guest *g, uint64_t page,
+                            uint64_t *pfn_out)
+{
+    uint32_t *table;
+
+    *pfn_out = guest_ram_pfn(g, 1 + page / 1024);
+    table = guest_page(g, *pfn_out);
+    return table ? &table[page % 1024] : NULL;
+}
+
+/* By its place in a share, so that each vCPU has as many. */
+static bool is_zero(const struct guest *g, uint64_t page)
+{
+    return page / g->im->nr_vcpus % 100 < g->im->zero_percent;
+}
+
+static void write_page(struct guest *g, uint64_t page)
+{
+    const uint64_t pfn = work_pfn(g, page);
+    uint64_t *word = guest_page(g, pfn), table_pfn;
+    uint32_t *gen = generation(g, page, &table_pfn);
+
+    if (!word || !gen)
+        return; /* verification tells */
+    ++*gen;
+    word[0] = word[WORDS - 1] = pattern(page, 0) + *gen;
+    guest_mark(g, pfn);
+    guest_mark(g, table_pfn);
+}
+
+static unsigned check_page(const struct guest *g, uint64_t page)
+{
+    const uint64_t *word = guest_page(g, work_pfn(g, page));
+    uint64_t table_pfn, want, seen = 0;
+    const uint32_t *gen = generation(g, page, &table_pfn);
+    unsigned bad;
+
+    if (!word || !gen)
+        return WORDS;
+    if (is_zero(g, page)) {
+        for (unsigned i = 0; i < WORDS; i++)
+            seen |= word[i];
+        return seen != 0;
+    }
+    want = pattern(page, 0) + *gen;
+    bad = (word[0] != want) + (word[WORDS - 1] != want);
+    for (unsigned i = 1; i < WORDS - 1; i++)
+        bad += word[i] != pattern(page, i);
+    return bad;
+}
+
+void guest_fill(struct guest *g)
+{
+    uint64_t pfn;
+
+    for (uint64_t i = 0; i <= g->im->nr_work / 1024; i++) {
+        pfn = guest_ram_pfn(g, 1 + i);
+        memset(guest_page(g, pfn), 0, PAGE_BYTES);
+        guest_mark(g, pfn);
+    }
+    for (uint64_t page = 0; page < g->im->nr_work; page++) {
+        uint64_t *word = guest_page(g, work_pfn(g, page));
+
+        memset(word, 0, PAGE_BYTES);
+        for (unsigned i = 1; !is_zero(g, page) && i < WORDS - 1; i++)
+            word[i] = pattern(page, i);
+        if (!is_zero(g, page))
+            write_page(g, page);
+        else
+            guest_mark(g, work_pfn(g, page));
+        if (page % QUANTUM == 0) { /* it may be stopped here */
+            guest_leave(g);
+            guest_enter(g);
+        }
+    }
+}
+
+static uint64_t random64(struct cpu_image *im)
+{
+    im->random ^= im->random << 13;
+    im->random ^= im->random >> 7;
+    im->random ^= im->random << 17;
+    return im->random;
+}
+
+/* Which of its pages a vCPU writes next. */
+static uint64_t pick(const struct cpu *c)
+{
+    const uint64_t n = c->nr_pages, r = random64(c->im);
+
+    switch (c->g->im->writer) {
+    case HOTSPOT: /* nine of ten writes to a tenth of the memory */
+        return r % 10 && n > 10 ? r / 10 % (n / 10) : r / 10 % n;
+    case SWEEP:
+        return c->im->sweep++ % n;
+    default:
+        return r % n;
+    }
+}
+
+static void write_some(struct cpu *c, uint64_t goal)
+{
+    const struct guest *g = c->g;
+
+    for (unsigned i = 0; i < QUANTUM && c->im->nr_dirtied < goal; i++) {
+        uint64_t place = pick(c);
+
+        c->im->nr_dirtied++;
+        /* The zero pages of each hundred are its first. */
+        if (place % 100 < g->im->zero_percent)
+            place += g->im->zero_percent - place % 100;
+        if (place < c->nr_pages && g->im->zero_percent < 100)
+            write_page(c->g, place * g->im->nr_vcpus + c->nr);
+    }
+}
+
+static void verify_some(struct cpu *c, uint64_t goal)
+{
+    for (unsigned i = 0; i < QUANTUM && c->im->nr_verified < goal; i++) {
+        const uint64_t place = c->im->nr_verified++ % c->nr_pages;
+        const uint64_t page = place * c->g->im->nr_vcpus + c->nr;
+        const unsigned bad = check_page(c->g, page);
+
+        if (bad && !c->im->bad)
+            guest_say(c->g, "work page %llu (pfn %#llx): %u bad words",
+                      (unsigned long long)page,
+                      (unsigned long long)work_pfn(c->g, page), bad);
+        c->im->bad += bad;
+    }
+}
+
+static void note(_Atomic uint64_t *longest, uint64_t gap)
+{
+    uint64_t seen = *longest;
+
+    while (gap > seen && !atomic_compare_exchange_weak(longest, &seen, gap))
+        ;
+}
+
+static void tick(struct cpu *c, uint64_t now)
+{
+    struct image *im = c->g->im;
+
+    if (c->im->last_ns && now < c->im->last_ns) {
+        im->clock_back++;
+    } else if (c->im->last_ns) {
+        const uint64_t gap = now - c->im->last_ns;
+        const uint64_t away = im->absent_ns - c->im->absent_ns;
+
+        note(&c->im->gap_ns, gap);
+        note(&c->im->awake_gap_ns, gap > away ? gap - away : 0);
+    }
+    c->im->last_ns = now;
+    c->im->absent_ns = im->absent_ns;
+}
+
+/* Pages that it should have written by now; what it could not do while it was
+ * stopped is dropped. */
+static uint64_t write_goal(struct cpu *c, uint64_t now)
+{
+    const struct image *im = c->g->im;
+    const uint64_t share = im->pps / im->nr_vcpus +
+                           (c->nr < im->pps % im->nr_vcpus);
+    uint64_t spent = now - c->im->credit_ns, goal;
+
+    if (im->writer == BURST) {
+        const uint64_t ms = spent / 1000000, part = ms % 1000;
+        const uint64_t on = ms / 1000 * BURST_MS +
+                            (part < BURST_MS ? part : BURST_MS);
+
+        goal = share * BURST_TIMES * on / 1000;
+    } else {
+        goal = (uint64_t)(share * (spent / 1e9));
+    }
+    if (c->im->credit_ns && goal >= c->im->nr_dirtied &&
+        (!share || (goal - c->im->nr_dirtied) / (double)share * 1e9 <
+                       LATE_NS * (im->writer == BURST ? BURST_TIMES : 1)))
+        return goal;
+    c->im->credit_ns = now;
+    c->im->nr_dirtied = 0;
+    return 0;
+}
+
+static uint64_t verify_goal(const struct cpu *c, uint64_t verified)
+{
+    const uint64_t per_s = 1000000000ULL / TICK_NS;
+
+    return c->g->im->lap_s
+               ? verified + c->nr_pages / (c->g->im->lap_s * per_s) + 1
+               : verified;
+}
+
+static bool one_quantum(struct cpu *c, uint64_t *check_goal, bool first)
+{
+    struct guest *g = c->g;
+    const uint64_t now = guest_now_ns();
+    uint64_t goal;
+    bool more;
+
+    if (!sim_enter(g->d, g->incarnation, c->nr))
+        return false;
+    if (first) {
+        tick(c, guest_now_ns());
+        *check_goal = verify_goal(c, c->im->nr_verified);
+    }
+    goal = write_goal(c, now);
+    write_some(c, goal);
+    verify_some(c, *check_goal);
+    more = c->im->nr_dirtied < goal || c->im->nr_verified < *check_goal;
+    __atomic_store_n(&g->d->guest_seq, ++g->im->seq, __ATOMIC_RELAXED);
+    guest_mark(g, g->first_pfn);
+    sim_leave(g->d, c->nr);
+    return more;
+}
+
+static void sleep_until(uint64_t when_ns)
+{
+    const struct timespec t = { .tv_sec = when_ns / 1000000000,
+                                .tv_nsec = when_ns % 1000000000 };
+
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
+static bool is_gone(const struct guest *g)
+{
+    return !g->d->used || g->d->incarnation != g->incarnation;
+}
+
+static void *cpu_run(void *arg)
+{
+    struct cpu *c = arg;
+    uint64_t check_goal = 0;
+
+    while (!is_gone(c->g)) {
+        const uint64_t next = guest_now_ns() + TICK_NS;
+
+        if (one_quantum(c, &check_goal, true))
+            while (guest_now_ns() < next && one_quantum(c, &check_goal, false))
+                ;
+        sleep_until(next);
+    }
+    return NULL;
+}
+
+bool guest_start_cpus(struct guest *g)
+{
+    const uint32_t n = g->im->nr_vcpus;
+
+    for (uint32_t i = 0; i < n; i++) {
+        pthread_t thread;
+        struct cpu *c = &cpus[i];
+
+        c->g = g;
+        c->im = &g->im->cpu[i];
+        c->nr = i;
+        c->nr_pages = g->im->nr_work / n;
+        if (!c->im->random)
+            c->im->random = 88172645463325252ULL + i;
+        if (!c->nr_pages || pthread_create(&thread, NULL, cpu_run, c) ||
+            pthread_detach(thread))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * SIMXEN_FAULT: calls that fail by rule.
+ *
+ *   RULE[;RULE...]    RULE = [COMM/]CALL[:N[+]]=ACTION
+ *
+ * COMM is the beginning of a process's name; CALL may end with '*'; N counts
+ * the calls of this process that fit, from 1; "+": that one and all after it.
+ * ACTION: an errno, delay=MS, kill, killafter, short or cut.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "stubs/hv/sim.h"
+
+#define MAX_RULES 16
+
+enum action { FAIL, DELAY, KILL, KILL_AFTER, SHORT, CUT };
+
+struct rule {
+    char call[64];
+    bool prefix, onwards;
+    unsigned long n, seen;
+    enum action action;
+    unsigned long value; /* errno or ms */
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct rule rules[MAX_RULES];
+static unsigned nr_rules;
+
+static bool parse_number(const char *text, unsigned long *out)
+{
+    char *end;
+
+    *out = strtoul(text, &end, 10);
+    return end != text && !*end;
+}
+
+static bool parse_action(struct rule *r, const char *text)
+{
+    static const struct {
+        const char *name;
+        enum action action;
+    } known[] = { { "kill", KILL },
+                  { "killafter", KILL_AFTER },
+                  { "short", SHORT },
+                  { "cut", CUT } };
+    int err;
+
+    for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (!strcmp(text, known[i].name)) {
+            r->action = known[i].action;
+            return true;
+        }
+    if (!strncmp(text, "delay=", 6)) {
+        r->action = DELAY;
+        return parse_number(text + 6, &r->value);
+    }
+    r->action = FAIL;
+    if (sim_errno_by_name(text, &err)) {
+        r->value = err;
+        return true;
+    }
+    return parse_number(text, &r->value) && r->value > 0 && r->value < 4096;
+}
+
+static bool parse_count(struct rule *r, char *text)
+{
+    size_t len = strlen(text);
+
+    if (len && text[len - 1] == '+') {
+        r->onwards = true;
+        text[len - 1] = '\0';
+    }
+    return parse_number(text, &r->n) && r->n > 0;
+}
+
+/* *mine_out: it is for this process. */
+static bool parse_rule(char *text, struct rule *r, bool *mine_out)
+{
+    char *action = strchr(text, '='), *comm = strchr(text, '/'), *count;
+
+    memset(r, 0, sizeof(*r));
+    r->n = 1;
+    if (!action)
+        return false;
+    *action++ = '\0';
+    *mine_out = true;
+    if (comm && comm < action) {
+        *comm++ = '\0';
+        *mine_out = !strncmp(sim_process(), text, strlen(text));
+        text = comm;
+    }
+    count = strchr(text, ':');
+    if (count) {
+        *count++ = '\0';
+        if (!parse_count(r, count))
+            return false;
+    }
+    if (!*text || strlen(text) >= sizeof(r->call))
+        return false;
+    memcpy(r->call, text, strlen(text) + 1);
+    if (r->call[strlen(r->call) - 1] == '*') {
+        r->prefix = true;
+        r->call[strlen(r->call) - 1] = '\0';
+    }
+    return parse_action(r, action);
+}
+
+/* A rule that cannot be read would make a test pass that tests nothing. */
+static void parse(void)
+{
+    const char *env = getenv("SIMXEN_FAULT");
+    char *copy = env ? strdup(env) : NULL, *save = NULL, *text;
+
+    for (text = copy ? strtok_r(copy, ";", &save) : NULL; text;
+         text = strtok_r(NULL, ";", &save)) {
+        bool mine;
+
+        if (nr_rules == MAX_RULES ||
+            !parse_rule(text, &rules[nr_rules], &mine)) {
+            fprintf(stderr, "simxen: SIMXEN_FAULT: cannot read '%s'\n", env);
+            _exit(111);
+        }
+        nr_rules += mine;
+    }
+    free(copy);
+}
+
+static bool fits(const struct rule *r, const char *call)
+{
+    return r->prefix ? !strncmp(call, r->call, strlen(r->call))
+                     : !strcmp(call, r->call);
+}
+
+static void sleep_ms(unsigned long ms)
+{
+    const struct timespec t = { .tv_sec = ms / 1000,
+                                .tv_nsec = ms % 1000 * 1000000L };
+
+    nanosleep(&t, NULL);
+}
+
+/* The host loses power: somebody outside ends it, and us. */
+static void power_cut(void)
+{
+    char path[512];
+
+    if (sim_path(path, sizeof(path), "powercut") && !fork()) {
+        execl(path, path, (char *)NULL);
+        _exit(111);
+    }
+    for (;;)
+        pause();
+}
+
+static void apply(const struct rule *r, struct sim_fault *f)
+{
+    switch (r->action) {
+    case FAIL:
+        f->kind = SIM_FAULT_ERRNO;
+        f->err = r->value;
+        break;
+    case SHORT:
+        f->kind = SIM_FAULT_SHORT;
+        break;
+    case DELAY:
+        sleep_ms(r->value);
+        break;
+    case KILL:
+        kill(getpid(), SIGKILL);
+        break;
+    case KILL_AFTER:
+        f->kill_after = true;
+        break;
+    case CUT:
+        power_cut();
+    }
+}
+
+struct sim_fault sim_fault_begin(const char *call)
+{
+    struct sim_fault f = { SIM_FAULT_NONE, 0, false };
+
+    pthread_once(&once, parse);
+    for (unsigned i = 0; i < nr_rules; i++) {
+        struct rule *r = &rules[i];
+        bool now;
+
+        if (!fits(r, call))
+            continue;
+        pthread_mutex_lock(&lock);
+        r->seen++;
+        now = r->seen == r->n || (r->onwards && r->seen > r->n);
+        pthread_mutex_unlock(&lock);
+        if (!now)
+            continue;
+        sim_log("FAULT %s: call %lu", call, r->seen);
+        apply(r, &f);
+    }
+    return f;
+}
+
+void sim_fault_end(const struct sim_fault *f)
+{
+    if (f->kill_after)
+        kill(getpid(), SIGKILL);
+}
