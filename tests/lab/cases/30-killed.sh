@@ -47,7 +47,7 @@ kill_victim() {
             /var/log/xen/xlm-$name.log | tail -n 1)"
         ;;
     xl) on b 'pkill -KILL -n -f "[x]l migrate-receive"' ;;
-    transport) on a 'pkill -KILL -o -f "[p]lainsh hostb"' ;;
+    transport) on a 'pkill -KILL -o -f "^plainsh hostb"' ;;
     esac >/dev/null </dev/null || fail "no $1 to kill"
 }
 
@@ -94,10 +94,11 @@ bring_back() {
 }
 
 case_pvh_killed() {
-    local phase victim exit place
+    local phase victim exit place often
 
     guest a pvh3 --type pvh --disk phy --mem 96 --work 8 --no-net
-    while read -r phase victim exit place; do
+    while read -r phase victim exit place often; do
+        [ "$sample" = no ] || [ "$often" = sample ] || continue
         killed "$phase" "$victim" "$exit" "$place" pvh3
         [ "$place" != b ] || bring_back pvh3
     done <<'END'
@@ -105,19 +106,19 @@ negotiation worker 3 a
 negotiation receiver 3 a
 negotiation transport 3 a
 precopy worker 3 a
-precopy receiver 3 a
+precopy receiver 3 a sample
 precopy xl 3 a
 precopy transport 3 a
-suspended worker 3 a
+suspended worker 3 a sample
 suspended receiver 3 a
-suspended xl 3 a
+suspended xl 3 a sample
 suspended transport 3 a
-ready worker 3 a
+ready worker 3 a sample
 ready receiver 3 a
 ready xl 3 a
-ready transport 3 a
-permitted worker 5 b
-permitted xl 3 a
+ready transport 3 a sample
+permitted worker 5 b sample
+permitted xl 3 a sample
 permitted transport 5 b
 END
     blocks_fine pvh3

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2154
-# What the cases of the lab matrix share.  Variables of the matrix: here, work,
-# flavour.
+# What the cases of the lab matrix share.  Variables of the matrix: here, top,
+# work, flavour, sample.
 
 # Which cases run on which hypervisor, in this order.
 cases_of() {

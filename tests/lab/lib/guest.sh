@@ -3,7 +3,7 @@
 # Guests that watch themselves: `lab guest ...`.
 
 GUEST_BOOT_LIMIT_S=${XLM_LAB_GUEST_LIMIT_S:-300}
-GUEST_CHECK_LIMIT_S=20
+GUEST_CHECK_LIMIT_S=60
 
 need_guest_name() {
     [[ ${1:-} =~ ^[A-Za-z0-9][A-Za-z0-9_-]{0,30}$ ]] ||
