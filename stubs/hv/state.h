@@ -118,6 +118,7 @@ struct sim_domain {
 
     uint32_t tsc_mode, tsc_khz, tsc_incarnation;
     uint64_t tsc_ns;
+    uint16_t sched_weight, sched_cap;
     uint64_t hvm_param[SIM_NR_PARAMS];
     uint64_t paging_bytes;
     uint32_t nr_leaves, nr_msrs;
