@@ -9,7 +9,7 @@
 #include "number.h"
 
 enum {
-    ID_DEBUG = 0x100,
+    ID_DEBUG = OPTABLE_LONG,
     ID_LIVE,
     ID_DOWNTIME,
     ID_ROUNDS,
@@ -20,8 +20,6 @@ enum {
     ID_JSON,
     ID_DRY_RUN,
     ID_VERSION,
-    ID_DESCRIBE,
-    ID_LIST,
 };
 
 /* clang-format off */
@@ -71,64 +69,20 @@ const struct lm_option lm_option_table[] = {
 const size_t lm_option_count = sizeof(lm_option_table) /
                                sizeof(lm_option_table[0]);
 
-/* For the dispatcher and the tests, not for a person: in no help text. */
-static const struct option hidden[] = {
-    { "describe", no_argument, NULL, ID_DESCRIBE },
-    { "list-options", no_argument, NULL, ID_LIST },
+static const struct optable table = {
+    .rows = lm_option_table,
+    .count = sizeof(lm_option_table) / sizeof(lm_option_table[0]),
 };
-
-#define TABLE_MAX 64
-#define NR_HIDDEN (sizeof(hidden) / sizeof(hidden[0]))
-_Static_assert(sizeof(lm_option_table) / sizeof(lm_option_table[0]) +
-                       NR_HIDDEN <
-                   TABLE_MAX,
+_Static_assert(sizeof(lm_option_table) / sizeof(lm_option_table[0]) <=
+                   OPTABLE_MAX,
                "the getopt arrays hold every option");
-
-static void build_getopt(struct option longs[TABLE_MAX],
-                         char shorts[2 * TABLE_MAX])
-{
-    char *p = shorts;
-
-    *p++ = ':'; /* a missing value is told apart from an unknown option */
-    for (size_t i = 0; i < lm_option_count; i++) {
-        const struct lm_option *t = &lm_option_table[i];
-
-        if (t->long_name)
-            *longs++ = (struct option){ t->long_name, !!t->value, NULL, t->id };
-        if (t->id < ID_DEBUG) {
-            *p++ = (char)t->id;
-            if (t->value)
-                *p++ = ':';
-        }
-    }
-    *p = 0;
-    for (size_t i = 0; i < NR_HIDDEN; i++)
-        *longs++ = hidden[i];
-    *longs = (struct option){ 0 };
-}
-
-static const struct lm_option *find(int id)
-{
-    for (size_t i = 0; i < lm_option_count; i++)
-        if (lm_option_table[i].id == id)
-            return &lm_option_table[i];
-    return NULL;
-}
-
-static void spell(const struct lm_option *t, char *out, size_t bytes)
-{
-    if (t->id < ID_DEBUG)
-        snprintf(out, bytes, "-%c", t->id);
-    else
-        snprintf(out, bytes, "--%s", t->long_name);
-}
 
 static bool bad_value(int id, const char *value, const char *limits,
                       char *error)
 {
     char name[32];
 
-    spell(find(id), name, sizeof(name));
+    optable_spell(optable_find(&table, id), name, sizeof(name));
     snprintf(error, LM_ERROR_MAX, "%s '%s': %s", name, value, limits);
     return false;
 }
@@ -234,123 +188,70 @@ static void set_flag(int id, struct lm_options *o)
     }
 }
 
-/* getopt's '?' or ':': which option, and what is wrong with it. */
-static void describe_misuse(int c, char **argv, char *error)
-{
-    const struct lm_option *t = optopt ? find(optopt) : NULL;
-    char name[32];
-
-    if (!t && optopt && optopt < ID_DEBUG) {
-        snprintf(error, LM_ERROR_MAX, "unknown option -%c", optopt);
-    } else if (!t) {
-        snprintf(error, LM_ERROR_MAX, "unknown or ambiguous option %s",
-                 argv[optind - 1]);
-    } else {
-        spell(t, name, sizeof(name));
-        snprintf(error, LM_ERROR_MAX,
-                 c == ':' ? "%s wants a value: <%s>" : "%s takes no value",
-                 name, t->value);
-    }
-}
-
-static enum lm_action take_arguments(int argc, char **argv,
-                                     struct lm_options *o, char *error)
+bool lm_options_arguments(int argc, char **argv, struct lm_options *o,
+                          char error_out[LM_ERROR_MAX])
 {
     if (argc - optind != 2) {
-        snprintf(error, LM_ERROR_MAX,
+        snprintf(error_out, LM_ERROR_MAX,
                  "2 arguments are wanted, <Domain> and <host>, not %d",
                  argc - optind);
-        return LM_BAD;
+        return false;
     }
     o->domain = argv[optind];
     o->host = argv[optind + 1];
     if (!*o->domain || !*o->host) {
-        snprintf(error, LM_ERROR_MAX, "%s is empty",
+        snprintf(error_out, LM_ERROR_MAX, "%s is empty",
                  *o->domain ? "<host>" : "<Domain>");
-        return LM_BAD;
+        return false;
     }
     /* ssh would read such a name as one of its options. */
     if (*o->ssh && o->host[0] == '-') {
-        snprintf(error, LM_ERROR_MAX, "<host> '%s' begins with '-'", o->host);
-        return LM_BAD;
+        snprintf(error_out, LM_ERROR_MAX, "<host> '%s' begins with '-'",
+                 o->host);
+        return false;
     }
-    return LM_RUN;
+    return true;
 }
 
 enum lm_action lm_options_parse(int argc, char **argv, struct lm_options *o,
                                 char error_out[LM_ERROR_MAX])
 {
-    struct option longs[TABLE_MAX];
-    char shorts[2 * TABLE_MAX];
+    bool fresh = true;
     int c;
 
     *o = (struct lm_options){ .ssh = "ssh" };
-    build_getopt(longs, shorts);
-    opterr = 0;
-    optind = 0; /* glibc: start afresh, also when called again */
-    while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+    while ((c = optable_next(&table, argc, argv, &fresh, error_out)) != -1) {
         switch (c) {
+        case 0:
+            return LM_BAD;
         case 'h':
             return LM_HELP;
         case ID_VERSION:
             return LM_VERSION;
-        case ID_DESCRIBE:
+        case OPTABLE_DESCRIBE:
             return LM_DESCRIBE;
-        case ID_LIST:
+        case OPTABLE_LIST:
             return LM_LIST;
-        case '?':
-        case ':':
-            describe_misuse(c, argv, error_out);
-            return LM_BAD;
         }
-        if (!find(c)->value)
+        if (!optable_find(&table, c)->value)
             set_flag(c, o);
         else if (!set_value(c, optarg, o, error_out))
             return LM_BAD;
     }
-    return take_arguments(argc, argv, o, error_out);
-}
-
-static void help_label(const struct lm_option *t, char *out, size_t bytes)
-{
-    char name[32];
-
-    spell(t, name, sizeof(name));
-    snprintf(out, bytes, "%s%s%s%s%s%s", name,
-             t->id < ID_DEBUG && t->long_name ? ", --" : "",
-             t->id < ID_DEBUG && t->long_name ? t->long_name : "",
-             t->value ? " <" : "", t->value ? t->value : "",
-             t->value ? ">" : "");
+    return lm_options_arguments(argc, argv, o, error_out) ? LM_RUN : LM_BAD;
 }
 
 void lm_options_help(FILE *f)
 {
-    char label[48];
-
     fprintf(f,
             "Usage: xl [-vfNtT] lmigrate [options] <Domain> <host>\n\n"
             "%s.\n\nOptions:\n\n",
             LM_DESCRIPTION);
-    for (size_t i = 0; i < lm_option_count; i++) {
-        const struct lm_option *t = &lm_option_table[i];
-
-        help_label(t, label, sizeof(label));
-        fprintf(f, "%-21s %s\n", label, t->help);
-        if (t->more)
-            fprintf(f, "%-21s %s\n", "", t->more);
-    }
+    optable_help(&table, f);
     fprintf(f, "\n<Domain> is a name, an id or a uuid.  See xl-lmigrate(1).\n");
 }
 
 void lm_options_list(FILE *f)
 {
-    for (size_t i = 0; i < lm_option_count; i++) {
-        const struct lm_option *t = &lm_option_table[i];
-        const char *value = t->value ? " VALUE" : "";
-
-        if (t->id < ID_DEBUG)
-            fprintf(f, "-%c%s\n", t->id, value);
-        if (t->long_name)
-            fprintf(f, "--%s%s\n", t->long_name, value);
-    }
+    optable_list(&table, f);
 }

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * The command line of "xl lmigrate".  One table feeds getopt_long, --help, and
- * the tests that compare the man page and the bash completion with it.
- */
+/* The command line of "xl lmigrate". */
 #ifndef XLM_PLUGIN_OPTIONS_H
 #define XLM_PLUGIN_OPTIONS_H
 
@@ -11,7 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define LM_ERROR_MAX 512
+#include "optable.h"
 
 struct lm_options {
     const char *config_file;    /* -C, NULL: the domain's own configuration */
@@ -35,14 +32,6 @@ struct lm_options {
     bool timestamps;            /* -T                                       */
 };
 
-/* One row: an option has a short name, a long name or both. */
-struct lm_option {
-    int id; /* the short name, or a number above any character */
-    const char *long_name;
-    const char *value; /* name of its value in --help, NULL: takes none   */
-    const char *help;  /* one line                                        */
-    const char *more;  /* second line or NULL                             */
-};
 extern const struct lm_option lm_option_table[];
 extern const size_t lm_option_count;
 
@@ -57,10 +46,13 @@ enum lm_action { LM_RUN, LM_HELP, LM_VERSION, LM_DESCRIBE, LM_LIST, LM_BAD };
 enum lm_action lm_options_parse(int argc, char **argv, struct lm_options *o,
                                 char error_out[LM_ERROR_MAX]);
 
+/* The two arguments behind the options, for commands that share them. */
+bool lm_options_arguments(int argc, char **argv, struct lm_options *o,
+                          char error_out[LM_ERROR_MAX]);
+
 /* The text of "xl help lmigrate", in xl's own layout. */
 void lm_options_help(FILE *f);
 
-/* One option a line, "-C VALUE" or "--live", for the completion's test. */
 void lm_options_list(FILE *f);
 
 #endif /* XLM_PLUGIN_OPTIONS_H */

@@ -2,7 +2,8 @@
 /*
  * xl lmigrate-receive: started by "xl lmigrate" through ssh, once for each
  * channel.  Standard input and output are the channel; a person is spoken to
- * on stderr, which ssh carries back.
+ * on stderr, which ssh carries back.  With --query it answers one question of
+ * "xl lmigrate-recover" instead.
  *
  * Exit codes: 0; 1 bad options (an xl that does not know this command has it
  * too); 3 failed.
@@ -34,6 +35,7 @@ struct receiver {
     bool timestamps;
     const char *name; /* the domain's, for the log file; may be unknown */
     const char *record;
+    const char *query; /* answer this, and leave */
     int record_fd;
     char prefix[80]; /* "HOSTNAME: " */
     struct console con;
@@ -158,31 +160,51 @@ static int receive(struct receiver *r)
     return rc ? fail(r, message) : run_session(r, rfd, wfd, greeting);
 }
 
-enum { ID_RECORD = 0x100, ID_NAME, ID_DESCRIBE };
+/* For "xl lmigrate-recover": one line on stdout. */
+static int answer(struct receiver *r)
+{
+    const struct xlm_options opt = { .size = sizeof(opt),
+                                     .log = on_log,
+                                     .user = r };
+    char line[XLM_ANSWER_MAX], message[XLM_MESSAGE_MAX];
+
+    if (xlm_recover_answer(r->query, &opt, line, message))
+        return fail(r, message);
+    logfile_write(&r->log, XLM_LOG_INFO, "xl lmigrate-receive", line);
+    if (printf("%s\n", line) < 0 || fflush(stdout))
+        return fail(r, "the answer could not be written");
+    return 0;
+}
+
+enum { ID_RECORD = 0x100, ID_NAME, ID_QUERY, ID_DESCRIBE };
 static const struct option longs[] = {
     { "debug", no_argument, NULL, 'd' },
     { "help", no_argument, NULL, 'h' },
     { "record", required_argument, NULL, ID_RECORD },
     { "name", required_argument, NULL, ID_NAME },
+    { "query", required_argument, NULL, ID_QUERY },
     { "describe", no_argument, NULL, ID_DESCRIBE },
     { 0 },
 };
 
 static void help(void)
 {
-    puts("Usage: xl [-vT] lmigrate-receive [options]\n\n" DESCRIPTION ".\n\n"
-         "Options:\n\n"
-         "-h, --help            Print this help.\n"
-         "-e                    Do not wait in the background for the death of "
-         "the domain.\n"
-         "-p                    Do not unpause the domain.\n"
-         "-d, --debug           Tell xl to print debug messages.\n"
-         "-v                    Print notes; twice: debug messages.\n"
-         "-T                    Put the time and the process id before each "
-         "line.\n"
-         "--name <name>         The domain's, for the name of the log file.\n"
-         "--record <file>       Write what xl is fed to <file>, for tests.\n\n"
-         "See xl-lmigrate(1).");
+    puts(
+        "Usage: xl [-vT] lmigrate-receive [options]\n\n" DESCRIPTION ".\n\n"
+        "Options:\n\n"
+        "-h, --help            Print this help.\n"
+        "-e                    Do not wait in the background for the death of "
+        "the domain.\n"
+        "-p                    Do not unpause the domain.\n"
+        "-d, --debug           Tell xl to print debug messages.\n"
+        "-v                    Print notes; twice: debug messages.\n"
+        "-T                    Put the time and the process id before each "
+        "line.\n"
+        "--name <name>         The domain's, for the name of the log file.\n"
+        "--query <question>    Say in one line what became of a domain, for xl "
+        "lmigrate-recover.\n"
+        "--record <file>       Write what xl is fed to <file>, for tests.\n\n"
+        "See xl-lmigrate(1).");
 }
 
 /* 0: go on; else the exit code plus 1. */
@@ -213,6 +235,9 @@ static int take_option(struct receiver *r, int c)
     case ID_NAME:
         r->name = optarg;
         break;
+    case ID_QUERY:
+        r->query = optarg;
+        break;
     case ID_DESCRIBE:
         puts(DESCRIPTION);
         return 1;
@@ -239,7 +264,7 @@ static int parse(struct receiver *r, int argc, char **argv)
                 argv[optind]);
         return 2;
     }
-    if (isatty(0) || isatty(1)) {
+    if (!r->query && (isatty(0) || isatty(1))) {
         fputs("xl lmigrate-receive: xl lmigrate starts this at the other host, "
               "to talk to it over stdin and stdout; it is of no use at a "
               "terminal.  See xl-lmigrate(1).\n",
@@ -268,7 +293,7 @@ int main(int argc, char **argv)
     if (r.log.fd < 0 && r.verbose)
         console_line(&r.con, "no log file %s: %s", r.log.path,
                      strerror(r.log.open_errno));
-    rc = receive(&r);
+    rc = r.query ? answer(&r) : receive(&r);
     logfile_close(&r.log);
     return rc;
 }

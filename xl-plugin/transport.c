@@ -47,6 +47,19 @@ char *transport_command(const struct lm_options *o, const char *name)
     return out;
 }
 
+char *transport_query(const struct lm_options *o, const char *question)
+{
+    char *out;
+    int r;
+
+    if (*o->ssh)
+        r = asprintf(&out, "exec %s %s xl lmigrate-receive --query=%s", o->ssh,
+                     o->host, question);
+    else /* it runs the receiver there, so it may pass an option on */
+        r = asprintf(&out, "%s --query=%s", o->host, question);
+    return r < 0 ? NULL : out;
+}
+
 /* In the child, after fork(): only async-signal-safe calls. */
 static void become(const char *command, int in, int out)
 {

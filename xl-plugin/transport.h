@@ -24,6 +24,9 @@ struct transport {
  */
 char *transport_command(const struct lm_options *o, const char *name);
 
+/* The same for one question of xlm_recover_question(). */
+char *transport_query(const struct lm_options *o, const char *question);
+
 /*
  * Start it: its stdin and stdout are the channel, its stderr is ours.  Ctrl-C
  * at the terminal does not reach it: cancelling needs the channel.  Returns 0

@@ -460,3 +460,103 @@ int xlm_monitor(uint32_t *domid, const struct xlm_options *opt,
     opt->log(opt->user, XLM_LOG_INFO, "fake", "the domain is gone");
     return 0;
 }
+
+/* ---- recovery: the far side's $FAKE_XLM is the word of its answer ---- */
+
+#define FAKE_QUESTION                                                          \
+    "01010101-0101-0101-0101-010101010101/"                                    \
+    "02020202-0202-0202-0202-020202020202"
+
+struct xlm_recover {
+    int known; /* nobody needs to be asked */
+};
+
+int xlm_recover_open(const char *domain, const struct xlm_options *opt,
+                     struct xlm_recover **recover_out,
+                     char message_out[XLM_MESSAGE_MAX])
+{
+    static struct xlm_recover only;
+    char name[XLM_NAME_MAX];
+    uint32_t domid;
+    int rc = xlm_domain_find(domain, &domid, name, message_out);
+
+    (void)opt;
+    if (rc)
+        return rc;
+    if (is("recover-runs") || is("recover-busy")) {
+        snprintf(message_out, XLM_MESSAGE_MAX, "guest1 (domain 7) is not %s",
+                 is("recover-runs") ? "suspended" : "to be had now");
+        return is("recover-runs") ? XLM_ERR_STATE : XLM_ERR_BUSY;
+    }
+    only.known = is("recover-known");
+    *recover_out = &only;
+    return 0;
+}
+
+void xlm_recover_close(struct xlm_recover *r)
+{
+    (void)r;
+}
+
+const char *xlm_recover_name(const struct xlm_recover *r)
+{
+    (void)r;
+    return "guest1";
+}
+
+uint32_t xlm_recover_domid(const struct xlm_recover *r)
+{
+    (void)r;
+    return 7;
+}
+
+const char *xlm_recover_question(const struct xlm_recover *r)
+{
+    return r->known ? NULL : FAKE_QUESTION;
+}
+
+int xlm_recover_answer(const char *question, const struct xlm_options *opt,
+                       char answer_out[XLM_ANSWER_MAX],
+                       char message_out[XLM_MESSAGE_MAX])
+{
+    (void)opt;
+    if (strcmp(question, FAKE_QUESTION)) {
+        snprintf(message_out, XLM_MESSAGE_MAX, "'%.80s' is not a question",
+                 question);
+        return XLM_ERR_INVAL;
+    }
+    snprintf(answer_out, XLM_ANSWER_MAX, "xlm-answer 1 %s 02 told", mode());
+    return 0;
+}
+
+static enum xlm_verdict verdict_of(const char *answer)
+{
+    if (strstr(answer, "xlm-answer 1 never "))
+        return XLM_VERDICT_RESUMED;
+    if (strstr(answer, "xlm-answer 1 runs "))
+        return XLM_VERDICT_DESTROYED;
+    if (strstr(answer, "xlm-answer 1 ran "))
+        return XLM_VERDICT_ENDED;
+    return XLM_VERDICT_UNDECIDED;
+}
+
+int xlm_recover_finish(struct xlm_recover *r, const char *answer,
+                       uint32_t flags, enum xlm_verdict *verdict_out,
+                       char message_out[XLM_MESSAGE_MAX])
+{
+    const char *file = getenv("FAKE_XLM_DUMP");
+    FILE *f = file ? fopen(file, "w") : NULL;
+
+    *verdict_out = r->known || flags & XLM_F_PEER_DEAD
+                       ? XLM_VERDICT_RESUMED
+                       : verdict_of(answer ? answer : "");
+    snprintf(message_out, XLM_MESSAGE_MAX, "the reason");
+    if (f) {
+        fprintf(f, "flags=0x%x answer=%s", flags, answer ? answer : "none\n");
+        fclose(f);
+    }
+    if (!is("recover-fails"))
+        return 0;
+    snprintf(message_out, XLM_MESSAGE_MAX, "destroy domain 7: no");
+    return XLM_ERR_TOOLSTACK;
+}

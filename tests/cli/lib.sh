@@ -17,6 +17,7 @@ setup()
     ln -s "$builddir/tests/cli/fake-lmigrate" "$work/exec/xl-lmigrate"
     ln -s "$builddir/tests/cli/fake-receive" "$work/exec/xl-lmigrate-receive"
     ln -s "$builddir/tests/cli/fake-monitor" "$work/exec/xl-lmigrate-monitor"
+    ln -s "$builddir/tests/cli/fake-recover" "$work/exec/xl-lmigrate-recover"
     ln -s "$builddir/xl-plugin/xl" "$work/bin/xl"
     write_real_xl "$work/real/xl"
     write_fakessh "$work/fakessh"

@@ -4,21 +4,24 @@
 
 options()
 {
-    "$work/exec/xl-lmigrate" --list-options
+    "$work/exec/xl-${1:-lmigrate}" --list-options
 }
 
 # ".It Fl h , Fl -help", ".It Fl -json Ar file": one option a line.
 page_options()
 {
     sed -n '/^\.Sh OPTIONS/,/^\.Sh ENV/s/^\.It Fl \(.*\)/\1/p' \
-        "$srcdir/xl-plugin/xl-lmigrate.1" |
+        "$srcdir/xl-plugin/xl-${1:-lmigrate}.1" |
         sed 's/ Ar .*//; s/ , Fl /\n/' | sed 's/^/-/'
 }
 
 test_page_documents_exactly_the_table()
 {
-    diff <(options | sed 's/ .*//' | sort) <(page_options | sort) \
-        >"$work/diff" || complain "table and page: $(cat "$work/diff")"
+    local c
+    for c in lmigrate lmigrate-recover; do
+        diff <(options $c | sed 's/ .*//' | sort) <(page_options $c | sort) \
+            >"$work/diff" || complain "$c: table and page: $(cat "$work/diff")"
+    done
 }
 
 test_page_documents_every_exit_code()
@@ -27,6 +30,10 @@ test_page_documents_every_exit_code()
     for n in 0 1 2 3 4 5 6 7; do
         grep -qx "\.It $n" "$srcdir/xl-plugin/xl-lmigrate.1" ||
             complain "exit code $n"
+    done
+    for n in 0 1 2 3 5 7; do
+        grep -qx "\.It $n" "$srcdir/xl-plugin/xl-lmigrate-recover.1" ||
+            complain "recover: exit code $n"
     done
 }
 
@@ -62,11 +69,13 @@ complete_words()
 
 test_completion_offers_exactly_the_table()
 {
-    local want
-    want=$(options | sed 's/ .*//' | sort)
-    complete_words xl lmigrate -
-    [ "$(printf %s "$out" | sed 's/ *$//' | sort)" = "$want" ] ||
-        complain "offered: $out; table: $want"
+    local want c
+    for c in lmigrate lmigrate-recover; do
+        want=$(options $c | sed 's/ .*//' | sort)
+        complete_words xl $c -
+        [ "$(printf %s "$out" | sed 's/ *$//' | sort)" = "$want" ] ||
+            complain "$c: offered: $out; table: $want"
+    done
 }
 
 test_completion_after_global_options()
