@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# Two simulated hosts, a and b, and what can be asked of them.
+
+simxen() {
+    nice -n "${XLM_SIM_NICE:-0}" "$TOP/stubs/simxen" "$@"
+}
+
+on() {
+    simxen run "host$1" "${@:2}"
+}
+
+other() {
+    [ "$1" = a ] && echo b || echo a
+}
+
+# Some of what the first domain of a host leaves is for all that follow: locks,
+# the tops of xenstore's trees, the history of numbers.
+warm_up() {
+    printf '%s\n' 'name = "first"' 'type = "pvh"' 'memory = 128' \
+        "kernel = \"$SIMXEN_RUN/guest-kernel\"" >"$WORK/first.cfg"
+    on "$1" timeout 60 xl create -q -p "$WORK/first.cfg" </dev/null &&
+        on "$1" timeout 30 xl destroy first
+}
+
+hosts_up() {
+    local h
+
+    for h in a b; do
+        simxen up "host$h" --pv-logdirty --local "$DEST/usr/local" &&
+            warm_up "$h" || return 1
+        traces "$h" >"$WORK/baseline.$h"
+    done
+}
+
+hosts_down() {
+    ! [ -d "$SIMXEN_DIR" ] || simxen down --all
+}
+
+# traces HOST: a line for each thing that a migration might leave behind.
+# Logs, and the pause that xlm remembers, are meant to be left.
+traces() {
+    # shellcheck disable=SC2016
+    on "$1" sh -c '
+        xl list | awk "NR > 1 { print \"domain\", \$1 }"
+        for p in /proc/[0-9]*; do
+            [ "${p#/proc/}" = $$ ] || { tr "\0\n" "  " <"$p/cmdline"; echo; }
+        done | cut -c 1-60 | grep -vE "^(sleep |cut |grep |tr |sed |$|sh -c)" |
+            sed "s/^/process /"
+        xenstore-ls -f / | sed "s/ = .*//; s/^/xenstore /" |
+            grep -vE "^xenstore /local/domain/0/(memory|device-model$)"
+        find /run /var/lib/xen -not -name "xlm-pause-*" | sed "s/^/file /"
+        awk "NR > 1 && \$4 == \"0A\" { print \"listens\", \$2 }" /proc/net/tcp
+        awk "NR > 1 && \$4 == \"00010000\" { print \"listens\", \$8 }" \
+            /proc/net/unix' 2>/dev/null | sort
+}
+
+# Processes end soon after the command that needed them, not before it.
+nothing_left() {
+    local h left end=$((SECONDS + 10))
+
+    for h in a b; do
+        while :; do
+            left=$(traces "$h" | comm -13 "$WORK/baseline.$h" -)
+            [ -n "$left" ] || break
+            [ "$SECONDS" -lt "$end" ] || {
+                echo "left at host$h:"
+                echo "$left"
+                return 1
+            }
+            sleep 0.1
+        done
+    done
+}
+
+# field NAME LINE
+field() {
+    tr ' ' '\n' <<<"$2" | sed -n "s/^$1=//p"
+}
+
+report() {
+    # shellcheck disable=SC2016
+    on "$1" sh -c 'id=$(xl domid "$0") &&
+        xenstore-read "/local/domain/$id/data/agent"' "$2" 2>/dev/null
+}
+
+# well HOST NAME: it makes progress there, and has found nothing wrong.
+well() {
+    local first line='' end=$((SECONDS + 15)) here
+
+    first=$(report "$1" "$2") || first=
+    until [ -n "$line" ] && [ "$line" != "$first" ]; do
+        [ "$SECONDS" -lt "$end" ] || {
+            echo "$2 does not report at host$1 (last: ${line:-none})"
+            return 1
+        }
+        sleep 0.1
+        line=$(report "$1" "$2") || line=
+    done
+    here=$(field host "$line")
+    [ "$(field bad "$line")" = 0 ] && [ "$(field clockback "$line")" = 0 ] &&
+        { [ "$here" = none ] || [ "$here" = "host$1" ]; } || {
+        echo "$2 at host$1: $line"
+        return 1
+    }
+}
+
+# domains HOST: their names, dom0's not.
+domains() {
+    on "$1" xl list | awk 'NR > 2 { print $1 }'
+}
+
+# only_at HOST NAME: running there, and nowhere else under any name. The other
+# host may need a moment to destroy what it had built.
+only_at() {
+    local end=$((SECONDS + 10)) away
+
+    [ "$(domains "$1")" = "$2" ] || {
+        echo "host$1 has: $(domains "$1" | tr '\n' ' ')"
+        return 1
+    }
+    while away=$(domains "$(other "$1")") && [ -n "$away" ]; do
+        [ "$SECONDS" -lt "$end" ] || {
+            echo "host$(other "$1") has: $away"
+            return 1
+        }
+        sleep 0.1
+    done
+    LD_LIBRARY_PATH=$SIMXEN_RUN/lib SIMXEN_CLOCK=$SIMXEN_DIR/clock \
+        "$SIMXEN_RUN/simxen-clock" check
+}

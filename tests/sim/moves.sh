@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# Guests, moves of guests, and what happens to a move.
+
+MOVE_LIMIT_S=${XLM_SIM_MOVE_LIMIT_S:-90}
+# Slow enough that there is time for a fault while memory is copied.
+SLOW=3M
+
+# guest NAME TYPE MIB WRITER: starts one at host a.
+guest() {
+    local cfg=$WORK/$1.cfg
+
+    cat >"$cfg" <<END
+name = "$1"
+type = "$2"
+memory = $3
+vcpus = 2
+kernel = "$SIMXEN_RUN/guest-kernel"
+cmdline = "console=hvc0 lab.work=16 lab.writer=2000 sim.writer=$4"
+on_crash = "preserve"
+END
+    if [ "$2" = hvm ]; then
+        printf '%s\n' 'serial = "none"' 'vga = "none"' 'vnc = 0' 'sdl = 0' \
+            >>"$cfg"
+    fi
+    on a timeout 60 xl create -q "$cfg" || return 1
+    well a "$1"
+}
+
+# start_move FROM BY NAME SLOWLY RULE-A RULE-B: sets MOVE.
+start_move() {
+    local from=$1 by=$2 transport='simxen-ssh' options=()
+
+    [ -z "$6" ] || transport="simxen-ssh -e 'SIMXEN_FAULT=$6'"
+    case $by in
+    xl) options=(migrate) ;;
+    lm) options=(lmigrate --timeout "$MOVE_LIMIT_S") ;;
+    esac
+    if [ "$4" = yes ] && [ "$by" = lm ]; then
+        options+=(--bandwidth "$SLOW")
+    elif [ "$4" = yes ]; then
+        simxen net "host$from" rate 24mbit || return 1
+    fi
+    SIMXEN_FAULT=$5 on "$from" timeout -k 5 $((MOVE_LIMIT_S + 10)) \
+        xl "${options[@]}" -s "$transport" "$3" "host$(other "$from")" \
+        </dev/null >"$WORK/move" 2>&1 &
+    MOVE=$!
+}
+
+# Sets CODE.
+end_move() {
+    CODE=0
+    wait "$MOVE" || CODE=$?
+    simxen net hosta clear 2>/dev/null || true
+}
+
+# Until memory is being copied, as the command itself says.
+copying() {
+    local end=$((SECONDS + 30))
+
+    until grep -qE 'round 1|Saving domain .*type' "$WORK/move"; do
+        kill -0 "$MOVE" 2>/dev/null && [ "$SECONDS" -lt "$end" ] || {
+            echo "did not begin to copy memory"
+            return 1
+        }
+        sleep 0.05
+    done
+}
+
+# The Nth process in HOST whose command line matches, counted by age.
+nth() {
+    local pid
+
+    pid=$(on "$1" pgrep -f "^[^ ]*$3" | sed -n "$2p")
+    [ -n "$pid" ] || {
+        echo "no process $2 of '$3' at host$1"
+        return 1
+    }
+    echo "$pid"
+}
+
+# strike FAULT BY: while memory is copied. PATTERN's dots match spaces.
+strike() {
+    local kind host n pattern pid
+
+    IFS=: read -r kind host n pattern <<<"$1"
+    copying || return 1
+    case $kind in
+    cancel)
+        pattern=xl.migrate
+        [ "$2" = xl ] || pattern=xl-lmigrate
+        pid=$(nth a 1 "$pattern") && on a kill -INT "$pid"
+        ;;
+    kill) pid=$(nth "$host" "$n" "$pattern") && on "$host" kill -KILL "$pid" ;;
+    power) simxen power-cut "host$host" ;;
+    wire) simxen net "host$host" cut ;;
+    esac
+}
+
+# Makes whole again what a fault broke for good.
+repair() {
+    case $1 in
+    power:*) simxen boot "host${1#*:}" ;;
+    wire:*) simxen net "host${1#*:}" mend ;;
+    esac
+}
