@@ -36,7 +36,8 @@ await_hold() {
         sleep 0.1; done; exit 1" >/dev/null || fail "no hold on $1"
 }
 
-# The receiver is the one that logged; xl has the session as its parent.
+# The receiver is the one that logged. The oldest xl: once the domain is built,
+# a younger one waits for its end and has no part in the migration.
 kill_victim() {
     local name=$2
 
@@ -46,7 +47,7 @@ kill_victim() {
         on b "kill -KILL \$(sed -n 's/.*\[\([0-9]*\)\] info  session: state.*/\1/p' \
             /var/log/xen/xlm-$name.log | tail -n 1)"
         ;;
-    xl) on b 'pkill -KILL -n -f "[x]l migrate-receive"' ;;
+    xl) on b 'pkill -KILL -o -f "[x]l migrate-receive"' ;;
     transport) on a 'pkill -KILL -o -f "^plainsh hostb"' ;;
     esac >/dev/null </dev/null || fail "no $1 to kill"
 }
