@@ -58,6 +58,7 @@ void job_outcome(const struct job *j, struct outcome *o)
         .domid = j->domid,
         .here = j->here,
         .there = j->opt.host,
+        .ssh = j->opt.ssh,
         .log_path = j->log.fd >= 0 ? j->log.path : NULL,
         .dry_run = j->opt.dry_run,
     };

@@ -14,13 +14,13 @@
 
 /*
  * Memory that both processes share: how the session ended, left there by the
- * worker before it reports, in case it does not get that far.
+ * worker before it reports, in case it does not get that far.  Who has the
+ * domain is what the guardian says.
  */
 struct job_end {
     atomic_bool known; /* the rest is valid */
     int code;
     enum xlm_state error_state;
-    enum xlm_owner owner;
 };
 
 struct job {

@@ -4,6 +4,9 @@
 #include "outcome.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#define RECOVER_BYTES 1536
 
 /* Whoever owns the domain decides first: that is what a script must know. */
 static enum lm_exit exit_by_owner(const struct outcome *o)
@@ -94,15 +97,80 @@ const char *owner_name(enum xlm_owner owner)
 }
 
 /* Without contact we cannot claim that the other side is clean already. */
-static bool lost_contact(const struct outcome *o)
+static bool lost_contact(int code)
 {
-    return o->code == XLM_ERR_CHANNEL || o->code == XLM_ERR_STREAM ||
-           o->code == XLM_ERR_TIMEOUT;
+    return code == XLM_ERR_CHANNEL || code == XLM_ERR_STREAM ||
+           code == XLM_ERR_TIMEOUT;
+}
+
+/* It took the domain over, and was not heard of again. */
+bool outcome_unheard(const struct outcome *o)
+{
+    return o->code == XLM_ERR_CLEANUP && lost_contact(o->first_code);
+}
+
+void outcome_what(const struct outcome *o, char *out, size_t bytes)
+{
+    const char *why = *o->message ? o->message : xlm_strerror(o->code);
+
+    if (o->worker_killed)
+        snprintf(out, bytes, "%s", why);
+    else if (o->code == XLM_ERR_UNDECIDED)
+        snprintf(out, bytes,
+                 "contact with %s was lost after it got the permission to "
+                 "start (%s)",
+                 o->there, why);
+    else if (outcome_unheard(o))
+        snprintf(out, bytes,
+                 "contact with %s was lost after it took the domain over (%s)",
+                 o->there, why);
+    else if (o->code == XLM_ERR_CLEANUP)
+        snprintf(out, bytes, "the copy here could not be destroyed (%s)", why);
+    else
+        snprintf(out, bytes, "%s", why);
+}
+
+/* In single quotes, unless nothing in it means anything to a shell. */
+static void shell_word(const char *word, char *out, size_t bytes)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "._+:@%/-";
+    const bool quoted = !*word || word[strspn(word, plain)];
+    size_t n = 0;
+
+    if (quoted && bytes > 1)
+        out[n++] = '\'';
+    for (; *word && n + 6 < bytes; word++) {
+        if (*word == '\'') {
+            memcpy(out + n, "'\\'", 3);
+            n += 3;
+        }
+        out[n++] = *word;
+    }
+    if (quoted && n + 1 < bytes)
+        out[n++] = '\'';
+    out[n] = '\0';
+}
+
+void outcome_recover(const struct outcome *o, char *out, size_t bytes)
+{
+    char ssh[512] = "", name[XLM_NAME_MAX + 16], host[512];
+
+    shell_word(o->name, name, sizeof(name));
+    shell_word(o->there, host, sizeof(host));
+    if (o->ssh && strcmp(o->ssh, "ssh"))
+        shell_word(o->ssh, ssh, sizeof(ssh));
+    snprintf(out, bytes, "xl lmigrate-recover %s%s%s%s %s", *ssh ? "-s " : "",
+             ssh, *ssh ? " " : "", name, host);
 }
 
 /* What the guardian did is in the message; this is who has the domain. */
 static void where_killed(const struct outcome *o, char *out, size_t bytes)
 {
+    char recover[RECOVER_BYTES];
+
+    outcome_recover(o, recover, sizeof(recover));
     if (o->owner == XLM_OWNER_SOURCE)
         snprintf(out, bytes,
                  "%s stays with %s; %s, out of contact, removes its unfinished "
@@ -110,9 +178,9 @@ static void where_killed(const struct outcome *o, char *out, size_t bytes)
                  o->name, o->here, o->there);
     else
         snprintf(out, bytes,
-                 "%s runs at %s; if 'xl list' shows its old copy (id %u) at "
-                 "%s, that must never run: 'xl destroy %u' here",
-                 o->name, o->there, o->domid, o->here, o->domid);
+                 "%s is at %s; if 'xl list' here still shows its copy (id %u), "
+                 "never resume that: %s",
+                 o->name, o->there, o->domid, recover);
 }
 
 static void where_source(const struct outcome *o, char *out, size_t bytes)
@@ -125,7 +193,7 @@ static void where_source(const struct outcome *o, char *out, size_t bytes)
     bytes -= (size_t)n;
     if (o->error_state <= XLM_STATE_NEGOTIATING)
         snprintf(out, bytes, "; nothing was started at %s", o->there);
-    else if (lost_contact(o))
+    else if (lost_contact(o->code))
         snprintf(out, bytes,
                  "; %s, out of contact, removes its unfinished copy by itself",
                  o->there);
@@ -133,17 +201,35 @@ static void where_source(const struct outcome *o, char *out, size_t bytes)
         snprintf(out, bytes, "; nothing is left at %s", o->there);
 }
 
-/* Xen 4.20 has "xl resume"; before it, a suspended domain cannot be helped. */
+/* Last in the line: a person copies it from there. */
 static void where_unknown(const struct outcome *o, char *out, size_t bytes)
 {
-    snprintf(out, bytes,
-             "%s (id %u) stays suspended at %s, and nothing tells whether it "
-             "runs at %s; never start it at both: if 'xl list' there shows it "
-             "running, 'xl destroy %u' here; if it surely does not run there, "
-             "'xl rename %u %s' and 'xl resume %u' here (Xen 4.20), or destroy "
-             "and create it",
-             o->name, o->domid, o->here, o->there, o->domid, o->domid, o->name,
-             o->domid);
+    char recover[RECOVER_BYTES];
+
+    outcome_recover(o, recover, sizeof(recover));
+    snprintf(
+        out, bytes,
+        "%s (id %u) stays suspended at %s, and may run at %s: never resume "
+        "it by hand; this finds out, and finishes or undoes the move: %s",
+        o->name, o->domid, o->here, o->there, recover);
+}
+
+static void where_cleanup(const struct outcome *o, char *out, size_t bytes)
+{
+    char recover[RECOVER_BYTES];
+
+    outcome_recover(o, recover, sizeof(recover));
+    if (outcome_unheard(o))
+        snprintf(out, bytes,
+                 "the copy (id %u) stays suspended at %s: never resume it by "
+                 "hand; this finds out what became of %s, and finishes the "
+                 "move: %s",
+                 o->domid, o->here, o->name, recover);
+    else
+        snprintf(out, bytes,
+                 "%s runs at %s, and its copy (id %u) at %s must never run; "
+                 "this tries again to destroy it: %s",
+                 o->name, o->there, o->domid, o->here, recover);
 }
 
 void outcome_where(const struct outcome *o, char *out, size_t bytes)
@@ -161,10 +247,7 @@ void outcome_where(const struct outcome *o, char *out, size_t bytes)
         where_unknown(o, out, bytes);
         break;
     case LM_EXIT_CLEANUP:
-        snprintf(out, bytes,
-                 "%s runs at %s; its old copy (id %u) is left at %s, and must "
-                 "never run: 'xl destroy %u' here",
-                 o->name, o->there, o->domid, o->here, o->domid);
+        where_cleanup(o, out, bytes);
         break;
     case LM_EXIT_ENDED:
         snprintf(out, bytes,

@@ -37,11 +37,13 @@ struct outcome {
     uint32_t domid;       /* at the source                             */
     const char *here;     /* this host                                 */
     const char *there;    /* as given on the command line              */
+    const char *ssh;      /* -s, NULL for ssh                          */
     const char *log_path; /* NULL: there is no log file             */
     bool dry_run;
     bool receiver_missing; /* the far side has no lmigrate-receive  */
     bool worker_killed;    /* the supervisor speaks for the worker  */
-    int code;              /* enum xlm_error of the first error     */
+    int code;              /* enum xlm_error: how it ended          */
+    int first_code;        /* of the first error, which message is  */
     int sys_errno;
     enum xlm_state error_state; /* in which it happened             */
     enum xlm_owner owner;
@@ -59,6 +61,15 @@ const char *outcome_word(const struct outcome *o);
 const char *error_name(int code);
 
 const char *owner_name(enum xlm_owner owner);
+
+/* What happened, in words: message, and what it did to the move. */
+void outcome_what(const struct outcome *o, char *out, size_t bytes);
+
+/* CLEANUP because nobody knows whether it runs there. */
+bool outcome_unheard(const struct outcome *o);
+
+/* The command that finishes an undecided move, as a shell takes it. */
+void outcome_recover(const struct outcome *o, char *out, size_t bytes);
 
 /* What is left where, "guest1 runs on at hosta; ...". */
 void outcome_where(const struct outcome *o, char *out, size_t bytes);

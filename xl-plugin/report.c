@@ -71,14 +71,26 @@ static void report_verdict(struct console *con, const struct outcome *o)
                      o->message);
 }
 
+static bool exit_needs_recover(enum lm_exit e)
+{
+    return e == LM_EXIT_UNDECIDED || e == LM_EXIT_CLEANUP;
+}
+
 static void report_failure(struct console *con, const struct outcome *o)
 {
-    char where[1024];
+    char what[1024], where[2048];
 
+    outcome_what(o, what, sizeof(what));
     outcome_where(o, where, sizeof(where));
-    console_line(con, "xl lmigrate: %s: %s; %s%s%s", o->name,
-                 *o->message ? o->message : xlm_strerror(o->code), where,
-                 o->log_path ? "; log: " : "", o->log_path ? o->log_path : "");
+    /* Not behind a command that a person copies from the end of the line. */
+    if (exit_needs_recover(outcome_exit(o)))
+        console_line(con, "xl lmigrate: %s: %s%s%s; %s", o->name, what,
+                     o->log_path ? "; log: " : "",
+                     o->log_path ? o->log_path : "", where);
+    else
+        console_line(con, "xl lmigrate: %s: %s; %s%s%s", o->name, what, where,
+                     o->log_path ? "; log: " : "",
+                     o->log_path ? o->log_path : "");
 }
 
 void report_person(struct console *con, const struct outcome *o)
@@ -90,7 +102,7 @@ void report_person(struct console *con, const struct outcome *o)
         report_verdict(con, o);
         return;
     }
-    if (e == LM_EXIT_MOVED || e == LM_EXIT_CLEANUP)
+    if (e == LM_EXIT_MOVED || (e == LM_EXIT_CLEANUP && !outcome_unheard(o)))
         report_figures(con, o);
     if (e != LM_EXIT_MOVED)
         report_failure(con, o);

@@ -97,7 +97,7 @@ static void put_stats(yajl_gen g, const struct xlm_stats *s)
 
 static void put_outcome(yajl_gen g, const struct outcome *o)
 {
-    char where[1024];
+    char where[2048];
 
     outcome_where(o, where, sizeof(where));
     yajl_gen_map_open(g);

@@ -96,7 +96,7 @@ static int report_death(struct job *j, int sig, int guard_rc,
     job_outcome(j, &o);
     o.worker_killed = !end->known;
     o.code = end->known ? end->code : guard_rc;
-    o.owner = end->known ? end->owner : owner;
+    o.owner = owner;
     o.error_state = end->error_state;
     snprintf(o.message, sizeof(o.message),
              "the worker was killed by signal %d (%s)%s%s%s", sig,
@@ -126,7 +126,8 @@ static int finish(struct job *j, int status, int guard_rc, enum xlm_owner owner,
         code = report_death(j, WTERMSIG(status), guard_rc, owner, done);
     } else {
         code = WEXITSTATUS(status);
-        if (*done)
+        /* What stays suspended was in its report already. */
+        if (*done && (guard_rc || owner == XLM_OWNER_SOURCE))
             console_line(&j->con, "%s: %s", j->name, done);
     }
     /* It was undone here; the xl daemon may have left with the suspend. */

@@ -169,6 +169,7 @@ static void take_error(struct worker *w, int rc, struct outcome *o)
     /* rc may say more than the first error: lost contact became undecided. */
     o->code = rc;
     if (e) {
+        o->first_code = e->code;
         o->sys_errno = e->sys_errno;
         o->error_state = e->state;
         snprintf(o->message, sizeof(o->message), "%s", e->message);
@@ -183,7 +184,9 @@ static void explain_transport(struct worker *w, struct outcome *o)
 {
     char why[512];
 
-    if (o->code != XLM_ERR_CHANNEL && o->code != XLM_ERR_STREAM)
+    const int code = o->first_code ? o->first_code : o->code;
+
+    if (code != XLM_ERR_CHANNEL && code != XLM_ERR_STREAM)
         return;
     for (int i = 0; i < NR_CHANNELS; i++) {
         struct transport *t = &w->transport[i];
@@ -208,7 +211,6 @@ static void take_results(struct worker *w, struct outcome *o)
     o->owner = xlm_session_owner(w->session);
     end->code = o->code;
     end->error_state = o->error_state;
-    end->owner = o->owner;
     end->known = true;
     o->stats.size = sizeof(o->stats);
     if (xlm_session_stats(w->session, &o->stats))

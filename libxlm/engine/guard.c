@@ -204,8 +204,8 @@ int xlm__guard_undo(struct xlm__errslot *err, struct xlm__hv *hv,
         break;
     case XLM__GUARD_PERMITTED:
         *owner_out = XLM_OWNER_UNKNOWN;
-        did = "permission to start was given and the answer is not known: "
-              "it stays suspended here";
+        did = "the permission to start was given, and no answer came: it "
+              "stays suspended here";
         break;
     case XLM__GUARD_COMMITTED:
         *owner_out = XLM_OWNER_DESTINATION;

@@ -315,6 +315,13 @@ static int simple(struct xlm_session *s, enum xlm_state state,
     return fail(s, code, message);
 }
 
+/* The end of a session may mean more than its first error. */
+static int as(int code, int first)
+{
+    (void)first;
+    return code;
+}
+
 static int run_source(struct xlm_session *s)
 {
     int rc;
@@ -340,8 +347,14 @@ static int run_source(struct xlm_session *s)
         return simple(s, XLM_STATE_PRECOPY, XLM_OWNER_SOURCE,
                       XLM_ERR_GUEST_ENDED, "guest rebooted");
     if (is("undecided"))
-        return simple(s, XLM_STATE_SWITCHOVER, XLM_OWNER_UNKNOWN,
-                      XLM_ERR_UNDECIDED, "contact lost after the permission");
+        return as(XLM_ERR_UNDECIDED,
+                  simple(s, XLM_STATE_SWITCHOVER, XLM_OWNER_UNKNOWN,
+                         XLM_ERR_CHANNEL, "control channel closed"));
+    if (is("unheard"))
+        return as(XLM_ERR_CLEANUP,
+                  simple(s, XLM_STATE_SWITCHOVER, XLM_OWNER_DESTINATION,
+                         XLM_ERR_TIMEOUT,
+                         "no RUNNING from hostb within the limit"));
     if (is("cleanup"))
         return simple(s, XLM_STATE_SWITCHOVER, XLM_OWNER_DESTINATION,
                       XLM_ERR_CLEANUP, "destroy of domain 7 failed");
@@ -426,13 +439,18 @@ int xlm_guard(int fd, const struct xlm_options *opt, enum xlm_owner *owner_out,
               char message_out[XLM_MESSAGE_MAX])
 {
     char c, last = 0;
+    int permitted = 0;
 
     (void)opt;
-    while (read(fd, &c, 1) == 1)
+    while (read(fd, &c, 1) == 1) {
         last = c;
+        permitted |= c == 'P';
+    }
     if (is("crash-hopeless"))
         return XLM_ERR_TOOLSTACK;
-    *owner_out = last == 'P' ? XLM_OWNER_UNKNOWN : XLM_OWNER_SOURCE;
+    *owner_out = !permitted    ? XLM_OWNER_SOURCE
+                 : last == '.' ? XLM_OWNER_DESTINATION
+                               : XLM_OWNER_UNKNOWN;
     snprintf(message_out, XLM_MESSAGE_MAX, "%s",
              last == 'S' ? "guest1: it was suspended and has been resumed here"
                          : "");

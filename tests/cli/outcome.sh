@@ -80,9 +80,33 @@ test_outcome_each_code()
     ends silent 3 "did not answer within 60 s" "guest1 runs on at" \
         "nothing is left at hostb"
     ends peer 3
-    ends undecided 5 "guest1 (id 7) stays suspended" "never start it at both"
-    ends cleanup 6 "guest1 runs at hostb; its old copy (id 7)" "xl destroy 7"
+    ends cleanup 6 "guest1: the copy here could not be destroyed (destroy of \
+domain 7 failed)" "guest1 runs at hostb, and its copy (id 7) at"
     ends ended 7 "guest rebooted"
+}
+
+# The command is the last thing in the line, and works as it stands.
+test_outcome_undecided_names_the_command_that_finishes()
+{
+    local command
+    ends undecided 5 "guest1: contact with hostb was lost after it got the \
+permission to start (control channel closed)" "guest1 (id 7) stays suspended at" \
+        "never resume it by hand"
+    command=$(sed -n 's/.*undoes the move: //p' "$work/err")
+    [ "$command" = "xl lmigrate-recover -s ./fakessh guest1 hostb" ] ||
+        complain "command: $command"
+    FAKE_FAR=runs run sh -c "$command"
+    expect_code 0
+    expect_err "the copy here is destroyed"
+}
+
+test_outcome_unheard_of_claims_no_move()
+{
+    ends unheard 6 "contact with hostb was lost after it took the domain over \
+(no RUNNING from hostb within the limit)" "this finds out what became of guest1" \
+        "xl lmigrate-recover -s ./fakessh guest1 hostb"
+    expect_no_err "moved to hostb"
+    expect_no_err "runs at hostb"
 }
 
 test_outcome_failure_is_one_line()
@@ -220,7 +244,8 @@ test_death_before_suspend_needs_no_monitor()
 
 test_death_after_permission_is_undecided()
 {
-    ends crash-permitted 5 "killed by signal 9" "never start it at both"
+    ends crash-permitted 5 "killed by signal 9" "never resume it by hand" \
+        "xl lmigrate-recover -s ./fakessh guest1 hostb"
 }
 
 test_death_after_the_end_keeps_the_result()

@@ -79,12 +79,12 @@ test_recover_garbage_is_no_answer()
 
 test_recover_answer_behind_a_logins_greeting()
 {
-    cat >"$work/chatty" <<'XXX'
+    cat >"$work/chatty" <<'EOF'
 #!/bin/sh
 echo "Welcome to $1, the answer is 42"
 shift
 FAKE_XLM=never exec sh -c "$*"
-XXX
+EOF
     chmod +x "$work/chatty"
     FAKE_XLM_MONITOR=$work/monitor run xl lmigrate-recover -s ./chatty \
         guest1 hostb
@@ -158,10 +158,10 @@ test_recover_is_written_to_the_log()
 
 test_recover_empty_sshcommand_passes_the_question_on()
 {
-    cat >"$work/direct-query" <<'XXX'
+    cat >"$work/direct-query" <<'EOF'
 #!/bin/sh
 FAKE_XLM=runs exec xl lmigrate-receive "$@"
-XXX
+EOF
     chmod +x "$work/direct-query"
     run xl lmigrate-recover -s '' guest1 ./direct-query
     expect_code 0

@@ -87,7 +87,7 @@ static void test_exit_code_numbers_are_pinned(void)
 
 static void expect_where(const struct outcome *o, const char *part)
 {
-    char where[512];
+    char where[2048];
 
     outcome_where(o, where, sizeof(where));
     CU_ASSERT_PTR_NOT_NULL(strstr(where, part));
@@ -105,9 +105,70 @@ static void test_where_claims_only_what_is_known(void)
     expect_where(&o, "nothing was started at hostb");
     o.owner = XLM_OWNER_UNKNOWN;
     o.error_state = XLM_STATE_SWITCHOVER;
-    expect_where(&o, "never start it at both");
+    expect_where(&o, "undoes the move: xl lmigrate-recover guest1 hostb");
     o.owner = XLM_OWNER_DESTINATION;
-    expect_where(&o, "must never run: 'xl destroy 7'");
+    expect_where(&o, "must never run; this tries again to destroy it: xl "
+                     "lmigrate-recover guest1 hostb");
+    o.code = XLM_ERR_CLEANUP;
+    o.first_code = XLM_ERR_CHANNEL;
+    expect_where(&o, "finds out what became of guest1, and finishes the move: "
+                     "xl lmigrate-recover guest1 hostb");
+}
+
+static void expect_what(const struct outcome *o, const char *text)
+{
+    char what[1024];
+
+    outcome_what(o, what, sizeof(what));
+    CU_ASSERT_STRING_EQUAL(what, text);
+}
+
+static void test_what_says_what_it_did_to_the_move(void)
+{
+    struct outcome o = outcome(XLM_ERR_UNDECIDED, XLM_STATE_SWITCHOVER,
+                               XLM_OWNER_UNKNOWN);
+
+    snprintf(o.message, sizeof(o.message), "peer closed");
+    o.first_code = XLM_ERR_CHANNEL;
+    expect_what(&o, "contact with hostb was lost after it got the permission "
+                    "to start (peer closed)");
+    o.code = XLM_ERR_CLEANUP;
+    expect_what(&o, "contact with hostb was lost after it took the domain over "
+                    "(peer closed)");
+    o.first_code = XLM_ERR_TOOLSTACK;
+    expect_what(&o, "the copy here could not be destroyed (peer closed)");
+    o.code = XLM_ERR_CHANNEL;
+    expect_what(&o, "peer closed");
+    o.worker_killed = true;
+    o.code = XLM_ERR_UNDECIDED;
+    expect_what(&o, "peer closed");
+}
+
+static void expect_recover(const char *ssh, const char *name, const char *host,
+                           const char *want)
+{
+    struct outcome o = { .ssh = ssh, .name = name, .there = host };
+    char command[2048];
+
+    outcome_recover(&o, command, sizeof(command));
+    CU_ASSERT_STRING_EQUAL(command, want);
+}
+
+static void test_recover_command_is_as_a_shell_takes_it(void)
+{
+    char longest[600], command[2048];
+    struct outcome o = { .ssh = longest, .name = "g", .there = "h" };
+
+    expect_recover("ssh", "g", "h", "xl lmigrate-recover g h");
+    expect_recover(NULL, "g", "h", "xl lmigrate-recover g h");
+    expect_recover("ssh -p 2", "a b", "u@h",
+                   "xl lmigrate-recover -s 'ssh -p 2' 'a b' u@h");
+    expect_recover("", "g", "nc 'x' h",
+                   "xl lmigrate-recover -s '' g 'nc '\\''x'\\'' h'");
+    memset(longest, '\'', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
+    outcome_recover(&o, command, sizeof(command)); /* the sanitizer looks */
+    CU_ASSERT(strlen(command) < sizeof(command));
 }
 
 static void test_error_names_follow_the_header(void)
@@ -240,6 +301,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_exit_code_of_a_killed_worker_is_its_owners),
     UNIT_TEST(test_exit_code_numbers_are_pinned),
     UNIT_TEST(test_where_claims_only_what_is_known),
+    UNIT_TEST(test_what_says_what_it_did_to_the_move),
+    UNIT_TEST(test_recover_command_is_as_a_shell_takes_it),
     UNIT_TEST(test_error_names_follow_the_header),
     UNIT_TEST(test_units_are_short),
     UNIT_TEST(test_live_line_has_every_figure),
