@@ -17,8 +17,9 @@
 #define EACH_REG(X)                                                            \
     X(rax)                                                                     \
     X(rbx)                                                                     \
-    X(rcx) X(rdx) X(rbp) X(rsi) X(rdi) X(rsp) X(r8) X(r9) X(r10) X(r11) X(r12) \
-        X(r13) X(r14) X(r15) X(rip)
+    X(rcx)                                                                     \
+    X(rdx) X(rbp) X(rsi) X(rdi) X(rsp) X(r8) X(r9) X(r10) X(r11) X(r12) X(r13) \
+        X(r14) X(r15) X(rip)
 
 typedef struct hvm_save_descriptor descriptor;
 
