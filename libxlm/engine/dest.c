@@ -79,7 +79,15 @@ int xlm__dest_mark(struct xlm__dest *d, enum xlm__received phase)
     memcpy(k.session, d->s->greeting.session, sizeof(k.session));
     snprintf(k.peer, sizeof(k.peer), "%s", d->offer.hostname);
     snprintf(k.name, sizeof(k.name), "%s", d->config.name);
+    d->marked = true;
     return d->ts->ops->mark_set(d->ts, XLM__MARK_RECEIVED, &k);
+}
+
+void xlm__dest_unmark(struct xlm__dest *d)
+{
+    if (d->marked)
+        d->ts->ops->mark_clear(d->ts, XLM__MARK_RECEIVED, d->config.uuid);
+    d->marked = false;
 }
 
 /* The mark of an earlier arrival must not be taken for this one's. */

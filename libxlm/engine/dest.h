@@ -53,6 +53,8 @@ struct xlm__dest {
     bool locked;
     bool building; /* xl was started: there is something to undo */
     bool dry_run;
+    bool marked; /* by xlm__dest_mark()                    */
+    bool ready;  /* READY was sent: a permission may come  */
     struct xlm__sink *sink;
     struct xlm__dest_channel channels[XLM__CHANNELS_MAX];
     unsigned nr_threads;
@@ -73,6 +75,7 @@ struct xlm__dest {
 
 /* dest.c: write down how far it has come, before that becomes true. */
 int xlm__dest_mark(struct xlm__dest *d, enum xlm__received phase);
+void xlm__dest_unmark(struct xlm__dest *d);
 
 /* dest_setup.c */
 int xlm__dest_greet(struct xlm__dest *d);

@@ -92,9 +92,10 @@ int xlm__dest_finish(struct xlm__dest *d)
     if (!rc)
         rc = d->ts->ops->xenstore_restore(d->ts, xlm_session_domid(d->s),
                                           &d->nodes);
-    if (!rc)
-        rc = xlm__send_empty(&xlm__session_control(d->s)->stream,
-                             XLM__REC_READY);
+    if (rc)
+        return rc;
+    d->ready = true;
+    rc = xlm__send_empty(&xlm__session_control(d->s)->stream, XLM__REC_READY);
     if (rc)
         return rc;
     xlm__session_control(d->s)->chan.read_deadline_ns = xlm__deadline_ns(
@@ -116,15 +117,22 @@ static void tell_gap(struct xlm__dest *d, struct xlm__stream *st)
         xlm__send_guest_gap(st, gap_us);
 }
 
-static void say_bye(struct xlm__stream *st)
+/* The source's goodbye says that it has acted on our last word: nobody will
+ * ever ask for the mark again. */
+static void say_bye(struct xlm__dest *d)
 {
+    struct xlm__stream *st = &xlm__session_control(d->s)->stream;
     struct xlm__rec rec;
 
     if (xlm__send_empty(st, XLM__REC_BYE))
         return;
     st->chan->read_deadline_ns = xlm__deadline_ns(BYE_MS);
-    while (!xlm__stream_read(st, &rec) && rec.type != XLM__REC_BYE)
-        ;
+    while (!xlm__stream_read(st, &rec)) {
+        if (rec.type != XLM__REC_BYE)
+            continue;
+        xlm__dest_unmark(d);
+        return;
+    }
 }
 
 static int start(struct xlm__dest *d, struct xlm__running *r,
@@ -175,7 +183,7 @@ int xlm__dest_commit(struct xlm__dest *d)
         xlm__errslot_read(&d->s->err, text);
         lost = xlm__send_not_running(st, text);
         (void)lost;
-        say_bye(st);
+        say_bye(d);
         return rc;
     }
     if (!lost)
@@ -185,7 +193,7 @@ int xlm__dest_commit(struct xlm__dest *d)
                 d->config.name);
     else
         tell_gap(d, st);
-    say_bye(st);
+    say_bye(d);
     return 0;
 }
 
@@ -221,7 +229,9 @@ int xlm__dest_give_up(struct xlm__dest *d, int rc)
     if (d->building)
         undone = d->ts->ops->restore_abort(d->ts);
     d->building = undone != 0;
+    if (!d->ready) /* no permission can be on its way */
+        xlm__dest_unmark(d);
     if (st->flow && !undone && !xlm__send_empty(st, XLM__REC_ABORTED))
-        say_bye(st);
+        say_bye(d);
     return rc;
 }

@@ -84,6 +84,8 @@ static unsigned run_once(const struct scenario *sc, const char *label,
         recover(r);
     }
     check(r);
+    if (sc->rc != SCENARIO_ANY) /* they parted in peace */
+        SCENARIO_CHECK(r, !r->dst.ts.marked[XLM__MARK_RECEIVED]);
     scenario_free(r);
     free(r);
     return units;
