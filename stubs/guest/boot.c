@@ -60,11 +60,15 @@ static bool read_hvm(struct guest *g)
 {
     const uint64_t paddr = g->d->vcpu[0].ctx.user_regs.rbx;
     const char *page = paddr ? guest_page(g, paddr >> PAGE_SHIFT) : NULL;
-    const struct hvm_start_info *s = (const void *)(page + paddr % PAGE_BYTES);
 
     /* HVM has firmware instead, which asks the device model. */
-    if (page && s->magic == XEN_HVM_START_MAGIC_VALUE && s->cmdline_paddr)
-        copy_text(g, s->cmdline_paddr, g->cmdline, sizeof(g->cmdline));
+    if (page) {
+        const struct hvm_start_info *s = (const void *)(page +
+                                                        paddr % PAGE_BYTES);
+
+        if (s->magic == XEN_HVM_START_MAGIC_VALUE && s->cmdline_paddr)
+            copy_text(g, s->cmdline_paddr, g->cmdline, sizeof(g->cmdline));
+    }
     g->first_pfn = FIRST_FREE_PFN;
     g->im = guest_page(g, g->first_pfn);
     if (!g->im)

@@ -14,12 +14,11 @@
 
 #include <xen/hvm/save.h>
 
+/* clang-format off */
 #define EACH_REG(X)                                                            \
-    X(rax)                                                                     \
-    X(rbx)                                                                     \
-    X(rcx)                                                                     \
-    X(rdx) X(rbp) X(rsi) X(rdi) X(rsp) X(r8) X(r9) X(r10) X(r11) X(r12) X(r13) \
-        X(r14) X(r15) X(rip)
+    X(rax) X(rbx) X(rcx) X(rdx) X(rbp) X(rsi) X(rdi) X(rsp) X(rip)             \
+    X(r8) X(r9) X(r10) X(r11) X(r12) X(r13) X(r14) X(r15)
+/* clang-format on */
 
 typedef struct hvm_save_descriptor descriptor;
 
@@ -187,10 +186,11 @@ static int load_record(struct sim_domain *d, const descriptor *s)
 static int check_header(void *ctx, uint32_t bytes)
 {
     const descriptor *s = find(ctx, bytes, HVM_SAVE_CODE(HEADER), 0);
-    const struct hvm_save_header *h = (const void *)(s + 1);
+    const struct hvm_save_header *h;
 
     if (!s || (const void *)s != ctx || s->length != sizeof(*h))
         return -EINVAL;
+    h = (const void *)(s + 1);
     return h->magic == HVM_FILE_MAGIC && h->version == HVM_FILE_VERSION
                ? 0
                : -EINVAL;
