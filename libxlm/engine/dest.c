@@ -98,14 +98,6 @@ static int build(struct xlm__dest *d, uint32_t flags)
     return rc ? rc : xlm__dest_mark(d, XLM__RECEIVED_BUILDING);
 }
 
-/* As long as this is not on the disk, the source may be told "aborted". */
-static int commit(struct xlm__dest *d)
-{
-    int rc = xlm__dest_mark(d, XLM__RECEIVED_GO);
-
-    return rc ? rc : xlm__dest_commit(d);
-}
-
 /* One record; *done_out when the conversation is over. */
 static int take(struct xlm__dest *d, const struct xlm__rec *rec, bool *done_out)
 {
@@ -139,7 +131,7 @@ static int take(struct xlm__dest *d, const struct xlm__rec *rec, bool *done_out)
         return xlm__dest_finish(d);
     case XLM__REC_PERMIT:
         *done_out = true;
-        return commit(d);
+        return xlm__dest_commit(d);
     case XLM__REC_BYE:
         *done_out = true;
         return xlm__send_empty(&xlm__session_control(d->s)->stream,

@@ -142,6 +142,14 @@ static int start(struct xlm__dest *d, struct xlm__running *r,
     bool running = false;
     int rc;
 
+    *never_ran_out = false;
+    /* The last moment: whoever finds no such mark knows that xl was not told,
+     * and never will be. */
+    rc = xlm__dest_mark(d, XLM__RECEIVED_GO);
+    if (rc) {
+        *never_ran_out = !d->ts->ops->restore_abort(d->ts);
+        return rc;
+    }
     if (!d->paused)
         xlm__watch_start(&watch, d->hv, xlm_session_domid(d->s),
                          XLM__WATCH_UNPAUSED);

@@ -27,8 +27,8 @@ enum xlm__mark_kind { XLM__MARK_SENT, XLM__MARK_RECEIVED };
 
 /* Phases of RECEIVED; those of SENT are enum xlm__guard_phase. */
 enum xlm__received {
-    XLM__RECEIVED_BUILDING = 1, /* no permission came yet                     */
-    XLM__RECEIVED_GO,           /* it came: from now on it may run            */
+    XLM__RECEIVED_BUILDING = 1, /* xl was not told to start it              */
+    XLM__RECEIVED_GO,           /* from now on it may run                   */
     XLM__RECEIVED_RUNS,         /* xl said so                                 */
     XLM__RECEIVED_NEVER,        /* xl proved that it never ran                */
 };
