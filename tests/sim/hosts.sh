@@ -38,7 +38,8 @@ hosts_down() {
 }
 
 # traces HOST: a line for each thing that a migration might leave behind.
-# Logs, and the pause that xlm remembers, are meant to be left.
+# Logs, and what xlm remembers of the last pause and for "xl lmigrate-recover",
+# are meant to be left.
 traces() {
     # shellcheck disable=SC2016
     on "$1" sh -c '
@@ -49,7 +50,8 @@ traces() {
             sed "s/^/process /"
         xenstore-ls -f / | sed "s/ = .*//; s/^/xenstore /" |
             grep -vE "^xenstore /local/domain/0/(memory|device-model$)"
-        find /run /var/lib/xen -not -name "xlm-pause-*" | sed "s/^/file /"
+        find /run /var/lib/xen -not -name "xlm-pause-*" \
+            -not -name "xlm-*.received" | sed "s/^/file /"
         awk "NR > 1 && \$4 == \"0A\" { print \"listens\", \$2 }" /proc/net/tcp
         awk "NR > 1 && \$4 == \"00010000\" { print \"listens\", \$8 }" \
             /proc/net/unix' 2>/dev/null | sort

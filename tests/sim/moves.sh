@@ -67,11 +67,17 @@ copying() {
     done
 }
 
-# The Nth process in HOST whose command line matches, counted by age.
+# nth HOST N PATTERN: the Nth process there whose command line matches, counted
+# by age; N may be "parent", of the first.
 nth() {
     local pid
 
-    pid=$(on "$1" pgrep -f "^[^ ]*$3" | sed -n "$2p")
+    if [ "$2" = parent ]; then
+        pid=$(on "$1" pgrep -f "^[^ ]*$3" | sed -n 1p)
+        pid=$(on "$1" ps -o ppid= -p "${pid:-0}" | tr -d ' ')
+    else
+        pid=$(on "$1" pgrep -f "^[^ ]*$3" | sed -n "$2p")
+    fi
     [ -n "$pid" ] || {
         echo "no process $2 of '$3' at host$1"
         return 1
