@@ -31,6 +31,7 @@ enum writer { IDLE, UNIFORM, HOTSPOT, SWEEP, BURST };
 struct cpu_image {
     uint64_t last_ns;   /* when it last ran */
     uint64_t absent_ns; /* image.absent_ns at that time */
+    uint64_t nr_filled; /* of its share: after a boot */
     uint64_t nr_dirtied, nr_verified;
     uint64_t credit_ns; /* since when nr_dirtied counts */
     uint64_t random, sweep;
@@ -114,7 +115,7 @@ void guest_pv_resume_in_place(struct guest *g);
 uint64_t guest_pv_start_info(const struct guest *g);
 
 /* --- work.c */
-void guest_fill(struct guest *g);
+void guest_clear_tables(struct guest *g);
 bool guest_start_cpus(struct guest *g);
 
 /* --- store.c: the rings of xenstore and console */

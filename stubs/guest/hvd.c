@@ -88,15 +88,20 @@ static void guest_ended(struct sim_domain *d, int status)
     sim_domain_shutdown(d, SHUTDOWN_crash);
 }
 
+/* Waits for them without the lock: who holds it may be waiting for the end of
+ * a guest's quantum, and sees only then that the guest is gone. */
 static void reap(void)
 {
     int status;
     pid_t pid;
 
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        sim_lock();
         for (unsigned i = 1; i < SIM_MAXDOM; i++)
             if (sim_hv->dom[i].guest_pid == pid)
                 guest_ended(&sim_hv->dom[i], status);
+        sim_unlock();
+    }
 }
 
 /* Only wakes the futex: a child's end is work, too. */
@@ -127,8 +132,8 @@ int main(void)
     for (;;) {
         const uint32_t seen = __atomic_load_n(&sim_hv->work, __ATOMIC_SEQ_CST);
 
-        sim_lock();
         reap();
+        sim_lock();
         start_guests();
         sim_unlock();
         sim_futex_wait(&sim_hv->work, seen, 1000);

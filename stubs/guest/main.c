@@ -127,7 +127,7 @@ static bool boot(struct guest *g)
 {
     if (!guest_read_boot(g) || !guest_connect(g) || !guest_configure(g))
         return false;
-    guest_fill(g);
+    guest_clear_tables(g);
     sim_clock_note(g->d, "BOOT", g->im->seq);
     guest_say(g, "boot: %llu work pages, %u vCPUs, RAM of %llu pages",
               (unsigned long long)g->im->nr_work, g->im->nr_vcpus,

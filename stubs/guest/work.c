@@ -94,30 +94,36 @@ static unsigned check_page(const struct guest *g, uint64_t page)
     return bad;
 }
 
-void guest_fill(struct guest *g)
+void guest_clear_tables(struct guest *g)
 {
-    uint64_t pfn;
-
     for (uint64_t i = 0; i <= g->im->nr_work / 1024; i++) {
-        pfn = guest_ram_pfn(g, 1 + i);
+        const uint64_t pfn = guest_ram_pfn(g, 1 + i);
+
         memset(guest_page(g, pfn), 0, PAGE_BYTES);
         guest_mark(g, pfn);
     }
-    for (uint64_t page = 0; page < g->im->nr_work; page++) {
-        uint64_t *word = guest_page(g, work_pfn(g, page));
+}
 
-        memset(word, 0, PAGE_BYTES);
-        for (unsigned i = 1; !is_zero(g, page) && i < WORDS - 1; i++)
-            word[i] = pattern(page, i);
-        if (!is_zero(g, page))
-            write_page(g, page);
-        else
-            guest_mark(g, work_pfn(g, page));
-        if (page % QUANTUM == 0) { /* it may be stopped here */
-            guest_leave(g);
-            guest_enter(g);
-        }
-    }
+static void fill_page(struct guest *g, uint64_t page)
+{
+    const uint64_t pfn = work_pfn(g, page);
+    uint64_t *word = guest_page(g, pfn);
+
+    memset(word, 0, PAGE_BYTES);
+    guest_mark(g, pfn);
+    if (is_zero(g, page))
+        return;
+    for (unsigned i = 1; i < WORDS - 1; i++)
+        word[i] = pattern(page, i);
+    write_page(g, page);
+}
+
+/* Every vCPU fills its share, between reports and suspends. */
+static bool fill_some(struct cpu *c)
+{
+    for (unsigned i = 0; i < QUANTUM && c->im->nr_filled < c->nr_pages; i++)
+        fill_page(c->g, c->im->nr_filled++ * c->g->im->nr_vcpus + c->nr);
+    return c->im->nr_filled < c->nr_pages;
 }
 
 static uint64_t random64(struct cpu_image *im)
@@ -248,10 +254,13 @@ static bool one_quantum(struct cpu *c, uint64_t *check_goal, bool first)
         tick(c, guest_now_ns());
         *check_goal = verify_goal(c, c->im->nr_verified);
     }
-    goal = write_goal(c, now);
-    write_some(c, goal);
-    verify_some(c, *check_goal);
-    more = c->im->nr_dirtied < goal || c->im->nr_verified < *check_goal;
+    more = fill_some(c);
+    if (!more) {
+        goal = write_goal(c, now);
+        write_some(c, goal);
+        verify_some(c, *check_goal);
+        more = c->im->nr_dirtied < goal || c->im->nr_verified < *check_goal;
+    }
     __atomic_store_n(&g->d->guest_seq, ++g->im->seq, __ATOMIC_RELAXED);
     guest_mark(g, g->first_pfn);
     sim_leave(g->d, c->nr);

@@ -34,13 +34,19 @@ void sim_mark_idx(const struct sim_domain *d, uint64_t idx)
         sim_mark_pfn(d, t->dirty, pfn);
 }
 
-/* Our number where /proc comes from, which may be another namespace. */
+/* Our number where /proc comes from, which may be another namespace. Locked. */
 static int32_t proc_pid(void)
 {
+    static pid_t asked_by; /* a child has another */
+    static int32_t pid;
     char text[16] = "";
-    ssize_t n = readlink("/proc/self", text, sizeof(text) - 1);
 
-    return n > 0 ? (int32_t)strtol(text, NULL, 10) : 0;
+    if (asked_by != getpid() &&
+        readlink("/proc/self", text, sizeof(text) - 1) > 0) {
+        pid = (int32_t)strtol(text, NULL, 10);
+        asked_by = getpid();
+    }
+    return pid;
 }
 
 void sim_note_mapper(struct sim_domain *d)

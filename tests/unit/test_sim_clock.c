@@ -84,6 +84,21 @@ static void test_clock_power_cut_ends_what_ran_there(void)
     CU_ASSERT_EQUAL(checker("check"), 1);
 }
 
+static unsigned nr_lines(const char *what)
+{
+    char path[128], line[256];
+    unsigned n = 0;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/runs", sim_dir);
+    f = fopen(path, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    while (fgets(line, sizeof(line), f))
+        n += !strncmp(line, what, strlen(what));
+    fclose(f);
+    return n;
+}
+
 static void test_clock_of_a_domain_is_written(void)
 {
     uint32_t d;
@@ -97,7 +112,10 @@ static void test_clock_of_a_domain_is_written(void)
     journal("");
     CU_ASSERT_EQUAL(sim_simple(d, XEN_DOMCTL_pausedomain), 0);
     CU_ASSERT_EQUAL(sim_simple(d, XEN_DOMCTL_unpausedomain), 0);
+    CU_ASSERT_EQUAL(nr_lines("STOP "), 1);
+    CU_ASSERT_EQUAL(nr_lines("START "), 1);
     sim_kill_domain(d);
+    CU_ASSERT_EQUAL(nr_lines("STOP "), 2);
     append("START 18446744073709551000 "
            "5a000000000000000000000000000000 other 1 0\n");
     CU_ASSERT_EQUAL(checker("check"), 0);
