@@ -16,7 +16,7 @@ changed() {
         fail "$1"
     wait $! && rc=0 || rc=$?
     [ "$rc" -eq 3 ] || fail "$1: exit $rc, not 3"
-    grep -q "$2" "$work/out" || fail "$1: does not name $2"
+    grep -qi "$2" "$work/out" || fail "$1: does not name $2"
     stays a pvh11 </dev/null
 }
 
