@@ -157,11 +157,15 @@ static int start(struct xlm__dest *d, struct xlm__running *r,
     r->unpaused_ns = xlm__watch_end(&watch, xlm__clock_ns());
     r->domid = xlm_session_domid(d->s);
     r->flags = d->paused ? XLM__RUNNING_PAUSED : 0;
-    *never_ran_out = !rc && !running;
-    if (*never_ran_out)
-        rc = XLM_FAIL(&d->s->err, XLM_ERR_TOOLSTACK,
-                      "xl could not start %s and removed it", d->config.name);
-    return rc;
+    if (rc || running)
+        return rc;
+    rc = d->ts->ops->restore_abort(d->ts);
+    if (rc) /* it is still there, and might run one day */
+        return rc;
+    *never_ran_out = true;
+    return XLM_FAIL(&d->s->err, XLM_ERR_TOOLSTACK,
+                    "%s could not be started, and nothing is left of it",
+                    d->config.name);
 }
 
 int xlm__dest_commit(struct xlm__dest *d)

@@ -150,10 +150,12 @@ struct xlm__toolstack_ops {
     int (*xenstore_restore)(struct xlm__toolstack *t, uint32_t domid,
                             const struct xlm__xsnodes *nodes);
     /* The permission: xl renames and unpauses.  *running_out: it did; false
-     * with return 0: xl proved that the domain never ran, and removed it. */
+     * with return 0: it never ran, and xl will not start it any more; what is
+     * left of it is for restore_abort(). */
     int (*restore_go)(struct xlm__toolstack *t, bool *running_out);
-    /* Undo at any point before restore_go(): end xl, and destroy what it
-     * left.  Returns when nothing of the domain is left here. */
+    /* Undo at any point before restore_go(), or when that says that it does not
+     * run: end xl, and destroy what it left.  Returns when nothing of the domain
+     * is left here.  Only while no other thread uses the hypervisor. */
     int (*restore_abort)(struct xlm__toolstack *t);
     /* The guest's own report of its longest gap, written to its xenstore node
      * data/xlm/gap-ms after it ran here; waits at most timeout_ms;

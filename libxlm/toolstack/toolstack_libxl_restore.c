@@ -276,7 +276,9 @@ static bool is_incoming(struct xlm__ts *ts, uint32_t domid)
     return is_it;
 }
 
-/* Destroy what xl left under the temporary name, and see it gone. */
+/* Destroy what xl left under the temporary name, and see it gone.  No other
+ * thread may be in a hypercall: libxl forks to destroy, and libxencall's lock,
+ * one for the process, would stay locked in the child for ever. */
 static int remove_leftover(struct xlm__ts *ts)
 {
     struct xlm__restore *r = &ts->restore;
@@ -323,7 +325,7 @@ static int judge_without_report(struct xlm__ts *ts, bool *running_out)
         xlm__xlproc_kill(r->xl);
     if (is_incoming(ts, r->domid)) {
         *running_out = false;
-        return remove_leftover(ts);
+        return 0;
     }
     rc = ts->hv->ops->dominfo(ts->hv, r->domid, &info, &exists);
     if (rc)
