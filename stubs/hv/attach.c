@@ -37,11 +37,22 @@ bool sim_path(char *out, size_t size, const char *format, ...)
     return n >= 0 && (size_t)n < size - at;
 }
 
+/* Its owner was killed in a call, which Xen would have finished.  What it held
+ * goes on; a count of pages may be wrong by those of that call. */
+static void recover_lock(void)
+{
+    pthread_mutex_consistent(&sim_hv->lock);
+    for (unsigned i = 0; i < SIM_MAXDOM; i++)
+        if (sim_hv->dom[i].held) {
+            sim_hv->dom[i].held = 0;
+            sim_futex_wake(&sim_hv->dom[i].gate);
+        }
+}
+
 void sim_lock(void)
 {
-    /* Its owner was killed: every change below is small enough to go on. */
     if (pthread_mutex_lock(&sim_hv->lock) == EOWNERDEAD)
-        pthread_mutex_consistent(&sim_hv->lock);
+        recover_lock();
 }
 
 void sim_unlock(void)

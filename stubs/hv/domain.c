@@ -115,13 +115,13 @@ long sim_domain_unpause(struct sim_domain *d)
 
 void sim_domain_hold(struct sim_domain *d)
 {
-    d->pause_count++;
+    d->held++;
     sim_quiesce(d);
 }
 
 void sim_domain_release(struct sim_domain *d)
 {
-    d->pause_count--;
+    d->held--;
     sim_futex_wake(&d->gate);
 }
 

@@ -104,6 +104,7 @@ struct sim_domain {
     uint32_t flags; /* XEN_DOMINF_dying, _shutdown */
     uint32_t shutdown_code;
     int32_t pause_count;
+    uint32_t held; /* by a call that is going on, with the lock held */
     uint32_t max_vcpus;
     struct sim_vcpu vcpu[SIM_MAXVCPU];
 
@@ -176,7 +177,7 @@ static inline bool sim_is_hvm(const struct sim_domain *d)
 
 static inline bool sim_is_stopped(const struct sim_domain *d)
 {
-    return d->pause_count ||
+    return d->pause_count || d->held ||
            (d->flags & (XEN_DOMINF_shutdown | XEN_DOMINF_dying));
 }
 

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <pthread.h>
+#include <signal.h>
 
 #include "sim_fixture.h"
 
@@ -173,6 +174,26 @@ static void test_domain_pause_is_synchronous(void)
     pthread_join(thread, NULL);
 }
 
+/* A process may be killed at any time, and no domain stands still for it. */
+static void test_domain_held_by_a_killed_process_goes_on(void)
+{
+    uint32_t d = sim_new_domain(true, PAGES, NULL);
+    int status;
+
+    fflush(stdout);
+    if (!fork()) {
+        sim_lock();
+        sim_domain_hold(sim_domain(d));
+        kill(getpid(), SIGKILL);
+    }
+    wait(&status);
+    CU_ASSERT(WIFSIGNALED(status));
+    CU_ASSERT_EQUAL(sim_find(d)->held, 0);
+    CU_ASSERT_EQUAL(sim_simple(d, XEN_DOMCTL_unpausedomain), 0);
+    CU_ASSERT(!sim_is_stopped(sim_find(d)));
+    sim_kill_domain(d);
+}
+
 static void test_domain_shutdown_is_told_and_undone(void)
 {
     uint32_t d = sim_new_domain(true, PAGES, NULL);
@@ -228,6 +249,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_domain_pv_frames_are_its_own),
     UNIT_TEST(test_domain_types_of_pages_are_told),
     UNIT_TEST(test_domain_pause_is_synchronous),
+    UNIT_TEST(test_domain_held_by_a_killed_process_goes_on),
     UNIT_TEST(test_domain_shutdown_is_told_and_undone),
     UNIT_TEST(test_domain_unsupported_call_is_logged_once),
     CU_TEST_INFO_NULL,
