@@ -30,8 +30,8 @@
 #define NR_CHANNELS   2 /* the first is for control */
 #define LEAVE_SECONDS 5 /* for COMMAND, when its channel is closed */
 
-/* EXIT_LOOK: a person has to look at both hosts. */
-enum { EXIT_MOVED, EXIT_USAGE, EXIT_STAYED, EXIT_LOOK };
+/* EXIT_RECOVER: a suspended copy is left here. */
+enum { EXIT_MOVED, EXIT_USAGE, EXIT_STAYED, EXIT_RECOVER };
 
 static struct xlm_session *session;
 
@@ -114,19 +114,18 @@ static int report_failure(uint32_t domid, int rc)
                     domid);
         return EXIT_STAYED;
     case XLM_OWNER_DESTINATION:
-        fprintf(stderr,
-                "it runs at the destination; domain %" PRIu32 " here is an "
-                "old copy, which must never run\n",
-                domid);
-        return EXIT_LOOK;
+        fprintf(stderr, "it is at the destination; ");
+        break;
     case XLM_OWNER_UNKNOWN:
+        fprintf(stderr, "it may run at the destination; ");
         break;
     }
+    /* Or by the program itself: xlm_recover_open() and what follows it. */
     fprintf(stderr,
-            "domain %" PRIu32 " stays suspended here, and may run at the "
-            "destination: look there first\n",
-            domid);
-    return EXIT_LOOK;
+            "domain %" PRIu32 " here is suspended, and must not be resumed by "
+            "hand: 'xl lmigrate-recover %" PRIu32 " HOST' decides\n",
+            domid, domid);
+    return EXIT_RECOVER;
 }
 
 /* ---- the guardian ---- */
