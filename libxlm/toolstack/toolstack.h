@@ -154,8 +154,8 @@ struct xlm__toolstack_ops {
      * left of it is for restore_abort(). */
     int (*restore_go)(struct xlm__toolstack *t, bool *running_out);
     /* Undo at any point before restore_go(), or when that says that it does not
-     * run: end xl, and destroy what it left.  Returns when nothing of the domain
-     * is left here.  Only while no other thread uses the hypervisor. */
+     * run: end xl, and destroy what it left.  Returns when nothing of the
+     * domain is left here.  Only while no other thread uses the hypervisor. */
     int (*restore_abort)(struct xlm__toolstack *t);
     /* The guest's own report of its longest gap, written to its xenstore node
      * data/xlm/gap-ms after it ran here; waits at most timeout_ms;
