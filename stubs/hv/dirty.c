@@ -200,6 +200,7 @@ static long log_dirty_op(struct sim_domain *d, struct xen_domctl_shadow_op *op)
     if (!t || (d->log_dirty && !mapped))
         return -ENOMEM;
     sim_domain_hold(d);
+    sim_charge(clean ? SIM_COST_CLEAN : SIM_COST_PEEK, 1);
     for (uint64_t i = 0; mapped && i < BITMAP_WORDS; i++)
         if (mapped[i])
             t->dirty[i] |= mapped[i];

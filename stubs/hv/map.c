@@ -166,6 +166,8 @@ void *sim_map(uint32_t domid, void *addr, int prot, int flags, size_t nr,
     if (prot & PROT_WRITE)
         sim_unlock();
     free(j.idx);
+    if (p && domid != DOMID_XEN)
+        sim_charge(SIM_COST_MAP, nr);
     errno = -err;
     return p;
 }

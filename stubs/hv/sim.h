@@ -48,6 +48,12 @@ struct sim_fault {
 struct sim_fault sim_fault_begin(const char *call);
 void sim_fault_end(const struct sim_fault *f);
 
+/* --- cost.c --------------------------------------------------------------- */
+
+enum sim_cost { SIM_COST_MAP, SIM_COST_CLEAN, SIM_COST_PEEK, SIM_NR_COSTS };
+/* Takes as long as SIMXEN_COST says, so many times. */
+void sim_charge(enum sim_cost what, uint64_t times);
+
 /* --- frames.c: tables of a domain's pages --------------------------------- */
 
 struct sim_tables {
