@@ -208,8 +208,9 @@ enum xlm__fate xlm__recover_parse(const char *answer,
     told[0] = '\0';
     while (strncmp(answer, ANSWER, strlen(ANSWER))) {
         answer = strchr(answer, '\n');
-        if (!answer++)
+        if (!answer)
             return XLM__FATE_NONE;
+        answer++;
     }
     answer += strlen(ANSWER);
     if (sscanf(answer, "%15[a-z] %36[0-9a-f-]%n", word, text, &n) != 2 ||
