@@ -86,10 +86,17 @@ killed() {
     echo "     $1 $2: exit $rc, $4: $(tail -n 1 "$work/killed" | cut -c1-160)"
 }
 
-# The old copy at a is ended, as the message says; the guest comes back.
+# What the message of exit code 5 says to do: it ends the old copy if the guest
+# runs at b, or resumes it if it does not.
+recover() {
+    on a "xl lmigrate-recover -s plainsh '$1' hostb" >/dev/null </dev/null ||
+        fail "xl lmigrate-recover: exit $?"
+    echo "     recover: $(tail -n 1 "$work/out" | cut -c1-160)"
+}
+
 bring_back() {
-    on a "xl destroy '$1--migratedaway'" >/dev/null </dev/null ||
-        fail "destroy the old copy"
+    recover "$1"
+    gone a "$1" </dev/null
     move b "$1" </dev/null || fail "$1 does not come back: exit $?"
     stays a "$1" </dev/null
 }
@@ -122,7 +129,9 @@ permitted worker 5 b sample
 permitted xl 3 a sample
 permitted transport 5 b
 END
-    blocks_fine pvh3
     killed permitted receiver 5 none pvh3
-    on a "xl destroy pvh3--migratedaway" >/dev/null
+    recover pvh3
+    stays a pvh3
+    blocks_fine pvh3
+    destroy a pvh3
 }
