@@ -139,6 +139,14 @@ static int try_lock(struct xlm__toolstack *t, const unsigned char uuid[16])
     return rc;
 }
 
+/* Whoever holds the lock can change everything but this. */
+static bool is_certain(const struct xlm__mark *m, const struct here *h)
+{
+    return m->phase == XLM__RECEIVED_RUNS ||
+           (m->phase == XLM__RECEIVED_GO && h->exists && !h->info.paused &&
+            is_finished(m, h));
+}
+
 int xlm__recover_look(struct xlm__hv *hv, struct xlm__toolstack *t,
                       const unsigned char uuid[16],
                       const unsigned char session[16], enum xlm__fate *fate_out,
@@ -146,22 +154,17 @@ int xlm__recover_look(struct xlm__hv *hv, struct xlm__toolstack *t,
 {
     struct here h = { .exists = false };
     struct xlm__mark m;
-    bool ours, locked = false;
+    bool ours, locked = false, busy = false;
     int rc;
 
     *fate_out = XLM__FATE_UNKNOWN;
     rc = read_mark(t, uuid, session, &m, &ours);
-    /* That it ran needs no lock: nothing makes it untrue. */
-    if (!rc && ours && m.phase != XLM__RECEIVED_RUNS) {
+    if (!rc && ours) {
         rc = try_lock(t, uuid);
         locked = !rc;
-        if (rc == XLM_ERR_BUSY) {
-            *fate_out = XLM__FATE_BUSY;
-            tell(*fate_out, &h, told);
-            return 0;
-        }
+        busy = rc == XLM_ERR_BUSY;
         /* The holder may have written its last word since. */
-        if (!rc)
+        if (!rc || busy)
             rc = read_mark(t, uuid, session, &m, &ours);
     }
     if (!rc)
@@ -171,7 +174,8 @@ int xlm__recover_look(struct xlm__hv *hv, struct xlm__toolstack *t,
     if (rc)
         return rc;
     if (ours)
-        *fate_out = judge(&m, &h);
+        *fate_out = busy && !is_certain(&m, &h) ? XLM__FATE_BUSY
+                                                : judge(&m, &h);
     tell(*fate_out, &h, told);
     return 0;
 }

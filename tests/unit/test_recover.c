@@ -198,6 +198,25 @@ static void test_recover_look_running_needs_no_lock(void)
     host_close(&h);
 }
 
+/* xl has unpaused it: the receiver only has not written that down yet. */
+static void test_recover_look_running_is_seen_behind_the_lock(void)
+{
+    struct host h;
+
+    destination(&h, XLM__RECEIVED_GO, true, false, "guest");
+    h.ts.fail_op = "lock";
+    h.ts.fail_code = XLM_ERR_BUSY;
+    CU_ASSERT_EQUAL(look(&h, session), XLM__FATE_RUNS);
+    h.hv->info.paused = true;
+    CU_ASSERT_EQUAL(look(&h, session), XLM__FATE_BUSY);
+    host_close(&h);
+    destination(&h, XLM__RECEIVED_GO, true, false, "guest--incoming");
+    h.ts.fail_op = "lock";
+    h.ts.fail_code = XLM_ERR_BUSY;
+    CU_ASSERT_EQUAL(look(&h, session), XLM__FATE_BUSY);
+    host_close(&h);
+}
+
 /* Every call fails once: an error, never an answer. */
 static void test_recover_look_that_cannot_see_says_nothing(void)
 {
@@ -538,6 +557,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_recover_look_ran),
     UNIT_TEST(test_recover_look_with_a_receiver_at_work_is_busy),
     UNIT_TEST(test_recover_look_running_needs_no_lock),
+    UNIT_TEST(test_recover_look_running_is_seen_behind_the_lock),
     UNIT_TEST(test_recover_look_that_cannot_see_says_nothing),
     UNIT_TEST(test_recover_answer_reads_as_printed),
     UNIT_TEST(test_recover_answer_behind_a_logins_greeting),
