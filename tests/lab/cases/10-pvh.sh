@@ -64,39 +64,46 @@ case_pvh_balloons() {
     destroy a pvh8
 }
 
+# back_at_a NAME OLD-DOMID: its monitor has started it again.
+back_at_a() {
+    on a "for i in \$(seq 120); do
+        [ \"\$(xl domid '$1' 2>/dev/null)\" -gt $2 ] 2>/dev/null && exit 0
+        sleep 1; done; exit 1" >/dev/null || fail "$1 did not start again"
+    on a "labguest wait '$1' 300" >/dev/null || fail "$1 does not come up"
+    stays a "$1"
+}
+
 # The guest's own end, and what an operator does to it meanwhile.
 case_pvh_events() {
-    local rc
+    local rc id
 
-    guest a pvh2 --type pvh --disk none
-    (move a pvh2 --bandwidth 3M) &
-    sleep 12
+    guest a pvh2 --type pvh --disk none --mem 96 --work 8 --no-net
+    begin_slowly pvh2
     on a "xl lmigrate -s plainsh pvh2 hostb" >"$work/second" && rc=0 || rc=$?
     [ "$rc" -ne 0 ] || fail "two migrations of one domain at once"
     grep -qi 'lock\|pid\|process' "$work/second" ||
         fail "second migration does not name the holder"
-    on a "xl vcpu-list pvh2 >/dev/null; xl rename pvh2 pvh2x" >/dev/null
-    wait $! && rc=0 || rc=$?
-    [ "$rc" -eq 3 ] || fail "renamed meanwhile: exit $rc, not 3"
+    on a "xl rename pvh2 pvh2x" >/dev/null
+    ends_with 3 "renamed meanwhile"
     on a "xl rename pvh2x pvh2" >/dev/null
     stays a pvh2
-    (move a pvh2 --bandwidth 3M) &
-    sleep 12
+    id=$(domid a pvh2)
+    begin_slowly pvh2
+    on a "xenstore-write /local/domain/$id/data/agent-cmd reboot" >/dev/null
+    ends_with 7 "the guest reboots"
+    back_at_a pvh2 "$id"
+    begin_slowly pvh2
     on a "xl destroy pvh2" >/dev/null
-    wait $! && rc=0 || rc=$?
-    [ "$rc" -eq 7 ] || fail "destroyed meanwhile: exit $rc, not 7"
+    ends_with 7 "destroyed meanwhile"
+    gone a pvh2
     gone b pvh2
 }
 
 case_pvh_cancelled() {
-    local rc
-
-    guest a pvh4 --type pvh --disk none
-    (move a pvh4 --bandwidth 3M) &
-    sleep 14
+    guest a pvh4 --type pvh --disk none --mem 96 --work 8 --no-net
+    begin_slowly pvh4
     on a "pkill -INT -o -f xl-lmigrate" >/dev/null
-    wait $! && rc=0 || rc=$?
-    [ "$rc" -eq 4 ] || fail "cancelled: exit $rc, not 4"
+    ends_with 4 "cancelled"
     stays a pvh4
     # Afterwards it moves as if nothing had been.
     must_move a pvh4
@@ -112,7 +119,7 @@ case_pvh_stream_is_valid() {
     dump=${XLM_BUILD_DIR:-$top/build/lab}/tests/tools/xlmdump
     [ -x "$dump" ] || make -s -C "${dump%/tests/*}" tests/tools/xlmdump ||
         fail "no xlmdump"
-    guest a pvh5 --type pvh --disk none
+    guest a pvh5 --type pvh --disk none --mem 96 --work 8 --no-net
     on a "xl lmigrate -s '' pvh5 'exec plainsh hostb \
         \"tee /tmp/wire-\\\$\\\$ | xl lmigrate-receive --record /tmp/stream\"'" \
         >/dev/null || fail "recorded move"

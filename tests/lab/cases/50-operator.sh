@@ -5,17 +5,9 @@
 # changed COMMAND WORD: run on a in pre-copy; the move ends with exit code 3,
 # names WORD, and the guest runs on.
 changed() {
-    local rc
-
-    (move a pvh11 --bandwidth 4M </dev/null) &
-    on a "for i in \$(seq 200); do
-        grep -q 'round 2' /var/log/xen/xlm-pvh11.log && exit 0
-        sleep 0.1; done; exit 1" >/dev/null </dev/null ||
-        fail "no second round"
-    on a "$1; rm -f /var/log/xen/xlm-pvh11.log" >/dev/null </dev/null ||
-        fail "$1"
-    wait $! && rc=0 || rc=$?
-    [ "$rc" -eq 3 ] || fail "$1: exit $rc, not 3"
+    begin_slowly pvh11
+    on a "$1" >/dev/null </dev/null || fail "$1"
+    ends_with 3 "$1"
     grep -qi "$2" "$work/out" || fail "$1: does not name $2"
     stays a pvh11 </dev/null
 }

@@ -52,6 +52,25 @@ move() {
         "host$(other "$from")" >/dev/null
 }
 
+# begin_slowly NAME: a move from a in the background, as $!; returns when it is
+# in pre-copy.
+begin_slowly() {
+    on a "rm -f '/var/log/xen/xlm-$1.log'" >/dev/null
+    (move a "$1" --bandwidth 3M </dev/null) &
+    on a "for i in \$(seq 300); do
+        grep -q 'state: precopy' '/var/log/xen/xlm-$1.log' 2>/dev/null && exit 0
+        sleep 0.1; done; exit 1" >/dev/null </dev/null ||
+        fail "$1 does not come to pre-copy"
+}
+
+# ends_with CODE WHAT: the move in the background does.
+ends_with() {
+    local rc
+
+    wait $! && rc=0 || rc=$?
+    [ "$rc" -eq "$1" ] || fail "$2: exit $rc, not $1"
+}
+
 # must_move FROM NAME [options]: moves, and is well at the other side.
 must_move() {
     local from=$1 name=$2 to
