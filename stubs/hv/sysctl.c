@@ -8,7 +8,9 @@
 
 #include <xen/sysctl.h>
 
-#define CPU_KHZ 2000000
+#define CPU_KHZ              2000000
+#define CREDIT2_RATELIMIT_US 1000 /* Xen's default */
+#define HW_CAP_WORDS         8
 
 static long physinfo(struct xen_sysctl_physinfo *p)
 {
@@ -19,6 +21,7 @@ static long physinfo(struct xen_sysctl_physinfo *p)
     p->max_cpu_id = sim_hv->nr_cpus - 1;
     p->nr_nodes = 1;
     p->cpu_khz = CPU_KHZ;
+    sim_cpuid_featureset(p->hw_cap, HW_CAP_WORDS);
     p->capabilities = XEN_SYSCTL_PHYSCAP_hvm | XEN_SYSCTL_PHYSCAP_pv |
                       XEN_SYSCTL_PHYSCAP_hap | XEN_SYSCTL_PHYSCAP_gnttab_v1;
     if (sim_hv->pv_log_dirty)
@@ -158,6 +161,17 @@ static long cpu_policy(struct xen_sysctl_cpu_policy *p)
     return rc;
 }
 
+/* One scheduler, whose parameters stay as they are. */
+static long scheduler(struct xen_sysctl_scheduler_op *op)
+{
+    if (op->cpupool_id || op->sched_id != XEN_SCHEDULER_CREDIT2)
+        return op->cpupool_id ? -ESRCH : -EINVAL;
+    if (op->cmd != XEN_SYSCTL_SCHEDOP_getinfo)
+        return -EOPNOTSUPP;
+    op->u.sched_credit2.ratelimit_us = CREDIT2_RATELIMIT_US;
+    return 0;
+}
+
 long sim_sysctl(struct xen_sysctl *op)
 {
     if (op->interface_version != XEN_SYSCTL_INTERFACE_VERSION)
@@ -177,6 +191,8 @@ long sim_sysctl(struct xen_sysctl *op)
         return featureset(&op->u.cpu_featureset);
     case XEN_SYSCTL_get_cpu_policy:
         return cpu_policy(&op->u.cpu_policy);
+    case XEN_SYSCTL_scheduler_op:
+        return scheduler(&op->u.scheduler_op);
     case XEN_SYSCTL_availheap:
         op->u.availheap.avail_bytes = sim_hv->free_pages << 12;
         return 0;
