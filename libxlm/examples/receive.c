@@ -104,6 +104,7 @@ int main(int argc, char **argv)
         return EXIT_FAILED;
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* libxl aborts a program that has a handler */
     rc = xlm_channel_join(rfd, wfd, greeting, message);
     if (rc == 0)
         return run(rfd, wfd, greeting);

@@ -264,6 +264,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* libxl aborts a program that has a handler */
     /* Ctrl-C goes to COMMAND too, which has to live until we cancelled. */
     signal(SIGINT, SIG_IGN);
     guardian = start_guardian(&guard_fd);
