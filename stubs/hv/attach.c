@@ -118,6 +118,7 @@ static void init_dom0(struct sim_hv *hv)
         d->vcpu[i].online = true;
     d->tot_pages = DOM0_PAGES;
     d->max_pages = UINT32_MAX;
+    d->sched_weight = SIM_SCHED_WEIGHT;
     /* Where xenstored finds dom0: xsd_port says so too. */
     d->port[1].state = SIM_PORT_UNBOUND;
 }

@@ -9,7 +9,6 @@
 
 #define PAGING_DEFAULT (4u << 20)
 #define TSC_KHZ        2000000
-#define SCHED_WEIGHT   256
 
 static uint32_t new_domid(uint32_t wanted)
 {
@@ -64,7 +63,7 @@ long sim_domain_create(struct xen_domctl *op)
     d->pause_count = 1; /* the toolstack's, as Xen does */
     d->address_bits = 64;
     d->tsc_khz = TSC_KHZ;
-    d->sched_weight = SCHED_WEIGHT;
+    d->sched_weight = SIM_SCHED_WEIGHT;
     d->paging_bytes = PAGING_DEFAULT;
     d->nr_leaves = sim_cpuid_leaves(d->leaves, SIM_MAXLEAVES);
     d->nr_msrs = 1;

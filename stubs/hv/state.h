@@ -36,23 +36,24 @@
 #include <xen/memory.h>
 #include <xen/sched.h>
 
-#define SIM_MAXDOM      64
-#define SIM_MAXPORT     1024 /* a domain */
-#define SIM_MAXVCPU     32
-#define SIM_SLOT_SHIFT  24 /* 64 GiB a domain */
-#define SIM_SLOT_PAGES  (1ul << SIM_SLOT_SHIFT)
-#define SIM_CHUNK_SHIFT 12 /* 16 MiB */
-#define SIM_CHUNK_PAGES (1ul << SIM_CHUNK_SHIFT)
-#define SIM_MAXCHUNK    (1u << (SIM_SLOT_SHIFT - SIM_CHUNK_SHIFT + 2))
-#define SIM_XH_BASE     (SIM_SLOT_PAGES - SIM_CHUNK_PAGES)
-#define SIM_MAXGRANT    64 /* grant table frames */
-#define SIM_MAXCTX      65536
-#define SIM_MAXLEAVES   128
-#define SIM_MAXMSRS     16
-#define SIM_MAXALIAS    80
-#define SIM_MAXE820     128
-#define SIM_MAXMAPPER   32
-#define SIM_NR_PARAMS   64
+#define SIM_MAXDOM       64
+#define SIM_MAXPORT      1024 /* a domain */
+#define SIM_MAXVCPU      32
+#define SIM_SLOT_SHIFT   24 /* 64 GiB a domain */
+#define SIM_SLOT_PAGES   (1ul << SIM_SLOT_SHIFT)
+#define SIM_CHUNK_SHIFT  12 /* 16 MiB */
+#define SIM_CHUNK_PAGES  (1ul << SIM_CHUNK_SHIFT)
+#define SIM_MAXCHUNK     (1u << (SIM_SLOT_SHIFT - SIM_CHUNK_SHIFT + 2))
+#define SIM_XH_BASE      (SIM_SLOT_PAGES - SIM_CHUNK_PAGES)
+#define SIM_MAXGRANT     64 /* grant table frames */
+#define SIM_MAXCTX       65536
+#define SIM_MAXLEAVES    128
+#define SIM_MAXMSRS      16
+#define SIM_MAXALIAS     80
+#define SIM_MAXE820      128
+#define SIM_MAXMAPPER    32
+#define SIM_NR_PARAMS    64
+#define SIM_SCHED_WEIGHT 256 /* credit2's default */
 
 /* Xen's frames for a domain, from SIM_XH_BASE on. */
 enum sim_xen_frame {
