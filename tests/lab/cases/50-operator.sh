@@ -52,17 +52,20 @@ case_dry_run() {
         fail "nothing speaks against it, and yet exit $?"
     on b "echo 'name=\"pvh13\"
 type=\"pvh\"
-memory=32
+memory=96
 kernel=\"/boot/guest-vmlinux\"' >/tmp/clash.cfg
-        xl create -q -p /tmp/clash.cfg && ip link set xenbr0 name brx &&
-        mv /dev/vda /dev/vda.away && mv /dev/vdb /dev/vdb.away" >/dev/null ||
-        fail "preparation"
-    on a "xl lmigrate --dry-run -s 'plainsh' pvh13 hostb" >/dev/null &&
+        xl create -q -p /tmp/clash.cfg && mkdir /dev/away &&
+        mv /dev/vd[a-h] /dev/away" >/dev/null || fail "preparation"
+    on a "xl lmigrate --dry-run -s plainsh pvh13 hostb" >/dev/null &&
         rc=0 || rc=$?
-    on b "mv /dev/vda.away /dev/vda; mv /dev/vdb.away /dev/vdb
-        ip link set brx name xenbr0; xl destroy pvh13" >/dev/null 2>&1
-    grep -v '^$' "$work/out" | sed 's/^/     /'
+    cp "$work/out" "$work/told"
+    on b "mv /dev/away/vd[a-h] /dev; rmdir /dev/away; xl destroy pvh13" \
+        >/dev/null || fail "cleaning up"
+    cp "$work/told" "$work/out"
+    sed 's/^/     /' "$work/out"
     [ "$rc" -eq 2 ] || fail "exit $rc, not 2"
+    grep -q 'name' "$work/out" || fail "does not tell of the other pvh13"
+    grep -q '/dev/vd' "$work/out" || fail "does not tell of the disk"
     stays a pvh13
     destroy a pvh13
 }
