@@ -105,8 +105,13 @@ strike() {
 
 # Makes whole again what a fault broke for good.
 repair() {
+    local h
+
+    for h in hosta hostb; do
+        simxen status $h | grep -q 'no power' || continue
+        simxen boot $h || return 1
+    done
     case $1 in
-    power:*) simxen boot "host${1#*:}" ;;
     wire:*) simxen net "host${1#*:}" mend ;;
     esac
 }
