@@ -41,7 +41,7 @@ const struct lm_option lm_option_table[] = {
       "Accepted as in xl migrate; it is live where Xen can.", NULL },
     { ID_DOWNTIME, "downtime", "ms",
       "Goal for the pause, 1 to 600000 ms.  Without it the",
-      "migration always finishes." },
+      "migration does not fail because of a busy domain." },
     { ID_ROUNDS, "rounds", "n", "At most <n> live rounds, 1 to 1000.", NULL },
     { ID_BANDWIDTH, "bandwidth", "rate",
       "Send at most <rate> bytes/s.  Suffixes: k M G T (1000),",

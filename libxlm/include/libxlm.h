@@ -14,8 +14,9 @@
  *    [any thread] may be called while another call on it is in progress.
  *  - Numeric fields carry their unit in the name: _ms, _us, _bytes, _pages.
  *    A page is 4096 bytes.
- *  - The library never prints, exits, sets signal handlers or reads the
- *    environment.  The caller should ignore SIGPIPE.
+ *  - The library never prints, exits or reads the environment.  The caller
+ *    should ignore SIGPIPE.  libxl, below us, handles SIGCHLD while it has
+ *    children: the program must not have a handler of its own for it.
  */
 #ifndef LIBXLM_H
 #define LIBXLM_H
@@ -172,8 +173,8 @@ struct xlm_options {
     uint32_t domid;       /* source: the domain to send                  */
     uint32_t flags;       /* XLM_F_*                                     */
     uint32_t max_rounds;  /* live rounds, 1..1000; default 30            */
-    uint32_t downtime_ms; /* goal for the blackout; default: no goal,    */
-                          /* the migration always finishes               */
+    uint32_t downtime_ms; /* goal for the blackout; default: no goal:    */
+                          /* it does not fail for want of convergence    */
     uint32_t timeout_ms;  /* limit up to the permission to start;        */
                           /* default none                                */
     uint32_t suspend_timeout_ms; /* for the guest's answer; default 60000    */
@@ -231,7 +232,8 @@ XLM_API void xlm_session_close(struct xlm_session *s);
  * to wfd, which may be the same descriptor.  The first call gives the control
  * channel, each further one a data channel; a source needs at least one of
  * each, a destination gets its data channels by xlm_channel_join().  On
- * success the session owns both descriptors.
+ * success the session owns both descriptors, and makes them O_NONBLOCK; they
+ * should be close-on-exec, since xl's own daemon outlives the session.
  *
  * Errors: STATE (not NEW), INVAL (bad descriptor or more than 64 channels).
  */

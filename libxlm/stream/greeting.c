@@ -248,7 +248,8 @@ static int fail_stranger(struct xlm__chan *c, uint8_t *bytes, size_t nr)
         nr += got;
     }
     refuse_stranger(why, bytes, nr);
-    return XLM_FAIL(c->err, XLM_ERR_STREAM, "%s: %s", c->name, why);
+    return XLM_FAIL(c->err, nr ? XLM_ERR_STREAM : XLM_ERR_CHANNEL, "%s: %s",
+                    c->name, why);
 }
 
 int xlm__greeting_read(struct xlm__chan *c, uint8_t out[XLM__GREETING_BYTES])

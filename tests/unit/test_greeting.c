@@ -197,7 +197,7 @@ static void test_greeting_stranger_is_escaped_and_cut_at_64_bytes(void)
 
 static void test_greeting_silence_is_named(void)
 {
-    hear("", true, XLM_ERR_STREAM, "closed without a word");
+    hear("", true, XLM_ERR_CHANNEL, "closed without a word");
 }
 
 static void test_greeting_cut_short_is_named(void)

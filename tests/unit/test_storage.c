@@ -461,7 +461,7 @@ static void sysfs_make(const char *what, const char *content)
 static void sysfs_begin(void)
 {
     begin();
-    strcpy(sysfs, "/tmp/xlm-sysfs-XXXXXX");
+    snprintf(sysfs, sizeof(sysfs), "/tmp/xlm-sysfs-XXXXXX");
     CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(sysfs));
     sysfs_make("dev/block", NULL);
 }
@@ -477,7 +477,9 @@ static void sysfs_end(void)
 
 static int see(void *user, const char *path)
 {
-    strcat(strcat(seen, path), " ");
+    size_t n = strlen(seen);
+
+    snprintf(seen + n, sizeof(seen) - n, "%s ", path);
     return *(int *)user;
 }
 

@@ -121,7 +121,7 @@ case_pvh_stream_is_valid() {
         fail "no xlmdump"
     guest a pvh5 --type pvh --disk none --mem 96 --work 8 --no-net
     on a "xl lmigrate -s '' pvh5 'exec plainsh hostb \
-        \"tee /tmp/wire-\\\$\\\$ | xl lmigrate-receive --record /tmp/stream\"'" \
+        \"tee /tmp/wire-\\\$\\\$ | xl lmigrate-receive --record /tmp/stream | cat\"'" \
         >/dev/null || fail "recorded move"
     well b pvh5
     lab pull b /tmp/stream "$work/stream" >/dev/null 2>&1 || fail "pull"
