@@ -90,6 +90,13 @@ void guest_say(const struct guest *g, const char *format, ...)
  */
 void guest_enter(struct guest *g);
 void guest_leave(struct guest *g);
+/* Around a call that takes the hypervisor's lock; the guest may be stopped, and
+ * even end, in step_in(). */
+void guest_step_out(struct guest *g);
+void guest_step_in(struct guest *g);
+/* The hypervisor's lock while the guest is not stopped, and may change. */
+void guest_lock(struct guest *g);
+void guest_unlock(struct guest *g);
 /* Sleeps outside of it, until an event or that time. */
 void guest_sleep(struct guest *g, uint64_t until_ns);
 void guest_mark(struct guest *g, uint64_t pfn);

@@ -76,6 +76,44 @@ void guest_sleep(struct guest *g, uint64_t until_ns)
         really_enter(g);
 }
 
+/* Who holds the hypervisor's lock may wait for the end of a quantum, so inside
+ * of one nobody may wait for that lock. */
+void guest_step_out(struct guest *g)
+{
+    if (g->depth)
+        sim_leave(g->d, KERNEL_SLOT);
+}
+
+void guest_step_in(struct guest *g)
+{
+    if (g->depth)
+        really_enter(g);
+}
+
+static bool may_run(const struct guest *g)
+{
+    return g->d->used && g->d->incarnation == g->incarnation &&
+           !sim_is_stopped(g->d);
+}
+
+void guest_lock(struct guest *g)
+{
+    guest_step_out(g);
+    sim_lock();
+    while (!may_run(g)) {
+        sim_unlock();
+        really_enter(g);
+        sim_leave(g->d, KERNEL_SLOT);
+        sim_lock();
+    }
+}
+
+void guest_unlock(struct guest *g)
+{
+    sim_unlock();
+    guest_step_in(g);
+}
+
 void guest_mark(struct guest *g, uint64_t pfn)
 {
     sim_mark_pfn(g->d, g->t->dirty, pfn);

@@ -85,9 +85,9 @@ static long reservation(struct guest *g, unsigned cmd, xen_pfn_t *frame)
     long rc;
 
     set_xen_guest_handle(r.extent_start, frame);
-    sim_lock();
+    guest_lock(g);
     rc = sim_memory_op(cmd, &r, false);
-    sim_unlock();
+    guest_unlock(g);
     return rc;
 }
 

@@ -23,7 +23,9 @@ static bool open_ring(struct guest *g, struct ring *r, uint64_t pfn,
 {
     r->pfn = pfn;
     r->page = guest_page(g, pfn);
+    guest_step_out(g);
     r->port = port ? sim_bind_own(&g->events, port) : -1;
+    guest_step_in(g);
     return r->page && r->port > 0;
 }
 
@@ -67,7 +69,9 @@ bool guest_connect(struct guest *g)
 static void kick(struct guest *g, const struct ring *r)
 {
     guest_mark(g, r->pfn);
+    guest_step_out(g);
     sim_notify(&g->events, r->port);
+    guest_step_in(g);
 }
 
 /* Events say only "look again". */
@@ -77,9 +81,11 @@ static void drain(struct guest *g, uint64_t until_ns)
     uint32_t port;
 
     guest_sleep(g, until_ns);
+    guest_step_out(g);
     while (poll(&p, 1, 0) > 0 &&
            read(g->events.fd, &port, sizeof(port)) == sizeof(port))
         sim_unmask(&g->events, port);
+    guest_step_in(g);
 }
 
 static bool send_bytes(struct guest *g, const void *data, uint32_t len)
