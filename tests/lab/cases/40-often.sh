@@ -64,7 +64,6 @@ case_pvh_two_at_once() {
     on a "sed -i 's/autoballoon=.*/autoballoon=\"off\"/' /etc/xen/xl.conf" \
         >/dev/null
     verified a pvh9
-    verified a pvh10
     blocks_fine pvh9
     blocks_fine pvh10
     destroy a pvh9
