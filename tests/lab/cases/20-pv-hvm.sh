@@ -39,7 +39,10 @@ case_hvm_moves() {
     pings b hvm1
     verified b hvm1
     blocks_fine hvm1
-    xl_manages b hvm1
+    # Its emulated machine takes minutes to start again.
+    [ "$sample" = yes ] || { xl_manages b hvm1 && return; }
+    on b "xl shutdown -w hvm1" >/dev/null || fail "xl shutdown"
+    gone b hvm1
 }
 
 # Nothing in it knows of Xen: all its devices are the device model's, and xl
