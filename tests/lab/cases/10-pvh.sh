@@ -30,7 +30,7 @@ xl_manages() {
 case_pvh_there_and_back() {
     local id
 
-    guest a pvh1 --type pvh --vcpus 2 --disk phy --mem 128
+    guest a pvh1 --type pvh --vcpus 2 --disk phy --mem 160
     id=$(domid a pvh1)
     on a "xenstore-write /local/domain/$id/data/lab-key 'kept value';
         xenstore-write /local/domain/$id/vm-data/key kept;
@@ -45,9 +45,9 @@ case_pvh_there_and_back() {
     grep -q '^kept$' "$work/out" || fail "vm-data/key is lost"
     grep -q "lab-key.*n$id" "$work/out" || fail "data/lab-key's permissions"
     pings b pvh1
-    on b "xl mem-set pvh1 112m" >/dev/null
+    on b "xl mem-set pvh1 144m" >/dev/null
     must_move b pvh1
-    on a "xl mem-set pvh1 128m" >/dev/null
+    on a "xl mem-set pvh1 160m" >/dev/null
     must_move a pvh1
     verified b pvh1
     blocks_fine pvh1
@@ -56,7 +56,7 @@ case_pvh_there_and_back() {
 
 # It gives memory up and takes it again all the time, in each round and there.
 case_pvh_balloons() {
-    guest a pvh8 --type pvh --disk none --mem 128 --work 24 --balloon 24 \
+    guest a pvh8 --type pvh --disk none --mem 192 --work 24 --balloon 24 \
         --no-net
     must_move a pvh8 --bandwidth 8M
     must_move b pvh8 --bandwidth 8M

@@ -13,15 +13,15 @@ changed() {
 }
 
 case_pvh_changed() {
-    guest a pvh11 --type pvh --vcpus 2 --disk none
+    guest a pvh11 --type pvh --vcpus 2 --disk none --mem 160
     changed "xl block-attach pvh11 format=raw,vdev=xvdb,access=ro,target=/dev/vdh" \
         xvdb
     on a "xl block-detach pvh11 xvdb" >/dev/null || fail "xl block-detach"
     if [ "$sample" = no ]; then
         changed "xl vcpu-set pvh11 1" vcpu
         on a "xl vcpu-set --ignore-host pvh11 2" >/dev/null || fail "xl vcpu-set"
-        changed "xl mem-set pvh11 112m" target
-        on a "xl mem-set pvh11 128m" >/dev/null || fail "xl mem-set"
+        changed "xl mem-set pvh11 144m" target
+        on a "xl mem-set pvh11 160m" >/dev/null || fail "xl mem-set"
     fi
     must_move a pvh11
     destroy b pvh11
