@@ -15,9 +15,8 @@ xl_manages() {
     well "$there" "$name"
     id=$(domid "$there" "$name")
     on "$there" "xl reboot '$name'" >/dev/null || fail "xl reboot"
-    on "$there" "for i in \$(seq 120); do
-        [ \"\$(xl domid '$name' 2>/dev/null)\" -gt $id ] 2>/dev/null && exit 0
-        sleep 1; done; exit 1" >/dev/null || fail "$name did not reboot"
+    on "$there" "labguest newer-domain '$name' 120 $id" >/dev/null ||
+        fail "$name did not reboot"
     on "$there" "labguest wait '$name' 300" >/dev/null ||
         fail "$name does not come up again"
     well "$there" "$name"
@@ -66,9 +65,8 @@ case_pvh_balloons() {
 
 # back_at_a NAME OLD-DOMID: its monitor has started it again.
 back_at_a() {
-    on a "for i in \$(seq 120); do
-        [ \"\$(xl domid '$1' 2>/dev/null)\" -gt $2 ] 2>/dev/null && exit 0
-        sleep 1; done; exit 1" >/dev/null || fail "$1 did not start again"
+    on a "labguest newer-domain '$1' 120 $2" >/dev/null ||
+        fail "$1 did not start again"
     on a "labguest wait '$1' 300" >/dev/null || fail "$1 does not come up"
     stays a "$1"
 }

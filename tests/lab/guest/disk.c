@@ -12,7 +12,7 @@
 
 #define PERIOD_MS  50
 #define NR_AT_ONCE 64   /* blocks a read */
-#define NR_VERIFY  512U /* after so many blocks, that many are read again */
+#define NR_VERIFY  128U /* after so many blocks, that many are read again */
 
 struct writer {
     struct disk *d;
