@@ -16,6 +16,7 @@
 
 struct agent {
     struct work work;
+    struct churn churn;
     struct disk disk;
     struct store store;
     uint64_t seq;
@@ -73,7 +74,7 @@ static void format_report(struct agent *a, unsigned gap_ms, char *out,
              "bad=%ju laps=%ju vcpus=%u disk=%s diskerr=%ju diskok=%ju host=%s "
              "clockback=%ju",
              (uintmax_t)a->seq, agent_mono_ns() / 1e9, gap_ms, a->max_gap_ms,
-             gap_take_mono_ms(), (uintmax_t)a->work.bad,
+             gap_take_mono_ms(), (uintmax_t)(a->work.bad + a->churn.bad),
              (uintmax_t)a->work.laps, gap_nr_vcpus(), disk,
              (uintmax_t)a->disk.errors, (uintmax_t)a->disk.verified, host,
              (uintmax_t)gap_nr_clock_back());
@@ -133,19 +134,21 @@ static unsigned parse(const char *text, unsigned min, unsigned max)
     return n;
 }
 
-/* agent WORK_MB DIRTY_PAGES_PER_S [DISK] */
+/* agent WORK_MB DIRTY_PAGES_PER_S CHURN_MB [DISK] */
 int main(int argc, char **argv)
 {
     static struct agent a = { .store = STORE_INIT };
     uint64_t next;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (argc < 3 || argc > 4)
+    if (argc < 4 || argc > 5)
         return 2;
     a.work.nr_pages = (size_t)parse(argv[1], 1, 1 << 20) * 256;
     a.work.dirty_pps = parse(argv[2], 0, 10000000);
-    a.disk.path = argc > 3 ? argv[3] : NULL;
+    a.churn.nr_pages = (size_t)parse(argv[3], 0, 1 << 20) * 256;
+    a.disk.path = argc > 4 ? argv[4] : NULL;
     work_start(&a.work);
+    churn_start(&a.churn);
     gap_start();
     disk_start(&a.disk);
     for (next = agent_mono_ns();;) {

@@ -27,6 +27,13 @@ struct work {
 };
 void work_start(struct work *w);
 
+/* churn.c: memory that is taken, filled, verified and given back for ever. */
+struct churn {
+    size_t nr_pages;      /* set once; 0: no churn */
+    _Atomic uint64_t bad; /* pages found wrong since the start */
+};
+void churn_start(struct churn *c);
+
 /* gap.c: one thread for each vCPU looks for time in which it did not run. */
 void gap_start(void);
 unsigned gap_nr_vcpus(void);

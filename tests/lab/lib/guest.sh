@@ -33,14 +33,14 @@ take() {
 
 cmd_guest_options() {
     TYPE='' VCPUS=1 MEM=128 MAXMEM='' DISK=none WRITER=2000 WORK=32 PV=yes
-    EXTRA='' PAUSED=no NET=yes BALLOON=0
+    EXTRA='' PAUSED=no NET=yes BALLOON=0 CHURN=0
     while [ $# -gt 0 ]; do
         case $1 in
         --no-pv-drivers) PV=no ;;
         --no-net) NET=no ;;
         --paused) PAUSED=yes ;;
         --type | --vcpus | --mem | --maxmem | --disk | --writer | --work | \
-            --balloon | --extra)
+            --balloon | --churn | --extra)
             [ $# -ge 2 ] || die "$1 needs a value"
             case $1 in
             --type) TYPE=$2 ;;
@@ -51,6 +51,7 @@ cmd_guest_options() {
             --writer) WRITER=$2 ;;
             --work) WORK=$2 ;;
             --balloon) BALLOON=$2 ;;
+            --churn) CHURN=$2 ;;
             --extra) EXTRA=$2 ;;
             esac
             shift
@@ -139,7 +140,8 @@ guest_args() {
     [ "$DISK" = none ] || extra="$extra lab.disk=$disk"
     [ "$NET" = no ] || extra="$extra lab.ip=10.0.0.$index"
     echo "console=$console quiet panic=10 rdinit=/init lab.console=$console" \
-        "lab.work=$WORK lab.writer=$WRITER lab.balloon=$BALLOON$extra"
+        "lab.work=$WORK lab.writer=$WRITER lab.balloon=$BALLOON" \
+        "lab.churn=$CHURN$extra"
 }
 
 write_config() {

@@ -96,7 +96,7 @@ build_guest_image() {
         module_files $GUEST_PV_MODULES | sed 's|^|/|' >"$dir/modules/pv"
         module_files $GUEST_HW_MODULES | sed 's|^|/|' >"$dir/modules/emulated"
     }
-    compile "$dir/bin/agent" "$g"/{agent,block,disk,gap,store,work}.c
+    compile "$dir/bin/agent" "$g"/{agent,block,churn,disk,gap,store,work}.c
     cp "$g/init" "$dir/init"
     chmod 755 "$dir/init"
     # `xl shutdown` and `xl reboot` make the kernel run /sbin/poweroff and
