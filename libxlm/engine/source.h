@@ -42,6 +42,8 @@ struct xlm__source {
     uint64_t *gone;     /* vanished while we looked, in any live round       */
     uint64_t *there;    /* the destination may have memory for               */
     uint64_t nr_ram;
+    uint64_t tot_pages; /* that the domain had when it was last looked at    */
+    bool resized;       /* it had another number since the log was read      */
     uint64_t round_began_ns;
 
     /* what has to be undone */
@@ -102,6 +104,9 @@ int xlm__source_blame(struct xlm__source *m, struct xlm__link *failed, int rc);
 int xlm__source_guest(struct xlm__source *m);
 /* Relate the peer's clock to ours. */
 int xlm__source_clock(struct xlm__source *m);
+
+/* Has the log become incomplete since this was last asked? */
+bool xlm__source_must_resend(struct xlm__source *m);
 
 int xlm__source_tell_guard(struct xlm__source *m, enum xlm__guard_phase phase);
 /* Name of the peer for messages. */

@@ -32,7 +32,7 @@ void fake_write(struct fake_hv *f, uint64_t pfn, size_t offset,
     pthread_mutex_lock(&f->lock);
     assert(fake_page(f, pfn) && offset + bytes <= XLM__PAGE_SIZE);
     memcpy(fake_page(f, pfn) + offset, data, bytes);
-    if (f->logging)
+    if (f->logging && !xlm__bitmap_test(f->unlogged, pfn))
         xlm__bitmap_set(f->dirty, pfn);
     pthread_mutex_unlock(&f->lock);
 }

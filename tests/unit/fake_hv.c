@@ -237,7 +237,11 @@ static void give_frame(struct fake_hv *f, uint64_t pfn)
     f->free_frames--;
     f->info.tot_pages++;
     update_p2m(f, pfn);
-    if (f->logging)
+    /* Xen logs neither that a translated domain gets a page nor what is written
+     * to it before the next CLEAN; a PV guest's own update of m2p it does. */
+    if (f->logging && f->info.hvm)
+        xlm__bitmap_set(f->unlogged, pfn);
+    else if (f->logging)
         xlm__bitmap_set(f->dirty, pfn);
 }
 
@@ -359,6 +363,7 @@ static int op_logdirty_clean(struct xlm__hv *hv, uint32_t domid, bool final,
         xlm__bitmap_copy(bitmap, f->dirty, nr_pfns);
         xlm__bitmap_zero(f->dirty, f->nr_pfns);
     }
+    xlm__bitmap_zero(f->unlogged, f->nr_pfns);
     return fake_leave(hv);
 }
 
@@ -479,7 +484,8 @@ struct fake_hv *fake_hv_new(struct xlm__errslot *err,
     f->p2m = malloc(f->nr_pfns * sizeof(*f->p2m));
     f->types = calloc(f->nr_pfns, sizeof(*f->types));
     f->dirty = xlm__bitmap_alloc(f->nr_pfns);
-    assert(f->p2m && f->types && f->dirty);
+    f->unlogged = xlm__bitmap_alloc(f->nr_pfns);
+    assert(f->p2m && f->types && f->dirty && f->unlogged);
     memset(f->p2m, 0xff, f->nr_pfns * sizeof(*f->p2m));
     f->shared_frame = FAKE_NONE;
     f->bad_gfn = FAKE_NONE;
@@ -499,6 +505,7 @@ void fake_hv_free(struct fake_hv *f)
     free(f->p2m);
     free(f->types);
     free(f->dirty);
+    free(f->unlogged);
     free(f->used);
     munmap(f->frames, (f->nr_frames + m2p_pages(f)) * XLM__PAGE_SIZE);
     close(f->memfd);

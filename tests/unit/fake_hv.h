@@ -56,9 +56,10 @@ struct fake_hv {
     struct xlm__dominfo info;
     bool exists;
     uint64_t nr_pfns;
-    uint64_t *p2m;   /* FAKE_NONE: no memory */
-    uint32_t *types; /* by pfn */
-    uint64_t *dirty; /* bitmap of pfns */
+    uint64_t *p2m;      /* FAKE_NONE: no memory */
+    uint32_t *types;    /* by pfn */
+    uint64_t *dirty;    /* bitmap of pfns */
+    uint64_t *unlogged; /* new since the last CLEAN: writes are not seen */
     bool logging;
     uint64_t pool_bytes;
     unsigned width;
@@ -93,7 +94,7 @@ void fake_hv_free(struct fake_hv *f);
 
 /* The domain's page, NULL if there is none. */
 unsigned char *fake_page(struct fake_hv *f, uint64_t pfn);
-/* Memory appears (zeroed, dirty) or goes, as by ballooning. */
+/* Memory appears (zeroed; logged as Xen does) or goes, as by ballooning. */
 void fake_add(struct fake_hv *f, uint64_t pfn, uint64_t nr);
 void fake_remove(struct fake_hv *f, uint64_t pfn, uint64_t nr);
 /* The guest writes. */

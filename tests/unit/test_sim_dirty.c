@@ -59,7 +59,7 @@ static void guest_writes(uint32_t domid, uint64_t pfn)
 {
     struct sim_domain *d = sim_find(domid);
 
-    sim_mark_pfn(d, sim_tables(d)->dirty, pfn);
+    sim_mark_pfn(d, sim_tables(d), pfn);
 }
 
 static void test_dirty_enable_when_on_is_einval(void)
@@ -223,7 +223,7 @@ static void test_dirty_device_model_says_what_it_wrote(void)
     sim_kill_domain(d);
 }
 
-static void test_dirty_page_that_appears_is_dirty_and_gone_is_not(void)
+static void test_dirty_page_that_is_gone_is_not_dirty(void)
 {
     uint32_t d = sim_new_domain(true, PAGES, NULL);
     xen_pfn_t pfn = 30;
@@ -233,7 +233,25 @@ static void test_dirty_page_that_appears_is_dirty_and_gone_is_not(void)
     CU_ASSERT_EQUAL(sim_reservation(XENMEM_decrease_reservation, d, &pfn, 1),
                     1);
     CU_ASSERT_EQUAL(clean(d), 0);
+    sim_kill_domain(d);
+}
+
+/* Seen on real Xen 4.17: tests/behaviour. */
+static void test_dirty_page_that_appears_is_logged_after_the_next_clean(void)
+{
+    uint32_t d = sim_new_domain(true, PAGES, NULL);
+    xen_pfn_t pfn = 30;
+
+    CU_ASSERT_EQUAL(enable(d), 0);
+    CU_ASSERT_EQUAL(sim_reservation(XENMEM_decrease_reservation, d, &pfn, 1),
+                    1);
     CU_ASSERT_EQUAL(sim_reservation(XENMEM_populate_physmap, d, &pfn, 1), 1);
+    guest_writes(d, 30);
+    CU_ASSERT_EQUAL(ask(d, XEN_DOMCTL_SHADOW_OP_PEEK), 0);
+    CU_ASSERT_EQUAL(nr_dirty(), 0);
+    guest_writes(d, 30);
+    CU_ASSERT_EQUAL(clean(d), 0);
+    guest_writes(d, 30);
     CU_ASSERT_EQUAL(clean(d), 1);
     CU_ASSERT(is_dirty(30));
     sim_kill_domain(d);
@@ -281,7 +299,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_dirty_mapped_before_enable_is_dirty),
     UNIT_TEST(test_dirty_of_a_process_that_was_killed_ends),
     UNIT_TEST(test_dirty_device_model_says_what_it_wrote),
-    UNIT_TEST(test_dirty_page_that_appears_is_dirty_and_gone_is_not),
+    UNIT_TEST(test_dirty_page_that_is_gone_is_not_dirty),
+    UNIT_TEST(test_dirty_page_that_appears_is_logged_after_the_next_clean),
     UNIT_TEST(test_dirty_count_survives_off),
     UNIT_TEST(test_dirty_allocation_is_kept),
     CU_TEST_INFO_NULL,

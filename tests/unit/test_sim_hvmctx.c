@@ -103,7 +103,7 @@ static void test_hvmctx_garbage_is_refused(void)
     uint32_t cut = size - sizeof(descriptor), one = 1;
 
     CU_ASSERT_EQUAL(context(d, true, ctx, &cut), -ENODATA);
-    CU_ASSERT_EQUAL(context(d, true, ctx, &one), -EINVAL);
+    CU_ASSERT_EQUAL(context(d, true, ctx, &one), -ENODATA);
     CU_ASSERT_EQUAL(context(d, false, ctx, &one), -ENOSPC);
     ctx[sizeof(descriptor)] ^= 1; /* the magic number */
     CU_ASSERT_EQUAL(context(d, true, ctx, &size), -EINVAL);
