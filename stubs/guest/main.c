@@ -116,7 +116,7 @@ void guest_unlock(struct guest *g)
 
 void guest_mark(struct guest *g, uint64_t pfn)
 {
-    sim_mark_pfn(g->d, g->t->dirty, pfn);
+    sim_mark_pfn(g->d, g->t, pfn);
 }
 
 void guest_end(struct guest *g, unsigned reason)

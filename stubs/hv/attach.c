@@ -112,6 +112,7 @@ static void init_dom0(struct sim_hv *hv)
     struct sim_domain *d = &hv->dom[0];
 
     d->used = true;
+    d->shutdown_code = SIM_NO_SHUTDOWN;
     d->incarnation = hv->next_incarnation++;
     d->max_vcpus = d->create.max_vcpus = hv->nr_cpus;
     for (unsigned i = 0; i < hv->nr_cpus; i++)

@@ -5,6 +5,9 @@
  * through mappings, unseen: a page counts as dirty from the time it is mapped
  * for writing until the first CLEAN that finds it unmapped.  That is never too
  * little, and too much only by the few pages that dom0 shares with a guest.
+ *
+ * As in Xen 4.17, a translated domain's new page is not logged, nor what its
+ * guest writes to it, until the next CLEAN (p2m_add_page() of xen.git p2m.c).
  */
 #include "config.h"
 
@@ -31,7 +34,7 @@ void sim_mark_idx(const struct sim_domain *d, uint64_t idx)
         return;
     t = sim_tables(d);
     if (t && sim_idx_to_pfn(d, idx, &pfn))
-        sim_mark_pfn(d, t->dirty, pfn);
+        sim_mark_pfn(d, t, pfn);
 }
 
 /* Our number where /proc comes from, which may be another namespace. Locked. */
@@ -131,6 +134,19 @@ static uint64_t *mapped_now(struct sim_domain *d, const struct sim_tables *t)
     return bitmap;
 }
 
+void sim_note_fresh(const struct sim_domain *d, const struct sim_tables *t,
+                    uint64_t gfn)
+{
+    if (d->log_dirty)
+        __atomic_fetch_or(&t->fresh[gfn / 64], UINT64_C(1) << gfn % 64,
+                          __ATOMIC_ACQ_REL);
+}
+
+static void forget_fresh(const struct sim_domain *d, const struct sim_tables *t)
+{
+    memset(t->fresh, 0, (d->max_gfn / 64 + 1) * sizeof(*t->fresh));
+}
+
 static long log_dirty_enable(struct sim_domain *d)
 {
     const struct sim_tables *t = sim_tables(d);
@@ -147,6 +163,7 @@ static long log_dirty_enable(struct sim_domain *d)
         return -ENOMEM;
     sim_domain_hold(d);
     memcpy(t->dirty, mapped, SIM_SLOT_PAGES / 8);
+    forget_fresh(d, t);
     d->log_dirty = 1;
     sim_domain_release(d);
     free(mapped);
@@ -211,6 +228,7 @@ static long log_dirty_op(struct sim_domain *d, struct xen_domctl_shadow_op *op)
     if (clean && d->log_dirty) {
         /* As many words as a guest can have marked; the rest stays a hole. */
         memcpy(t->dirty, mapped, (d->max_gfn / 64 + 1) * sizeof(*t->dirty));
+        forget_fresh(d, t);
         d->dirty_carry = 0;
     }
     sim_domain_release(d);

@@ -61,6 +61,7 @@ long sim_domain_create(struct xen_domctl *op)
     memcpy(d->uuid, c->handle, sizeof(d->uuid));
     d->max_vcpus = c->max_vcpus;
     d->pause_count = 1; /* the toolstack's, as Xen does */
+    d->shutdown_code = SIM_NO_SHUTDOWN;
     d->address_bits = 64;
     d->tsc_khz = TSC_KHZ;
     d->sched_weight = SIM_SCHED_WEIGHT;
@@ -143,7 +144,7 @@ void sim_domain_resume(struct sim_domain *d)
         return;
     if (!d->pause_count)
         sim_clock_update(d, true);
-    d->shutdown_code = 0;
+    d->shutdown_code = SIM_NO_SHUTDOWN;
     d->flags &= ~XEN_DOMINF_shutdown;
     changed(d);
 }

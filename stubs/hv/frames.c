@@ -56,14 +56,14 @@ static void forget(struct cached *c)
         return;
     close(c->t.fd);
     unmap(c->t.page, SIM_SLOT_PAGES);
-    unmap(c->t.dirty, SIM_SLOT_PAGES / 8);
+    unmap(c->t.dirty, 2 * SIM_SLOT_PAGES / 8);
     unmap(c->t.mem, SIM_SLOT_PAGES << PAGE_SHIFT);
     c->incarnation = 0;
 }
 
 static bool remember(struct cached *c, uint32_t incarnation)
 {
-    const uint64_t bytes = SIM_SLOT_PAGES + SIM_SLOT_PAGES / 8;
+    const uint64_t bytes = SIM_SLOT_PAGES + 2 * SIM_SLOT_PAGES / 8;
     int fd = open_sized("map", incarnation, bytes);
 
     if (fd < 0)
@@ -73,7 +73,8 @@ static bool remember(struct cached *c, uint32_t incarnation)
     if (c->t.fd >= 0) {
         c->incarnation = incarnation;
         c->t.page = map_shared(fd, 0, SIM_SLOT_PAGES);
-        c->t.dirty = map_shared(fd, SIM_SLOT_PAGES, SIM_SLOT_PAGES / 8);
+        c->t.dirty = map_shared(fd, SIM_SLOT_PAGES, 2 * SIM_SLOT_PAGES / 8);
+        c->t.fresh = c->t.dirty + SIM_SLOT_PAGES / 64;
         c->t.mem = map_shared(c->t.fd, 0, SIM_SLOT_PAGES << PAGE_SHIFT);
         if (!c->t.page || !c->t.dirty || !c->t.mem)
             forget(c);

@@ -188,7 +188,9 @@ static int check_header(void *ctx, uint32_t bytes)
     const descriptor *s = find(ctx, bytes, HVM_SAVE_CODE(HEADER), 0);
     const struct hvm_save_header *h;
 
-    if (!s || (const void *)s != ctx || s->length != sizeof(*h))
+    if (!s)
+        return -ENODATA;
+    if ((const void *)s != ctx || s->length != sizeof(*h))
         return -EINVAL;
     h = (const void *)(s + 1);
     return h->magic == HVM_FILE_MAGIC && h->version == HVM_FILE_VERSION

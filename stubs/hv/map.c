@@ -136,7 +136,12 @@ void *sim_map(uint32_t domid, void *addr, int prot, int flags, size_t nr,
               const uint64_t *frames, int *errs)
 {
     struct job j = {
-        .prot = prot, .flags = flags, .nr = nr, .frames = frames, .errs = errs
+        .fd = -1,
+        .prot = prot,
+        .flags = flags,
+        .nr = nr,
+        .frames = frames,
+        .errs = errs,
     };
     void *p = NULL;
     int err;
@@ -150,7 +155,13 @@ void *sim_map(uint32_t domid, void *addr, int prot, int flags, size_t nr,
         return NULL;
     sim_lock();
     err = prepare(&j, domid);
-    for (size_t i = 0; !err && i < nr; i++) {
+    if (err == -ESRCH) {
+        /* As privcmd does: the call succeeds, no page of it. */
+        for (size_t i = 0; i < nr; i++)
+            errs[i] = err;
+        err = 0;
+    }
+    for (size_t i = 0; !err && j.fd >= 0 && i < nr; i++) {
         errs[i] = frame_to_idx(&j, frames[i], &j.idx[i]);
         if (!errs[i] && j.d && (prot & PROT_WRITE))
             sim_mark_idx(j.d, j.idx[i]);

@@ -90,8 +90,7 @@ static bool hvm_extent(struct sim_domain *d, const struct sim_tables *t,
             return true;
         t->page[i] = SIM_PAGE_PRESENT;
         account(d, 1);
-        /* Xen marks a page that appears, so that it is not forgotten. */
-        sim_mark_idx(d, i);
+        sim_note_fresh(d, t, i);
     }
     return true;
 }

@@ -60,6 +60,7 @@ struct sim_tables {
     int fd;          /* the memory file          */
     uint8_t *page;   /* SIM_PAGE_* by idx        */
     uint64_t *dirty; /* bitmap by gfn or PV pfn  */
+    uint64_t *fresh; /* likewise: not logged yet */
     uint8_t *mem;    /* all of its memory, by idx, to read and write */
 };
 
@@ -93,17 +94,21 @@ void *sim_map(uint32_t domid, void *addr, int prot, int flags, size_t nr,
 /* --- dirty.c ---------------------------------------------------------------
  */
 
-static inline void sim_mark_pfn(const struct sim_domain *d, uint64_t *dirty,
-                                uint64_t pfn)
+static inline void sim_mark_pfn(const struct sim_domain *d,
+                                const struct sim_tables *t, uint64_t pfn)
 {
-    const uint64_t bit = UINT64_C(1) << pfn % 64;
+    const uint64_t bit = UINT64_C(1) << pfn % 64, at = pfn / 64;
 
     if (__atomic_load_n(&d->log_dirty, __ATOMIC_RELAXED) &&
-        !(__atomic_load_n(&dirty[pfn / 64], __ATOMIC_RELAXED) & bit))
-        __atomic_fetch_or(&dirty[pfn / 64], bit, __ATOMIC_ACQ_REL);
+        !(__atomic_load_n(&t->dirty[at], __ATOMIC_RELAXED) & bit) &&
+        !(__atomic_load_n(&t->fresh[at], __ATOMIC_RELAXED) & bit))
+        __atomic_fetch_or(&t->dirty[at], bit, __ATOMIC_ACQ_REL);
 }
 
 void sim_mark_idx(const struct sim_domain *d, uint64_t idx);
+/* Locked. A translated domain has got this page. */
+void sim_note_fresh(const struct sim_domain *d, const struct sim_tables *t,
+                    uint64_t gfn);
 /* Locked. This process can write to pages of d from now on. */
 void sim_note_mapper(struct sim_domain *d);
 long sim_shadow_op(struct sim_domain *d, struct xen_domctl_shadow_op *op);

@@ -52,6 +52,7 @@
 #define SIM_MAXALIAS     80
 #define SIM_MAXE820      128
 #define SIM_MAXMAPPER    32
+#define SIM_NO_SHUTDOWN  0xffu /* as Xen tells it */
 #define SIM_NR_PARAMS    64
 #define SIM_SCHED_WEIGHT 256 /* credit2's default */
 
@@ -102,8 +103,8 @@ struct sim_domain {
     xen_domain_handle_t uuid;
     struct xen_domctl_createdomain create;
 
-    uint32_t flags; /* XEN_DOMINF_dying, _shutdown */
-    uint32_t shutdown_code;
+    uint32_t flags;         /* XEN_DOMINF_dying, _shutdown */
+    uint32_t shutdown_code; /* SIM_NO_SHUTDOWN, or why */
     int32_t pause_count;
     uint32_t held; /* by a call that is going on, with the lock held */
     uint32_t max_vcpus;

@@ -50,7 +50,7 @@ static long get_info(struct sim_domain *d, struct xen_domctl_getvcpuinfo *i)
     const uint32_t nr = i->vcpu;
 
     if (!v)
-        return -ESRCH;
+        return -EINVAL;
     memset(i, 0, sizeof(*i));
     i->vcpu = nr;
     i->online = v->online;
