@@ -9,7 +9,7 @@ cases_of() {
     debian)
         echo "pvh_there_and_back pvh_balloons pvh_killed pvh_twenty" \
             "pvh_two_at_once pvh_stream_is_valid pvh_events pvh_changed" \
-            "pvh_cancelled pvh_paused dry_run hvm_moves pvh_beside_xl" \
+            "pvh_cancelled pvh_paused dry_run behaviour hvm_moves pvh_beside_xl" \
             "pv_paused_copy"
         [ "$sample" = yes ] || echo "hvm_plain"
         ;;
