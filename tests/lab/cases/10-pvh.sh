@@ -54,9 +54,10 @@ case_pvh_there_and_back() {
 }
 
 # It gives memory up and takes it again all the time, in each round and there.
+# Xen's log then has holes, so that all of it travels again, in the pause too.
 case_pvh_balloons() {
-    guest a pvh8 --type pvh --disk none --mem 192 --work 24 --balloon 24 \
-        --no-net
+    guest a pvh8 --type pvh --disk none --mem 192 --work 8 --balloon 24 \
+        --churn 32 --no-net
     must_move a pvh8 --bandwidth 8M
     must_move b pvh8 --bandwidth 8M
     well a pvh8
