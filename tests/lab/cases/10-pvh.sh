@@ -76,7 +76,7 @@ back_at_a() {
 case_pvh_events() {
     local rc id
 
-    guest a pvh2 --type pvh --disk none --mem 96 --work 8 --no-net
+    guest a pvh2 --type pvh --disk none --mem 128 --work 8 --no-net
     begin_slowly pvh2
     on a "xl lmigrate -s plainsh pvh2 hostb" >"$work/second" && rc=0 || rc=$?
     [ "$rc" -ne 0 ] || fail "two migrations of one domain at once"
@@ -99,7 +99,7 @@ case_pvh_events() {
 }
 
 case_pvh_cancelled() {
-    guest a pvh4 --type pvh --disk none --mem 96 --work 8 --no-net
+    guest a pvh4 --type pvh --disk none --mem 128 --work 8 --no-net
     begin_slowly pvh4
     on a "pkill -INT -o -f xl-lmigrate" >/dev/null
     ends_with 4 "cancelled"
@@ -118,7 +118,7 @@ case_pvh_stream_is_valid() {
     dump=${XLM_BUILD_DIR:-$top/build/lab}/tests/tools/xlmdump
     [ -x "$dump" ] || make -s -C "${dump%/tests/*}" tests/tools/xlmdump ||
         fail "no xlmdump"
-    guest a pvh5 --type pvh --disk none --mem 96 --work 8 --no-net
+    guest a pvh5 --type pvh --disk none --mem 128 --work 8 --no-net
     on a "xl lmigrate -s '' pvh5 'exec plainsh hostb \
         \"tee /tmp/wire-\\\$\\\$ | xl lmigrate-receive --record /tmp/stream | cat\"'" \
         >/dev/null || fail "recorded move"

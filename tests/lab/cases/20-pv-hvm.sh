@@ -32,7 +32,7 @@ case_pv_live() {
 }
 
 case_hvm_moves() {
-    guest a hvm1 --type hvm --mem 160 --disk qdisk
+    guest a hvm1 --type hvm --mem 192 --disk qdisk
     must_move a hvm1
     must_move b hvm1
     must_move a hvm1
@@ -48,7 +48,7 @@ case_hvm_moves() {
 # Nothing in it knows of Xen: all its devices are the device model's, and xl
 # suspends it without its help, so that it can move while it is paused.
 case_hvm_plain() {
-    guest a hvm2 --type hvm --mem 160 --disk qdisk --no-pv-drivers
+    guest a hvm2 --type hvm --mem 192 --disk qdisk --no-pv-drivers
     must_move a hvm2
     on b "xl pause hvm2" >/dev/null || fail "xl pause"
     move b hvm2 || fail "does not move while it is paused: exit $?"

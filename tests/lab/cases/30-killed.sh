@@ -104,7 +104,7 @@ bring_back() {
 case_pvh_killed() {
     local phase victim exit place often
 
-    guest a pvh3 --type pvh --disk phy --mem 96 --work 8 --no-net
+    guest a pvh3 --type pvh --disk phy --mem 128 --work 8 --no-net
     while read -r phase victim exit place often; do
         [ "$sample" = no ] || [ "$often" = sample ] || continue
         killed "$phase" "$victim" "$exit" "$place" pvh3

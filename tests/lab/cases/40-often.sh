@@ -16,7 +16,7 @@ left_behind() {
 case_pvh_twenty() {
     local i from=a before after moves=20
 
-    guest a pvh7 --type pvh --disk phy --mem 96 --work 8
+    guest a pvh7 --type pvh --disk phy --mem 128 --work 8
     # The first two leave logs and caches that stay.
     must_move a pvh7 && must_move b pvh7
     before="$(left_behind a) / $(left_behind b)"
@@ -54,8 +54,8 @@ two_at_once() {
 }
 
 case_pvh_two_at_once() {
-    guest a pvh9 --type pvh --disk loop --mem 96 --work 8
-    guest a pvh10 --type pvh --disk qdisk --mem 96 --work 8
+    guest a pvh9 --type pvh --disk loop --mem 128 --work 8
+    guest a pvh10 --type pvh --disk qdisk --mem 128 --work 8
     two_at_once a
     verified b pvh10
     on a "sed -i 's/autoballoon=.*/autoballoon=\"on\"/' /etc/xen/xl.conf" \

@@ -31,7 +31,7 @@ case_pvh_changed() {
 case_pvh_paused() {
     local rc
 
-    guest a pvh12 --type pvh --disk none --mem 96 --work 8
+    guest a pvh12 --type pvh --disk none --mem 128 --work 8
     on a "xl pause pvh12" >/dev/null || fail "xl pause"
     move a pvh12 && rc=0 || rc=$?
     [ "$rc" -eq 2 ] || fail "paused: exit $rc, not 2"
@@ -49,7 +49,7 @@ case_pvh_paused() {
 case_dry_run() {
     local rc
 
-    guest a pvh13 --type pvh --disk phy --mem 96 --work 8
+    guest a pvh13 --type pvh --disk phy --mem 128 --work 8
     on a "xl lmigrate --dry-run -s plainsh pvh13 hostb" >/dev/null ||
         fail "nothing speaks against it, and yet exit $?"
     on b "echo 'name=\"pvh13\"

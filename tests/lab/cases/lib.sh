@@ -21,9 +21,12 @@ lab() {
     "$here/lab" "$@"
 }
 
+# Where standard output may be redirected, it says so all the same.
 fail() {
-    echo "     $*"
-    sed 's/^/     | /' "$work/out" | tail -n 16
+    {
+        echo "     $*"
+        sed 's/^/     | /' "$work/out" | tail -n 16
+    } >&2
     exit 1
 }
 

@@ -32,7 +32,7 @@ take() {
 }
 
 cmd_guest_options() {
-    TYPE='' VCPUS=1 MEM=128 MAXMEM='' DISK=none WRITER=2000 WORK=32 PV=yes
+    TYPE='' VCPUS=1 MEM=160 MAXMEM='' DISK=none WRITER=2000 WORK=32 PV=yes
     EXTRA='' PAUSED=no NET=yes BALLOON=0 CHURN=0
     while [ $# -gt 0 ]; do
         case $1 in
