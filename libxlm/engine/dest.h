@@ -12,6 +12,7 @@
 
 #include "engine/rendezvous.h"
 #include "engine/session.h"
+#include "engine/unpack.h"
 #include "mem/sink.h"
 
 struct xlm__dest;
@@ -23,6 +24,7 @@ struct xlm__dest_channel {
     pthread_t thread;
     /* owned by the thread */
     struct xlm__job *job;
+    struct xlm__unpacker unpacker;
 };
 
 /* Static state, kept from the offer until the domain exists. */

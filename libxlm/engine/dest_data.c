@@ -43,7 +43,8 @@ static int await_round(struct xlm__dest *d, uint32_t round)
 
 static int take_pages(struct xlm__dest_channel *c, const struct xlm__rec *rec)
 {
-    const struct xlm__pages *p = &rec->u.pages;
+    const bool packed = rec->type == XLM__REC_PACKED;
+    const struct xlm__pages *p = packed ? &rec->u.packed.pages : &rec->u.pages;
     const struct xlm__sink_ops *ops = c->d->sink->ops;
     void *pages[XLM__PAGES_MAX];
     int rc;
@@ -51,7 +52,8 @@ static int take_pages(struct xlm__dest_channel *c, const struct xlm__rec *rec)
     rc = ops->begin(c->job, p->nr, p->pfns, p->types, pages);
     if (rc)
         return rc;
-    rc = xlm__stream_read_contents(&c->link->stream, rec, pages);
+    rc = packed ? xlm__unpack(&c->unpacker, &c->link->err, rec, pages)
+                : xlm__stream_read_contents(&c->link->stream, rec, pages);
     if (rc) {
         ops->abort(c->job);
         return rc;
@@ -105,6 +107,9 @@ static int take(struct xlm__dest_channel *c, const struct xlm__rec *rec,
     case XLM__REC_PAGES:
         rc = await_round(c->d, rec->u.pages.round);
         return rc ? rc : take_pages(c, rec);
+    case XLM__REC_PACKED:
+        rc = await_round(c->d, rec->u.packed.pages.round);
+        return rc ? rc : take_pages(c, rec);
     case XLM__REC_ZEROS:
         rc = await_round(c->d, rec->u.zeros.round);
         return rc ? rc : take_zeros(c, &rec->u.zeros);
@@ -134,6 +139,7 @@ static void *serve(void *arg)
                 rc = take(c, &rec, &closed);
         }
         c->d->sink->ops->job_free(c->job);
+        xlm__unpack_free(&c->unpacker);
     }
     if (rc)
         tell_failure(c, rc);
@@ -149,6 +155,7 @@ int xlm__dest_data_start(struct xlm__dest *d)
 
         c->d = d;
         c->link = &d->s->links[i];
+        xlm__stream_features(&c->link->stream, c->link->features);
         if (pthread_create(&c->thread, NULL, serve, c))
             return XLM_FAIL(&d->s->err, XLM_ERR_SYSTEM,
                             "thread for data channel %u", i - 1);

@@ -49,6 +49,7 @@ static int answer(struct xlm__dest *d, struct xlm__link *l,
     rc = xlm__greeting_agree(&mine, theirs, &agreed, why);
     if (rc)
         return XLM_FAIL(&d->s->err, rc, "%s: %s", l->chan.name, why);
+    l->features = agreed.features;
     l->chan.read_bytes += l->greeted ? XLM__GREETING_BYTES : 0;
     return 0;
 }

@@ -229,6 +229,7 @@ static int start_workers(struct xlm__pages_pool *p)
 
         w->pool = p;
         w->link = &s->links[1 + i];
+        xlm__stream_features(&w->link->stream, w->link->features);
         rc = xlm__batch_new(p->dom, &w->batch);
         if (rc)
             return XLM_FAIL(&s->err, rc, "batch for data channel %u", i);

@@ -29,6 +29,7 @@ struct xlm__link {
                              /* error may come over another one              */
     struct xlm__chan chan;
     struct xlm__stream stream;
+    uint64_t features; /* in use on it: offered by both greetings            */
     bool greeted; /* the peer's greeting was read before we got it           */
     unsigned char greeting[XLM_GREETING_BYTES];
     int rfd, wfd; /* until the channel is opened, then -1                    */

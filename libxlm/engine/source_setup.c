@@ -247,7 +247,7 @@ static int greet_data(struct xlm__source *m, unsigned number)
 {
     struct xlm_session *s = m->s;
     struct xlm__link *l = &s->links[number];
-    struct xlm__agreement agreed;
+    struct xlm__agreement agreed = { 0 };
     struct xlm__greeting g;
     int rc;
 
@@ -260,6 +260,7 @@ static int greet_data(struct xlm__source *m, unsigned number)
     l->chan.read_deadline_ns = xlm__deadline_ns(GREETING_LIMIT_MS);
     rc = xlm__greeting_exchange(&l->chan, &g, NULL, &agreed);
     l->chan.read_deadline_ns = 0;
+    l->features = agreed.features;
     if (!rc)
         rc = xlm__stream_init_data(&l->stream, &l->chan, XLM_SOURCE);
     if (rc)

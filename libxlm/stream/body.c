@@ -67,6 +67,8 @@ static const struct rec_info recs[] = {
     BETWEEN(ZEROS, BY_S, 8 + 16, 8 + 16 * XLM__ZEROS_MAX),
     FIXED(MARK, BY_S, sizeof(struct xlm__wire_round)),
     FIXED(CLOSE, BY_S, 0),
+    BETWEEN(PACKED, BY_S, sizeof(struct xlm__wire_packed) + 8 + 1,
+            XLM__PACKED_BYTES_MAX),
 };
 
 static const struct rec_info *find(uint32_t type)
@@ -287,6 +289,9 @@ static void take_other(struct xlm__taker *t, uint32_t type, uint32_t length,
         break;
     case XLM__REC_PAGES:
         xlm__take_pages(t, length, &out->pages);
+        break;
+    case XLM__REC_PACKED:
+        xlm__take_packed(t, &out->packed);
         break;
     case XLM__REC_ZEROS:
         xlm__take_zeros(t, &out->zeros);

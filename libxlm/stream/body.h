@@ -110,6 +110,13 @@ struct xlm__pages {
     const uint32_t *types;
 };
 
+struct xlm__packed {
+    struct xlm__pages pages; /* all have contents */
+    uint32_t codec;          /* one that is in use */
+    uint32_t bytes;
+    const uint8_t *at;
+};
+
 union xlm__body {
     struct xlm__offer offer;
     struct {
@@ -130,6 +137,7 @@ union xlm__body {
     struct xlm__clock clock;      /* CLOCK_PING, CLOCK_PONG */
     uint64_t gap_us;              /* GUEST_GAP */
     struct xlm__pages pages;      /* PAGES */
+    struct xlm__packed packed;    /* PACKED */
 };
 
 /* What decode needs to know besides the bytes. */
@@ -139,7 +147,8 @@ struct xlm__body_ctx {
     uint64_t offset; /* of the record, for messages                           */
     uint64_t nr_pfns;
     bool pv; /* page-table types are allowed                          */
-    /* PAGES: room for XLM__PAGES_MAX each */
+    uint64_t features; /* in use on this channel                      */
+    /* PAGES, PACKED: room for XLM__PAGES_MAX each */
     uint64_t *pfns;
     uint32_t *types;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Lists of pages: PAGES, ZEROS, RELEASE. */
+/* Lists of pages: PAGES, PACKED, ZEROS, RELEASE. */
 #include "config.h"
 
 #include <inttypes.h>
@@ -61,19 +61,32 @@ static void take_entry(struct xlm__taker *t, uint32_t i, uint64_t *next_pfn,
     out->nr_contents += has_contents(entry_type(entry));
 }
 
-/* The bytes after the list are page contents, which are not here. */
-void xlm__take_pages(struct xlm__taker *t, uint32_t length,
-                     struct xlm__pages *out)
+static void take_head(struct xlm__taker *t, uint32_t most,
+                      struct xlm__pages *out)
 {
-    uint64_t next_pfn = 0, bytes;
-
     *out = (struct xlm__pages){ .pfns = t->ctx->pfns, .types = t->ctx->types };
     out->round = xlm__take_u32(t, "round");
     out->nr = xlm__take_u32(t, "count");
     xlm__take_in(t, out->round, 1, XLM__ROUND_MAX, "as round");
-    xlm__take_in(t, out->nr, 1, XLM__PAGES_MAX, "pages");
+    xlm__take_in(t, out->nr, 1, most, "pages");
+}
+
+static void take_entries(struct xlm__taker *t, struct xlm__pages *out)
+{
+    uint64_t next_pfn = 0;
+
     for (uint32_t i = 0; !t->rc && i < out->nr; i++)
         take_entry(t, i, &next_pfn, out);
+}
+
+/* The bytes after the list are page contents, which are not here. */
+void xlm__take_pages(struct xlm__taker *t, uint32_t length,
+                     struct xlm__pages *out)
+{
+    uint64_t bytes;
+
+    take_head(t, XLM__PAGES_MAX, out);
+    take_entries(t, out);
     bytes = sizeof(struct xlm__wire_pages) + 8ull * out->nr +
             (uint64_t)XLM__PAGE_BYTES * out->nr_contents;
     if (length != bytes)
@@ -81,6 +94,38 @@ void xlm__take_pages(struct xlm__taker *t, uint32_t length,
                        "length %u, but %u pages with %u contents are "
                        "%" PRIu64 " bytes",
                        length, out->nr, out->nr_contents, bytes);
+}
+
+static void take_codec(struct xlm__taker *t, struct xlm__packed *out)
+{
+    out->codec = xlm__take_u32(t, "codec");
+    xlm__take_in(t, out->codec, 1, XLM__PACKED_CODEC, "as codec");
+    if (!t->rc && !(t->ctx->features & XLM__FEATURE_OF_CODEC(out->codec)))
+        xlm__take_fail(t, "codec %u is not in use on this channel", out->codec);
+    out->bytes = xlm__take_u32(t, "packed bytes");
+    xlm__take_in(t, out->bytes, 1,
+                 (uint64_t)XLM__PAGE_BYTES * out->pages.nr - 1, "packed bytes");
+}
+
+void xlm__take_packed(struct xlm__taker *t, struct xlm__packed *out)
+{
+    size_t left;
+
+    take_head(t, XLM__PACKED_MAX, &out->pages);
+    if (!t->rc)
+        take_codec(t, out);
+    left = (size_t)(t->end - t->at);
+    if (left != 8 * (size_t)out->pages.nr + out->bytes)
+        xlm__take_fail(t,
+                       "%zu bytes behind its head, but %u pages with %u packed "
+                       "bytes are %zu",
+                       left, out->pages.nr, out->bytes,
+                       8 * (size_t)out->pages.nr + out->bytes);
+    take_entries(t, &out->pages);
+    if (out->pages.nr_contents != out->pages.nr)
+        xlm__take_fail(t, "%u of %u pages are of types without contents",
+                       out->pages.nr - out->pages.nr_contents, out->pages.nr);
+    out->at = xlm__take(t, out->bytes, "packed contents");
 }
 
 static void check_extent(struct xlm__taker *t, uint64_t first, uint64_t nr,

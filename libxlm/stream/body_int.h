@@ -41,6 +41,7 @@ void xlm__take_release(struct xlm__taker *t, struct xlm__list *out);
 void xlm__take_zeros(struct xlm__taker *t, struct xlm__list *out);
 void xlm__take_pages(struct xlm__taker *t, uint32_t length,
                      struct xlm__pages *out);
+void xlm__take_packed(struct xlm__taker *t, struct xlm__packed *out);
 void xlm__take_xenstore(struct xlm__taker *t, struct xlm__list *out);
 
 #endif /* XLM_STREAM_BODY_INT_H */

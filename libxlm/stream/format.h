@@ -23,7 +23,12 @@
 
 #define XLM__STREAM_VERSION_MIN 1u
 #define XLM__STREAM_VERSION_MAX 1u
-#define XLM__STREAM_FEATURES    0ull /* none is defined in version 1 */
+
+/* Section 10: a codec's number is that of its bit plus one. */
+#define XLM__FEATURE_LZ4             (1ull << 0)
+#define XLM__FEATURE_ZSTD            (1ull << 1)
+#define XLM__FEATURE_OF_CODEC(codec) (1ull << ((codec)-1))
+#define XLM__STREAM_FEATURES         (XLM__FEATURE_LZ4 | XLM__FEATURE_ZSTD)
 
 enum xlm__kind { XLM__KIND_CONTROL = 1, XLM__KIND_DATA = 2 };
 
@@ -99,7 +104,8 @@ _Static_assert(offsetof(struct xlm__wire_header, crc) == 12,
     X(PAGES,       0x40u)                                                      \
     X(ZEROS,       0x41u)                                                      \
     X(MARK,        0x42u)                                                      \
-    X(CLOSE,       0x43u)
+    X(CLOSE,       0x43u)                                                      \
+    X(PACKED,      0x44u)
 /* clang-format on */
 
 enum xlm__rec_type {
@@ -110,7 +116,7 @@ enum xlm__rec_type {
 };
 
 #define XLM__REC_DATA_FIRST XLM__REC_PAGES
-#define XLM__REC_DATA_LAST  XLM__REC_CLOSE
+#define XLM__REC_DATA_LAST  XLM__REC_PACKED
 
 /* ---- section 6: bodies of the control channel ---- */
 
@@ -251,6 +257,22 @@ _Static_assert(sizeof(struct xlm__wire_pages) == 8, "no holes");
 #define XLM__ENTRY_BROKEN  0xdu
 #define XLM__ENTRY_XALLOC  0xeu
 #define XLM__ENTRY_XTAB    0xfu
+
+struct xlm__wire_packed {
+    uint32_t round;
+    uint32_t count;
+    uint32_t codec;
+    uint32_t bytes; /* of packed contents, behind the entries */
+    /* count entries, then the packed contents of all of them */
+};
+_Static_assert(sizeof(struct xlm__wire_packed) == 16, "no holes");
+_Static_assert(offsetof(struct xlm__wire_packed, count) ==
+                   offsetof(struct xlm__wire_pages, count),
+               "begins as PAGES does");
+#define XLM__PACKED_MAX   256u
+#define XLM__PACKED_CODEC 2u /* the highest number of a codec */
+#define XLM__PACKED_BYTES_MAX                                                  \
+    (16u + XLM__PACKED_MAX * (8u + XLM__PAGE_BYTES) - 1u)
 
 #define XLM__PAGES_BYTES_MAX (8u + XLM__PAGES_MAX * (8u + XLM__PAGE_BYTES))
 _Static_assert(XLM__PAGES_BYTES_MAX <= XLM__BODY_MAX, "PAGES fits a body");

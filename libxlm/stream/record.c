@@ -80,6 +80,11 @@ void xlm__stream_limits(struct xlm__stream *s, uint64_t nr_pfns, bool pv)
     s->pv = pv;
 }
 
+void xlm__stream_features(struct xlm__stream *s, uint64_t features)
+{
+    s->features = features;
+}
+
 void xlm__stream_ctx(struct xlm__stream *s, int code, uint64_t offset,
                      struct xlm__body_ctx *out)
 {
@@ -89,6 +94,7 @@ void xlm__stream_ctx(struct xlm__stream *s, int code, uint64_t offset,
         .offset = offset,
         .nr_pfns = s->nr_pfns,
         .pv = s->pv,
+        .features = s->features,
         .pfns = s->pfns,
         .types = s->types,
     };
@@ -96,21 +102,35 @@ void xlm__stream_ctx(struct xlm__stream *s, int code, uint64_t offset,
         xlm__flow_domain(s->flow, &out->nr_pfns, &out->pv);
 }
 
+static uint64_t round_of(const struct xlm__lane *l, uint32_t type,
+                         const union xlm__body *b)
+{
+    switch (type) {
+    case XLM__REC_PAGES:
+        return b->pages.round;
+    case XLM__REC_PACKED:
+        return b->packed.pages.round;
+    case XLM__REC_ZEROS:
+        return b->zeros.round;
+    case XLM__REC_MARK:
+        return b->round.round;
+    default:
+        return l->round;
+    }
+}
+
 /* What is wrong with this record at this place of a round, or NULL. */
 const char *xlm__lane_step(struct xlm__lane *l, uint64_t nr_pfns, uint32_t type,
                            const union xlm__body *b)
 {
-    uint64_t round = type == XLM__REC_PAGES   ? b->pages.round
-                     : type == XLM__REC_ZEROS ? b->zeros.round
-                     : type == XLM__REC_MARK  ? b->round.round
-                                              : l->round;
-
     if (l->final && type != XLM__REC_CLOSE)
         return "after the final MARK only CLOSE may come";
-    if (round != l->round)
+    if (round_of(l, type, b) != l->round)
         return "it is of another round";
     if (type == XLM__REC_PAGES)
         l->pages += b->pages.nr;
+    if (type == XLM__REC_PACKED)
+        l->pages += b->packed.pages.nr;
     for (uint32_t i = 0; type == XLM__REC_ZEROS && i < b->zeros.nr; i++)
         l->zero_pages += xlm__zeros_at(&b->zeros, i).nr;
     if (l->pages + l->zero_pages > nr_pfns)

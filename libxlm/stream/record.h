@@ -40,13 +40,14 @@ struct xlm__stream {
     /* set once before the first data record; see xlm__stream_limits() */
     uint64_t nr_pfns;
     bool pv;
+    uint64_t features; /* in use; see xlm__stream_features() */
     /* owned by the reading thread */
     uint32_t read_seq;
     uint64_t read_offset;
     uint64_t contents_left; /* bytes of page contents not read yet */
     uint8_t *buf;
     size_t buf_bytes;
-    uint64_t *pfns; /* of the last PAGES */
+    uint64_t *pfns; /* of the last PAGES or PACKED */
     uint32_t *types;
     struct xlm__lane read_lane;
     /* under write_lock */
@@ -71,6 +72,8 @@ void xlm__stream_fini(struct xlm__stream *s);
 
 /* A data channel: what OFFER said.  Before the first record. */
 void xlm__stream_limits(struct xlm__stream *s, uint64_t nr_pfns, bool pv);
+/* A data channel: what both greetings offered.  Before the first record. */
+void xlm__stream_features(struct xlm__stream *s, uint64_t features);
 
 /*
  * The next record; unknown optional ones are checked and skipped.  Pointers in
@@ -136,6 +139,22 @@ struct xlm__pages_out {
     const void *const *pages;
 };
 int xlm__send_pages(struct xlm__stream *s, const struct xlm__pages_out *p);
+
+/* The contents of nr pages, packed as one.  There is room before data for what
+ * goes in front (XLM__PACKED_FRONT bytes) and behind it (XLM__PACKED_BEHIND),
+ * which are written to. */
+#define XLM__PACKED_FRONT                                                      \
+    (XLM__HEADER_BYTES + sizeof(struct xlm__wire_packed) + 8 * XLM__PACKED_MAX)
+#define XLM__PACKED_BEHIND XLM__ALIGN
+struct xlm__packed_out {
+    size_t nr; /* 1..XLM__PACKED_MAX, ascending */
+    const uint64_t *pfns;
+    const uint32_t *types;
+    uint32_t codec;
+    uint8_t *data;
+    size_t bytes;
+};
+int xlm__send_packed(struct xlm__stream *s, const struct xlm__packed_out *p);
 int xlm__send_zeros(struct xlm__stream *s, size_t nr,
                     const struct xlm__extent *extents);
 /* What this channel sent in the round is added to *total (may be NULL). */

@@ -221,3 +221,54 @@ int xlm__send_pages(struct xlm__stream *s, const struct xlm__pages_out *p)
     pthread_mutex_unlock(&s->write_lock);
     return rc;
 }
+
+/* Everything in front of the packed bytes; where the body begins. */
+static uint8_t *put_packed(const struct xlm__stream *s,
+                           const struct xlm__packed_out *p)
+{
+    uint8_t *body = p->data - 8 * p->nr - sizeof(struct xlm__wire_packed);
+    uint8_t *list = body + sizeof(struct xlm__wire_packed);
+
+    xlm__put_le32(body, s->write_lane.round);
+    xlm__put_le32(body + 4, (uint32_t)p->nr);
+    xlm__put_le32(body + 8, p->codec);
+    xlm__put_le32(body + 12, (uint32_t)p->bytes);
+    for (size_t i = 0; i < p->nr; i++)
+        xlm__put_le64(list + 8 * i, entry(p->pfns[i], p->types[i]));
+    memset(p->data + p->bytes, 0, XLM__PACKED_BEHIND);
+    return body;
+}
+
+int xlm__send_packed(struct xlm__stream *s, const struct xlm__packed_out *p)
+{
+    struct xlm__body_ctx ctx;
+    union xlm__body decoded;
+    struct iovec iov;
+    uint8_t *body;
+    size_t bytes;
+    int rc;
+
+    if (p->nr < 1 || p->nr > XLM__PACKED_MAX ||
+        p->bytes >= p->nr * XLM__PAGE_BYTES)
+        return XLM_FAIL(s->err, XLM_ERR_INVAL,
+                        "%zu packed pages to send in %zu bytes, limit %u",
+                        p->nr, p->bytes, XLM__PACKED_MAX);
+    body = put_packed(s, p);
+    bytes = (size_t)(p->data - body) + p->bytes;
+    xlm__stream_ctx(s, XLM_ERR_INVAL, s->write_offset, &ctx);
+    rc = xlm__body_decode(&ctx, XLM__REC_PACKED, body, (uint32_t)bytes,
+                          &decoded);
+    if (rc)
+        return rc;
+    iov.iov_base = body - XLM__HEADER_BYTES;
+    iov.iov_len = XLM__HEADER_BYTES + xlm__padded(bytes);
+    pthread_mutex_lock(&s->write_lock);
+    rc = check_order(s, XLM__REC_PACKED, &decoded);
+    if (!rc) {
+        put_header(s, iov.iov_base, XLM__REC_PACKED, (uint32_t)bytes, body,
+                   bytes);
+        rc = put_record(s, &iov, 1, iov.iov_len);
+    }
+    pthread_mutex_unlock(&s->write_lock);
+    return rc;
+}

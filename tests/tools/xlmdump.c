@@ -51,6 +51,7 @@ static const struct kind_of_record kinds[] = {
     { ZEROS, "ZEROS", 1, DATA, 24, 16392 },
     { MARK, "MARK", 1, DATA, 24, 24 },
     { CLOSE, "CLOSE", 1, DATA, 0, 0 },
+    { PACKED, "PACKED", 1, DATA, 25, 1050639 },
 };
 
 bool fail(struct dump *d, const char *fmt, ...)
@@ -156,8 +157,9 @@ static bool greeting_fields(struct dump *d)
         return false;
     if (required & ~offered)
         return fail(d, "it requires features that it does not offer");
-    if (required)
+    if (required & ~3ull)
         return fail(d, "it requires features that version 1 does not have");
+    d->offered = offered;
     if (is_zero(p + 32, 16))
         return fail(d, "session is zero");
     if (token != (d->role == SOURCE))

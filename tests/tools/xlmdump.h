@@ -45,6 +45,7 @@ enum type {
     ZEROS,
     MARK,
     CLOSE,
+    PACKED,
 };
 #define GUEST_GAP 0x8000001au
 
@@ -65,7 +66,7 @@ struct dump {
     /* of the channel */
     unsigned kind, role;
     uint32_t domain_type;
-    uint64_t nr_pfns;
+    uint64_t nr_pfns, offered;
     uint32_t seq;
     /* of the record */
     size_t record, end;

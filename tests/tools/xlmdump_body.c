@@ -293,29 +293,67 @@ static bool entry(struct dump *d, uint64_t e)
     return true;
 }
 
-static bool pages(struct dump *d, struct body *b)
+static bool page_list(struct dump *d, uint64_t count, uint64_t *contents)
 {
-    uint64_t round, count, e, next = 0, contents = 0;
-    size_t length = d->end - d->at;
+    uint64_t e, next = 0;
 
-    if (!number(d, 4, &round) || !limits(d, "round", round, 1, 65535) ||
-        !number(d, 4, &count))
-        return false;
-    b->pages = count;
     for (uint64_t i = 0; i < count; i++) {
         if (!number(d, 8, &e) || !entry(d, e))
             return false;
         if ((e & 0xfffffffffffffull) < next)
             return fail(d, "pfns do not ascend");
         next = (e & 0xfffffffffffffull) + 1;
-        contents += entry_has_contents(e);
+        *contents += entry_has_contents(e);
     }
+    return true;
+}
+
+static bool pages(struct dump *d, struct body *b)
+{
+    uint64_t round, count, contents = 0;
+    size_t length = d->end - d->at;
+
+    if (!number(d, 4, &round) || !limits(d, "round", round, 1, 65535) ||
+        !number(d, 4, &count) || !page_list(d, count, &contents))
+        return false;
+    b->pages = count;
     if (length != 8 + 8 * count + 4096 * contents)
         return fail(d, "length %zu for %llu pages, %llu with contents", length,
                     (unsigned long long)count, (unsigned long long)contents);
     d->at = d->end;
     say(d, " round %u pages %llu contents %llu", (unsigned)round,
         (unsigned long long)count, (unsigned long long)contents);
+    return true;
+}
+
+/* The packed bytes themselves are not unpacked here. */
+static bool packed(struct dump *d, struct body *b)
+{
+    static const char *const names[] = { "lz4", "zstd" };
+    uint64_t round, count, codec, bytes, contents = 0;
+
+    if (!number(d, 4, &round) || !limits(d, "round", round, 1, 65535) ||
+        !number(d, 4, &count) || !limits(d, "count", count, 1, 256) ||
+        !number(d, 4, &codec) || !limits(d, "codec", codec, 1, 2))
+        return false;
+    if (!(d->offered >> (codec - 1) & 1))
+        return fail(d, "codec %u was not offered", (unsigned)codec);
+    if (!number(d, 4, &bytes) ||
+        !limits(d, "packed bytes", bytes, 1, 4096 * count - 1))
+        return false;
+    if (d->end - d->at != 8 * count + bytes)
+        return fail(d, "%zu bytes for %llu pages in %llu packed bytes",
+                    d->end - d->at, (unsigned long long)count,
+                    (unsigned long long)bytes);
+    if (!page_list(d, count, &contents))
+        return false;
+    if (contents != count)
+        return fail(d, "pages of types without contents");
+    b->pages = count;
+    say(d, " round %u pages %llu %s %llu bytes, %.2f : 1", (unsigned)round,
+        (unsigned long long)count, names[codec - 1], (unsigned long long)bytes,
+        4096.0 * (double)count / (double)bytes);
+    d->at = d->end;
     return true;
 }
 
@@ -406,6 +444,8 @@ static bool by_type(struct dump *d, struct body *b)
         return xenstore(d);
     case PAGES:
         return pages(d, b);
+    case PACKED:
+        return packed(d, b);
     case ZEROS:
         return zeros(d, b);
     default:

@@ -265,6 +265,31 @@ static int pages_pv(struct xlm__stream *s)
     return xlm__send_pages(s, &p);
 }
 
+static int send_packed(struct xlm__stream *s, uint32_t codec, uint64_t first,
+                       uint32_t second_type)
+{
+    static uint8_t room[XLM__PACKED_FRONT + 21 + XLM__PACKED_BEHIND];
+    const uint64_t pfns[] = { first, first + 2 };
+    const uint32_t types[] = { 0, second_type };
+    const struct xlm__packed_out p = {
+        2, pfns, types, codec, room + XLM__PACKED_FRONT, 21
+    };
+
+    /* The record layer does not look into it. */
+    memcpy(p.data, "packed contents of 2", 21);
+    return xlm__send_packed(s, &p);
+}
+
+static int packed_hvm(struct xlm__stream *s)
+{
+    return send_packed(s, 1, 0x100, 0);
+}
+
+static int packed_pv(struct xlm__stream *s)
+{
+    return send_packed(s, 2, 0x10, 0xc0000000u);
+}
+
 static int zeros_pv(struct xlm__stream *s)
 {
     const struct xlm__extent e[] = { { 4, 1, 0x10000000u } };
@@ -389,15 +414,14 @@ static const struct script_step blocked[] = {
 };
 
 static const struct script_step data_hvm[] = {
-    S(PAGES, pages_hvm),   S(ZEROS, zeros_hvm), S(MARK, mark),
-    S(PAGES, pages_hvm_2), S(MARK, mark_final), S(CLOSE, close_data),
+    S(PAGES, pages_hvm),  S(ZEROS, zeros_hvm),   S(PACKED, packed_hvm),
+    S(MARK, mark),        S(PAGES, pages_hvm_2), S(MARK, mark_final),
+    S(CLOSE, close_data),
 };
 
 static const struct script_step data_pv[] = {
-    S(PAGES, pages_pv),
-    S(ZEROS, zeros_pv),
-    S(MARK, mark_final),
-    S(CLOSE, close_data),
+    S(PAGES, pages_pv),  S(PACKED, packed_pv), S(ZEROS, zeros_pv),
+    S(MARK, mark_final), S(CLOSE, close_data),
 };
 
 #define STEPS(x) x, sizeof(x) / sizeof(x[0])

@@ -85,6 +85,7 @@ static int end_open(struct end *e, const struct script *sc, enum xlm_role role,
     else if (!rc)
         rc = xlm__stream_init_data(&e->stream, &e->chan, role);
     xlm__stream_limits(&e->stream, sc->nr_pfns, sc->pv);
+    xlm__stream_features(&e->stream, XLM__STREAM_FEATURES);
     return rc;
 }
 

@@ -116,7 +116,7 @@ static void run(const struct change *c)
     X(greeting_control_index_is_refused, H, S, 0, 14, 2, 1, "index 1") \
     X(greeting_data_index_is_refused, "data-hvm", S, 0, 14, 2, 64, "index 64, limit 63") \
     X(greeting_offered_unknown_is_accepted, H, S, 0, 16, 8, 1ull << 63, NULL) \
-    X(greeting_required_not_offered_is_refused, H, S, 0, 24, 8, 1, "requires") \
+    X(greeting_required_not_offered_is_refused, H, S, 0, 24, 8, 4, "requires") \
     X(greeting_destination_token_is_refused, H, D, 0, 48, 1, 1, "token is not zero") \
     X(greeting_reserved_is_refused, H, S, 0, 91, 1, 1, "reserved") \
     X(type_zero_is_refused, H, S, XLM__REC_CHECK, 0, 4, 0, "type 0") \
@@ -228,6 +228,31 @@ static void run(const struct change *c)
     X(pages_type_five_is_refused, "data-pv", S, XLM__REC_PAGES, BODY + 8, 8, 5ull << 60, "page type 5") \
     X(pages_type_eight_is_refused, "data-pv", S, XLM__REC_PAGES, BODY + 8, 8, 8ull << 60, "page type 8") \
     X(pages_type_thirteen_without_contents_is_refused, "data-pv", S, XLM__REC_PAGES, BODY + 8, 8, 13ull << 60, "length") \
+    X(packed_round_zero_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY, 4, 0, "0 as round") \
+    X(packed_round_two_first_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY, 4, 2, "another round") \
+    X(packed_count_zero_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 4, 4, 0, "0 pages") \
+    X(packed_count_257_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 4, 4, 257, "257 pages, limit 256") \
+    X(packed_count_past_body_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 4, 4, 3, "37 bytes behind its head") \
+    X(packed_count_short_of_body_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 4, 4, 1, "37 bytes behind its head") \
+    X(packed_codec_zero_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 8, 4, 0, "0 as codec") \
+    X(packed_codec_three_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 8, 4, 3, "3 as codec, limit 2") \
+    X(packed_bytes_none_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 12, 4, 0, "0 packed bytes") \
+    X(packed_bytes_as_many_as_contents_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 12, 4, 8192, "8192 packed bytes, limit 8191") \
+    X(packed_bytes_wrap_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 12, 4, 0xffffffff, "4294967295 packed bytes") \
+    X(packed_bytes_past_body_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 12, 4, 22, "with 22 packed bytes are 38") \
+    X(packed_bytes_short_of_body_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 12, 4, 20, "with 20 packed bytes are 36") \
+    X(packed_pfn_over_limit_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 24, 8, 0x1000, "limit 0x1000") \
+    X(packed_pfn_twice_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 24, 8, 0x100, "does not ascend") \
+    X(packed_pfn_descends_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 24, 8, 0xff, "does not ascend") \
+    X(packed_reserved_bits_are_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 16, 8, 1ull << 59 | 1, "reserved bits") \
+    X(packed_table_of_hvm_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 16, 8, 1ull << 60, "page type 1") \
+    X(packed_type_five_is_refused, "data-pv", S, XLM__REC_PACKED, BODY + 16, 8, 5ull << 60, "page type 5") \
+    X(packed_type_without_contents_is_refused, "data-pv", S, XLM__REC_PACKED, BODY + 16, 8, 13ull << 60 | 16, "1 of 2 pages are of types without contents") \
+    X(packed_contents_are_under_the_crc, "data-hvm", S, XLM__REC_PACKED, BODY + 40, 1 | DONT_FIX, 0, "CRC") \
+    X(packed_padding_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 53, 1, 1, "padding") \
+    X(packed_length_below_least_is_refused, "data-hvm", S, XLM__REC_PACKED, 4, 4, 24, "24 bytes, 25 to 1050639") \
+    X(packed_length_over_limit_is_refused, "data-hvm", S, XLM__REC_PACKED, 4, 4, 1050640, "1050640 bytes") \
+    X(packed_on_control_is_refused, H, S, XLM__REC_CHECK, 0, 4, XLM__REC_PACKED, "not on this channel") \
     X(zeros_round_is_refused, "data-hvm", S, XLM__REC_ZEROS, BODY, 4, 2, "another round") \
     X(zeros_count_zero_is_refused, "data-hvm", S, XLM__REC_ZEROS, BODY + 4, 4, 0, "0 runs") \
     X(zeros_count_1025_is_refused, "data-hvm", S, XLM__REC_ZEROS, BODY + 4, 4, 1025, "1025 runs") \

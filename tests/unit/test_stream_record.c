@@ -34,6 +34,8 @@ static void open_streams(bool control)
         CU_ASSERT_EQUAL(xlm__stream_init_data(&d, &b, XLM_DESTINATION), 0);
         xlm__stream_limits(&s, 4096, false);
         xlm__stream_limits(&d, 4096, false);
+        xlm__stream_features(&s, XLM__STREAM_FEATURES);
+        xlm__stream_features(&d, XLM__STREAM_FEATURES);
     }
 }
 
@@ -190,6 +192,75 @@ static void test_stream_pages_land_in_the_frames_given(void)
     CU_ASSERT_EQUAL(memcmp(to[2], from[0], XLM__PAGE_BYTES), 0);
     CU_ASSERT_EQUAL(memcmp(to[0], from[1], XLM__PAGE_BYTES), 0);
     CU_ASSERT_EQUAL(memcmp(to[1], from[2], XLM__PAGE_BYTES), 0);
+    close_streams();
+}
+
+static uint8_t room[XLM__PACKED_FRONT + 8192 + XLM__PACKED_BEHIND];
+
+static void expect_packed(size_t nr, size_t bytes, uint32_t codec, int rc,
+                          const char *says)
+{
+    const uint64_t pfns[] = { 3, 4095 };
+    const uint32_t types[] = { 0, 0 };
+    const struct xlm__packed_out p = {
+        nr, pfns, types, codec, room + XLM__PACKED_FRONT, bytes
+    };
+
+    memset(room, 0x5a, sizeof(room));
+    CU_ASSERT_EQUAL(xlm__send_packed(&s, &p), rc);
+    CU_ASSERT(!says || said(says));
+    CU_ASSERT_EQUAL(a.written_bytes != 0, !rc);
+}
+
+static void test_stream_packed_pages_arrive_as_sent(void)
+{
+    struct xlm__rec r;
+
+    open_streams(false);
+    expect_packed(2, 100, 2, 0, NULL);
+    CU_ASSERT_EQUAL_FATAL(xlm__stream_read(&d, &r), 0);
+    CU_ASSERT_EQUAL(r.type, XLM__REC_PACKED);
+    CU_ASSERT_EQUAL(r.u.packed.codec, 2);
+    CU_ASSERT_EQUAL(r.u.packed.bytes, 100);
+    CU_ASSERT_EQUAL(r.u.packed.pages.nr, 2);
+    CU_ASSERT_EQUAL(r.u.packed.pages.nr_contents, 2);
+    CU_ASSERT_EQUAL(r.u.packed.pages.pfns[1], 4095);
+    CU_ASSERT(r.u.packed.at[0] == 0x5a && r.u.packed.at[99] == 0x5a);
+    CU_ASSERT_EQUAL(s.write_lane.pages, 2);
+    CU_ASSERT_EQUAL(d.read_lane.pages, 2);
+    close_streams();
+}
+
+static void expect_packed_not_sent(size_t nr, size_t bytes, uint32_t codec,
+                                   const char *says)
+{
+    open_streams(false);
+    expect_packed(nr, bytes, codec, XLM_ERR_INVAL, says);
+    close_streams();
+}
+
+static void test_stream_packed_that_do_not_fit_are_not_sent(void)
+{
+    expect_packed_not_sent(0, 10, 1, "0 packed pages");
+    expect_packed_not_sent(257, 10, 1, "257 packed pages");
+    expect_packed_not_sent(2, 8192, 1, "in 8192 bytes");
+    expect_packed_not_sent(2, 0, 1, "0 packed bytes");
+    expect_packed_not_sent(2, 10, 3, "3 as codec");
+}
+
+static void test_stream_packed_by_a_codec_not_agreed_is_refused(void)
+{
+    struct xlm__rec r;
+
+    open_streams(false);
+    xlm__stream_features(&s, XLM__FEATURE_LZ4);
+    expect_packed(2, 10, 2, XLM_ERR_INVAL, "codec 2 is not in use");
+    close_streams();
+    open_streams(false);
+    xlm__stream_features(&d, XLM__FEATURE_ZSTD);
+    expect_packed(2, 10, 1, 0, NULL);
+    CU_ASSERT_EQUAL(xlm__stream_read(&d, &r), XLM_ERR_STREAM);
+    CU_ASSERT(said("PACKED at 0x60: codec 1 is not in use on this channel"));
     close_streams();
 }
 
@@ -469,6 +540,9 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_stream_finding_is_made_fit_to_send),
     UNIT_TEST(test_stream_abort_with_odd_code_is_internal),
     UNIT_TEST(test_stream_pages_land_in_the_frames_given),
+    UNIT_TEST(test_stream_packed_pages_arrive_as_sent),
+    UNIT_TEST(test_stream_packed_that_do_not_fit_are_not_sent),
+    UNIT_TEST(test_stream_packed_by_a_codec_not_agreed_is_refused),
     UNIT_TEST(test_stream_1024_pages_in_1024_pieces_arrive),
     UNIT_TEST(test_stream_pages_that_do_not_fit_are_not_sent),
     UNIT_TEST(test_stream_pages_none_or_too_many_are_not_sent),
