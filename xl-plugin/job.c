@@ -44,6 +44,8 @@ void job_library_options(const struct job *j, struct xlm_options *opt)
         .downtime_ms = j->opt.downtime_ms,
         .timeout_ms = j->opt.timeout_ms,
         .bandwidth_bytes_s = j->opt.bandwidth_bytes_s,
+        .compress = j->opt.compress,
+        .compress_level = j->opt.compress_level,
         .xl_path = *j->xl_path ? j->xl_path : NULL,
         .config_json = j->config_json,
         .log = job_log,

@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "libxlm.h"
 #include "number.h"
 
 enum {
@@ -14,6 +15,7 @@ enum {
     ID_DOWNTIME,
     ID_ROUNDS,
     ID_BANDWIDTH,
+    ID_COMPRESS,
     ID_TIMEOUT,
     ID_ALLOW_PAUSE,
     ID_UNPAUSE,
@@ -46,6 +48,9 @@ const struct lm_option lm_option_table[] = {
     { ID_BANDWIDTH, "bandwidth", "rate",
       "Send at most <rate> bytes/s.  Suffixes: k M G T (1000),",
       "Ki Mi Gi Ti (1024), bit (bits/s): 100M, 2.5Gbit." },
+    { ID_COMPRESS, "compress", "how",
+      "Compress pages: auto (the default, where it is faster),",
+      "none, lz4 or zstd[:<level>], -5 to 9 and not 0." },
     { ID_TIMEOUT, "timeout", "s",
       "Give up and run on here unless <host> may start it",
       "within <s> seconds, 1 to 604800." },
@@ -122,6 +127,42 @@ static bool set_timeout(const char *value, uint32_t *ms_out, char *error)
     return true;
 }
 
+/* zstd, or zstd:LEVEL. */
+static bool parse_zstd(const char *value, struct lm_options *o)
+{
+    const char *level = value + 4;
+    bool fast = !strncmp(level, ":-", 2);
+    uint64_t v = 0;
+
+    if (strncmp(value, "zstd", 4) || (*level && *level != ':'))
+        return false;
+    if (*level && !number_parse(level + (fast ? 2 : 1), 1, fast ? 5 : 9, &v))
+        return false;
+    o->compress = XLM_COMPRESS_ZSTD;
+    o->compress_level = fast ? -(int32_t)v : (int32_t)v;
+    return true;
+}
+
+static bool set_compress(const char *value, struct lm_options *o, char *error)
+{
+    static const char *const names[] = { [XLM_COMPRESS_AUTO] = "auto",
+                                         [XLM_COMPRESS_NONE] = "none",
+                                         [XLM_COMPRESS_LZ4] = "lz4" };
+
+    o->compress_level = 0;
+    for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(value, names[i]))
+            continue;
+        o->compress = i;
+        return true;
+    }
+    return parse_zstd(value, o) ||
+           bad_value(ID_COMPRESS, value,
+                     "auto, none, lz4 or zstd is wanted, or zstd:LEVEL with "
+                     "a level of -5 to -1 or 1 to 9",
+                     error);
+}
+
 static bool set_value(int id, const char *value, struct lm_options *o,
                       char *error)
 {
@@ -138,6 +179,8 @@ static bool set_value(int id, const char *value, struct lm_options *o,
                           error);
     case ID_ROUNDS:
         return set_number(id, value, 1000, "rounds", &o->rounds, error);
+    case ID_COMPRESS:
+        return set_compress(value, o, error);
     case ID_TIMEOUT:
         return set_timeout(value, &o->timeout_ms, error);
     default:

@@ -21,6 +21,8 @@ struct lm_options {
     uint32_t rounds;            /* 0: default                               */
     uint32_t timeout_ms;        /* 0: none                                  */
     uint64_t bandwidth_bytes_s; /* 0: no limit                           */
+    uint32_t compress;          /* --compress: enum xlm_compress            */
+    int32_t compress_level;     /* 0: default                               */
     bool no_monitor;            /* -e                                       */
     bool leave_paused;          /* -p                                       */
     bool keep_domid;            /* -D                                       */

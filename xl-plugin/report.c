@@ -37,20 +37,30 @@ static void report_pause(struct console *con, const struct xlm_stats *s)
                  format_seconds(s->start_us, start));
 }
 
+/* ", compressed 3.1 : 1", or nothing. */
+static const char *format_ratio(const struct xlm_stats *s, char out[UNIT_MAX])
+{
+    out[0] = '\0';
+    if (s->packed_bytes && s->packed_bytes < s->raw_bytes)
+        snprintf(out, UNIT_MAX, ", compressed %.1f : 1",
+                 (double)s->raw_bytes / (double)s->packed_bytes);
+    return out;
+}
+
 void report_figures(struct console *con, const struct outcome *o)
 {
     const struct xlm_stats *s = &o->stats;
-    char wire[UNIT_MAX], gap[UNIT_MAX], total[UNIT_MAX];
+    char wire[UNIT_MAX], gap[UNIT_MAX], total[UNIT_MAX], ratio[UNIT_MAX];
 
     if (!s->size)
         return;
     console_line(con,
                  "%s: moved to %s in %s, %s: %u round%s, %s on the wire, "
-                 "%" PRIu64 " pages, %" PRIu64 " of them zero",
+                 "%" PRIu64 " pages, %" PRIu64 " of them zero%s",
                  o->name, o->there, format_seconds(s->elapsed_us, total),
                  s->live ? "live" : "suspended while copied", s->round,
                  s->round == 1 ? "" : "s", format_bytes(s->wire_bytes, wire),
-                 s->sent_pages, s->zero_pages);
+                 s->sent_pages, s->zero_pages, format_ratio(s, ratio));
     report_pause(con, s);
     if (s->guest_gap_us)
         console_line(con, "longest gap by the guest's own clock: %s",

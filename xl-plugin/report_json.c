@@ -70,6 +70,8 @@ static void put_findings(yajl_gen g, const struct findings *f)
     X(sent_pages)                                                              \
     X(zero_pages)                                                              \
     X(wire_bytes)                                                              \
+    X(raw_bytes)                                                               \
+    X(packed_bytes)                                                            \
     X(dirty_rate_pages_s)                                                      \
     X(bandwidth_bytes_s)                                                       \
     X(predicted_blackout_us)                                                   \

@@ -63,6 +63,24 @@ static int copy_known(struct xlm_options *dst, const struct xlm_options *src,
     return 0;
 }
 
+static int check_compress(const struct xlm_options *opt, char *message_out)
+{
+    if (opt->compress > XLM_COMPRESS_ZSTD)
+        return invalid(message_out, "options: compress is %u, limit %d",
+                       opt->compress, XLM_COMPRESS_ZSTD);
+    if (opt->compress_level && opt->compress != XLM_COMPRESS_ZSTD)
+        return invalid(message_out,
+                       "options: compress_level is %d, but only zstd has one",
+                       opt->compress_level);
+    if (opt->compress_level < XLM__COMPRESS_LEVEL_MIN ||
+        opt->compress_level > XLM__COMPRESS_LEVEL_MAX)
+        return invalid(message_out,
+                       "options: compress_level is %d, limits %d and %d",
+                       opt->compress_level, XLM__COMPRESS_LEVEL_MIN,
+                       XLM__COMPRESS_LEVEL_MAX);
+    return 0;
+}
+
 static int check_source(const struct xlm_options *opt, char *message_out)
 {
     if (!opt->domid)
@@ -74,7 +92,7 @@ static int check_source(const struct xlm_options *opt, char *message_out)
         strnlen(opt->config_json, CONFIG_MAX_BYTES + 1) > CONFIG_MAX_BYTES)
         return invalid(message_out, "options: config_json is over %u bytes",
                        CONFIG_MAX_BYTES);
-    return 0;
+    return check_compress(opt, message_out);
 }
 
 static int check(const struct xlm_options *opt, enum xlm_role role,
@@ -106,6 +124,8 @@ static void defaults(struct xlm_options *opt)
         opt->max_rounds = XLM__MAX_ROUNDS_DEFAULT;
     if (!opt->suspend_timeout_ms)
         opt->suspend_timeout_ms = XLM__SUSPEND_TIMEOUT_MS_DEFAULT;
+    if (opt->compress == XLM_COMPRESS_ZSTD && !opt->compress_level)
+        opt->compress_level = XLM__COMPRESS_LEVEL_DEFAULT;
     if (!opt->xl_path)
         opt->xl_path = XLM_REAL_XL;
 }

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "base/log.h"
-#include "engine/throttle.h"
+#include "engine/pack.h"
 #include "mem/batch.h"
 #include "util/bitmap.h"
 
@@ -22,6 +22,7 @@ struct worker {
     struct xlm__pages_pool *pool;
     struct xlm__link *link;
     struct xlm__batch *batch;
+    struct xlm__packer *packer;
     pthread_t thread;
     /* owned by the worker's thread while a round is in progress */
     int rc;
@@ -95,9 +96,7 @@ static int flush_pages(struct worker *w)
 
     if (!w->nr_pages)
         return 0;
-    xlm__throttle_wait(&w->pool->throttle, w->nr_pages * XLM__PAGE_SIZE,
-                       w->pool->s->stop_fd);
-    rc = xlm__send_pages(&w->link->stream, &out);
+    rc = xlm__packer_send(w->packer, &out);
     w->nr_pages = 0;
     return rc;
 }
@@ -233,6 +232,9 @@ static int start_workers(struct xlm__pages_pool *p)
         rc = xlm__batch_new(p->dom, &w->batch);
         if (rc)
             return XLM_FAIL(&s->err, rc, "batch for data channel %u", i);
+        rc = xlm__packer_new(s, w->link, &p->throttle, &w->packer);
+        if (rc)
+            return rc;
         if (pthread_create(&w->thread, NULL, work, w))
             return XLM_FAIL(&s->err, XLM_ERR_SYSTEM,
                             "thread for data channel %u", i);
@@ -281,8 +283,10 @@ void xlm__pages_close(struct xlm__pages_pool *p)
     pthread_mutex_unlock(&p->lock);
     for (unsigned i = 0; i < p->nr_threads; i++)
         pthread_join(p->workers[i].thread, NULL);
-    for (unsigned i = 0; p->workers && i < p->nr_workers; i++)
+    for (unsigned i = 0; p->workers && i < p->nr_workers; i++) {
         xlm__batch_free(p->workers[i].batch);
+        xlm__packer_free(p->workers[i].packer);
+    }
     xlm__throttle_destroy(&p->throttle);
     pthread_cond_destroy(&p->work);
     pthread_cond_destroy(&p->done);
@@ -343,4 +347,12 @@ int xlm__pages_end(struct xlm__pages_pool *p, struct xlm__round *total_out,
         }
     }
     return rc;
+}
+
+void xlm__pages_contents(const struct xlm__pages_pool *p, uint64_t *raw_bytes,
+                         uint64_t *packed_bytes)
+{
+    *raw_bytes = *packed_bytes = 0;
+    for (unsigned i = 0; i < p->nr_workers; i++)
+        xlm__packer_count(p->workers[i].packer, raw_bytes, packed_bytes);
 }

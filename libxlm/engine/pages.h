@@ -44,4 +44,8 @@ bool xlm__pages_poll(struct xlm__pages_pool *p, int timeout_ms,
 int xlm__pages_end(struct xlm__pages_pool *p, struct xlm__round *total_out,
                    struct xlm__link **failed_out);
 
+/* After end(): contents sent since open(), and their bytes on the wire. */
+void xlm__pages_contents(const struct xlm__pages_pool *p, uint64_t *raw_bytes,
+                         uint64_t *packed_bytes);
+
 #endif /* XLM_ENGINE_PAGES_H */

@@ -63,14 +63,17 @@ static int attend(struct xlm__source *m, int rc)
 
 static void count_round(struct xlm__source *m, const struct xlm__round *total)
 {
-    uint64_t wire = 0;
+    uint64_t wire = 0, raw, packed;
 
+    xlm__pages_contents(m->pool, &raw, &packed);
     for (unsigned i = 0; i < m->s->nr_links; i++)
         wire += m->s->links[i].chan.written_bytes;
     XLM__STATS(m->s, {
         st->sent_pages += total->pages + total->zero_pages;
         st->zero_pages += total->zero_pages;
         st->wire_bytes = wire;
+        st->raw_bytes = raw;
+        st->packed_bytes = packed;
     });
 }
 
@@ -162,6 +165,18 @@ int xlm__source_round(struct xlm__source *m, bool final,
 
 /* ---- live rounds ---- */
 
+/* Of all rounds so far. */
+static void tell_compression(struct xlm__source *m)
+{
+    uint64_t raw, packed;
+
+    xlm__pages_contents(m->pool, &raw, &packed);
+    if (packed < raw)
+        XLM_LOG(&m->s->err, INFO,
+                "compressed %.1f : 1, %" PRIu64 " KiB to %" PRIu64 " KiB",
+                (double)raw / (double)packed, raw >> 10, packed >> 10);
+}
+
 static void tell_round(struct xlm__source *m, const struct xlm__round_result *r,
                        uint64_t zero_pages, enum xlm__reason reason)
 {
@@ -173,6 +188,7 @@ static void tell_round(struct xlm__source *m, const struct xlm__round_result *r,
             " ms, %" PRIu64 " dirty, expected pause %" PRIu64 " ms: %s",
             r->number, r->pages, zero_pages, us / 1000, r->dirty_pages,
             predicted / 1000, xlm__policy_reason(reason));
+    tell_compression(m);
     XLM__STATS(m->s, {
         st->dirty_rate_pages_s = r->dirty_pages * 1000000 / us;
         st->bandwidth_bytes_s = r->pages * XLM__PAGE_SIZE * 1000000 / us;

@@ -126,6 +126,8 @@ struct xlm_stats {
     uint64_t start_us;              /* permission to unpaused               */
     uint32_t live;                  /* 1: dirty pages were tracked live     */
     uint32_t fixed_pause_ms;        /* what was assumed of it               */
+    uint64_t raw_bytes;             /* contents of pages that were sent,    */
+    uint64_t packed_bytes;          /* and what they took on the wire       */
 };
 
 /* One thing that preflight found. */
@@ -162,6 +164,15 @@ typedef void xlm_finding_fn(void *user, const struct xlm_finding *finding);
 #define XLM_F_KEEP_DOMID (1u << 5) /* ask for the same domain id     */
 #define XLM_F_DEBUG      (1u << 6) /* verbose xl at the destination  */
 
+/* How contents of pages travel.  AUTO: by what the channel and the processor
+ * turn out to do, again and again. */
+enum xlm_compress {
+    XLM_COMPRESS_AUTO = 0,
+    XLM_COMPRESS_NONE,
+    XLM_COMPRESS_LZ4,
+    XLM_COMPRESS_ZSTD,
+};
+
 /*
  * Options.  Zero means "default" in every field, now and for every field
  * added later; .size tells the library which fields the caller knew.  A
@@ -192,7 +203,10 @@ struct xlm_options {
     xlm_log_fn *log;
     xlm_progress_fn *progress;
     xlm_finding_fn *finding;
-    void *user; /* first argument of the callbacks             */
+    void *user;             /* first argument of the callbacks             */
+    uint32_t compress;      /* source: enum xlm_compress                   */
+    int32_t compress_level; /* of zstd: -5..-1 faster, 1..9 smaller;        */
+                            /* default 1                                   */
 };
 
 /* What went wrong first.  Owned by the session, valid until it is closed. */

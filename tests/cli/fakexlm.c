@@ -106,10 +106,10 @@ static void dump(const struct xlm_options *o)
         return;
     fprintf(f,
             "domid=%u flags=0x%x rounds=%u downtime=%u timeout=%u "
-            "bandwidth=%llu config=%s\n",
+            "bandwidth=%llu compress=%u/%d config=%s\n",
             o->domid, o->flags, o->max_rounds, o->downtime_ms, o->timeout_ms,
-            (unsigned long long)o->bandwidth_bytes_s,
-            o->config_json ? o->config_json : "-");
+            (unsigned long long)o->bandwidth_bytes_s, o->compress,
+            o->compress_level, o->config_json ? o->config_json : "-");
     fclose(f);
 }
 
@@ -236,6 +236,8 @@ static void rounds(struct xlm_session *s)
     t->round = 2;
     t->zero_pages = 5000;
     t->wire_bytes = UINT64_C(96) << 20;
+    t->raw_bytes = UINT64_C(295) << 20;
+    t->packed_bytes = UINT64_C(95) << 20;
     t->predicted_blackout_us = 350000;
     tell(s, XLM_STATE_SWITCHOVER);
 }

@@ -30,6 +30,33 @@ test_options_bad_numbers_name_option_value_limits()
     bad "--bandwidth '2T'" --bandwidth 2T
 }
 
+test_options_bad_compression_names_option_value_limits()
+{
+    local how
+
+    bad "--compress 'gzip': auto, none, lz4 or zstd is wanted, or zstd:LEVEL \
+with a level of -5 to -1 or 1 to 9" --compress gzip
+    for how in '' Auto lz4:1 none:1 zstd: zstd:0 zstd:-0 zstd:10 zstd:-6 \
+        zstd:+1 zstd:1x zstdx 'zstd 1' zstd:--1 zstd:99999999999999999999; do
+        bad "--compress '$how': auto," --compress "$how"
+    done
+}
+
+test_options_compression_reaches_the_library()
+{
+    local how
+
+    for how in auto:0/0 none:1/0 lz4:2/0 zstd:3/0 zstd:1:3/1 zstd:9:3/9 \
+        zstd:-5:3/-5 zstd:-1:3/-1; do
+        FAKE_XLM_DUMP=$work/dump run xl lmigrate guest1 hostb -s ./fakessh \
+            --compress "${how%:*}"
+        expect_code 0
+        expect_file "$work/dump" "compress=${how##*:} "
+    done
+    FAKE_XLM_DUMP=$work/dump run xl lmigrate guest1 hostb -s ./fakessh
+    expect_file "$work/dump" "compress=0/0 "
+}
+
 test_options_bad_files_are_named()
 {
     bad "-C '/no/such.cfg': No such file" -C /no/such.cfg
@@ -80,7 +107,7 @@ test_options_all_reach_the_library()
         --timeout 60 --allow-pause --unpause-to-suspend
     expect_code 0
     expect_file "$work/dump" "domid=7 flags=0x7e rounds=9 downtime=300 \
-timeout=60000 bandwidth=312500000 config=-"
+timeout=60000 bandwidth=312500000 compress=0/0 config=-"
 }
 
 test_options_config_file_is_read_by_real_xl()

@@ -10,6 +10,7 @@
 #include "scenario.h"
 #include "stream/format.h"
 #include "util/byteorder.h"
+#include "util/crc32c.h"
 
 #define TORN_BYTES 9u
 
@@ -79,6 +80,34 @@ static bool read_all(struct pump *p, unsigned char *data, size_t bytes)
     return true;
 }
 
+/* The first of the packed bytes becomes another: no frame begins like that. */
+static void change(const struct proxy_cut *c, unsigned char *head,
+                   unsigned char *body, size_t length)
+{
+    uint32_t crc = xlm__crc32c(0, head, 12);
+
+    body[sizeof(struct xlm__wire_packed) + 8 * xlm__get_le32(body + 4)] ^= 0x10;
+    if (c->corrupt == CORRUPT_CRC_RIGHT)
+        xlm__put_le32(head + 12, xlm__crc32c(crc, body, length));
+}
+
+static bool pass_changed(struct pump *p, unsigned char *head, size_t length)
+{
+    const size_t padded = (length + 7) / 8 * 8;
+    unsigned char *body = malloc(padded);
+    bool ok;
+
+    assert(body);
+    ok = read_all(p, body, padded);
+    if (ok)
+        change(&p->proxy->cut, head, body, length);
+    ok = ok && write_all(p->to, head, XLM__HEADER_BYTES) &&
+         write_all(p->to, body, padded);
+    free(body);
+    p->proxy->cut.corrupt = CORRUPT_NONE;
+    return ok;
+}
+
 static bool pass_unit(struct pump *p)
 {
     const struct proxy_cut *c = &p->proxy->cut;
@@ -91,11 +120,14 @@ static bool pass_unit(struct pump *p)
     if (c->before)
         c->before(c->user, p->direction, *p->units,
                   *p->units ? xlm__get_le32(head) : 0);
+    length = *p->units ? xlm__get_le32(head + 4) : 0;
+    if (*p->units && p->direction == TO_DESTINATION && c->corrupt &&
+        xlm__get_le32(head) == XLM__REC_PACKED)
+        return pass_changed(p, head, length);
     if (!write_all(p->to, head, bytes))
         return false;
     if (!*p->units)
         return true;
-    length = xlm__get_le32(head + 4);
     return pass(p, (length + 7) / 8 * 8);
 }
 

@@ -193,8 +193,12 @@ static void connect_all(struct run *r, struct proxy *proxies[2])
         .before = on_unit,
         .user = r,
     };
-    const struct proxy_cut data = { .direction = TO_DESTINATION,
-                                    .after = sc->cut_data_bytes };
+    const struct proxy_cut data = {
+        .direction = sc->cut_data_bytes ? TO_DESTINATION : TO_NONE,
+        .after = sc->cut_data_bytes,
+        .records = sc->corrupt,
+        .corrupt = sc->corrupt,
+    };
 
     proxies[0] = connect_sides(r, &control, r->units);
     proxies[1] = NULL;
@@ -202,8 +206,8 @@ static void connect_all(struct run *r, struct proxy *proxies[2])
         joiners_start(r);
         return;
     }
-    proxies[1] = connect_sides(r, sc->cut_data_bytes ? &data : NULL,
-                               r->data_units);
+    proxies[1] = connect_sides(
+        r, sc->cut_data_bytes || sc->corrupt ? &data : NULL, r->data_units);
     for (unsigned i = 1; i < r->channels; i++)
         connect_sides(r, NULL, NULL);
 }

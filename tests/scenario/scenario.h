@@ -66,6 +66,8 @@ struct scenario {
     unsigned cut_units;
     bool cut_torn;           /* and some bytes of the next one         */
     uint64_t cut_data_bytes; /* data channel 0: cut after so many      */
+    /* or: a byte of the first PACKED record is changed on its way */
+    enum corrupt { CORRUPT_NONE, CORRUPT_PLAIN, CORRUPT_CRC_RIGHT } corrupt;
 
     int rc; /* of the source; SCENARIO_ANY                             */
     enum xlm_owner owner;
@@ -166,6 +168,7 @@ struct proxy_cut {
     bool records; /* count units, else bytes */
     uint64_t after;
     bool torn;
+    enum corrupt corrupt; /* needs records */
     /* Called before a unit is passed on: its number, and its type. */
     void (*before)(void *user, enum direction to, unsigned unit, uint32_t type);
     void *user;

@@ -167,6 +167,43 @@ static void test_options_too_many_rounds_are_refused(void)
                            "options: max_rounds is 1001, limit 1000");
 }
 
+static void test_options_compression_is_taken(void)
+{
+    struct xlm_options src = valid(), dst;
+
+    CU_ASSERT_EQUAL(xlm__options_copy(&dst, &src, XLM_SOURCE, NULL), 0);
+    CU_ASSERT_EQUAL(dst.compress, XLM_COMPRESS_AUTO);
+    CU_ASSERT_EQUAL(dst.compress_level, 0);
+    xlm__options_free(&dst);
+    src.compress = XLM_COMPRESS_ZSTD;
+    CU_ASSERT_EQUAL(xlm__options_copy(&dst, &src, XLM_SOURCE, NULL), 0);
+    CU_ASSERT_EQUAL(dst.compress_level, 1);
+    xlm__options_free(&dst);
+    for (int level = -5; level <= 9; level++) {
+        src.compress_level = level;
+        CU_ASSERT_STRING_EQUAL(refusal(&src), "");
+    }
+}
+
+static void test_options_bad_compression_is_refused(void)
+{
+    struct xlm_options src = valid();
+
+    src.compress = 4;
+    CU_ASSERT_STRING_EQUAL(refusal(&src), "options: compress is 4, limit 3");
+    src.compress = XLM_COMPRESS_LZ4;
+    src.compress_level = 1;
+    CU_ASSERT_STRING_EQUAL(
+        refusal(&src), "options: compress_level is 1, but only zstd has one");
+    src.compress = XLM_COMPRESS_ZSTD;
+    src.compress_level = 10;
+    CU_ASSERT_STRING_EQUAL(refusal(&src),
+                           "options: compress_level is 10, limits -5 and 9");
+    src.compress_level = -6;
+    CU_ASSERT_STRING_EQUAL(refusal(&src),
+                           "options: compress_level is -6, limits -5 and 9");
+}
+
 static void test_options_negative_descriptor_is_refused(void)
 {
     struct xlm_options src = valid();
@@ -240,6 +277,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_options_domid_out_of_range_is_refused),
     UNIT_TEST(test_options_unknown_flag_is_refused),
     UNIT_TEST(test_options_too_many_rounds_are_refused),
+    UNIT_TEST(test_options_compression_is_taken),
+    UNIT_TEST(test_options_bad_compression_is_refused),
     UNIT_TEST(test_options_negative_descriptor_is_refused),
     UNIT_TEST(test_options_relative_xl_is_refused),
     UNIT_TEST(test_options_config_too_long_is_refused),

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#define XLM_MODULE "pack"
+#include "engine/pack.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/options.h"
+#include "codec/codec.h"
+#include "engine/choice.h"
+#include "util/clock.h"
+
+#define RAW_BYTES ((size_t)XLM__PACKED_MAX * XLM__PAGE_BYTES)
+
+/* Less is not worth what unpacking costs the peer. */
+#define LEAST_GAIN 32 /* a part of the raw bytes: 3 % */
+
+/* 64 KiB, from all over what is to be sent. */
+#define SAMPLE_PAGES 16u
+
+_Static_assert(XLM__COMPRESS_LEVEL_MIN == XLM__CODEC_LEVEL_MIN &&
+                   XLM__COMPRESS_LEVEL_MAX == XLM__CODEC_LEVEL_MAX,
+               "what the options allow, the codec does");
+
+struct xlm__packer {
+    /* set once */
+    struct xlm_session *s;
+    struct xlm__link *link;
+    struct xlm__throttle *throttle;
+    bool automatic;
+    struct xlm__method fixed; /* unless automatic */
+    /* owned by the thread */
+    struct xlm__choice choice; /* if automatic */
+    bool ready[XLM__CODEC_MAX];
+    void *encoders[XLM__CODEC_MAX]; /* by number of the codec, less 1 */
+    unsigned char *raw;             /* RAW_BYTES; from when it is needed */
+    unsigned char *record;          /* for what xlm__send_packed() wants */
+    uint64_t raw_bytes, packed_bytes;
+};
+
+static const struct xlm__method *method(const struct xlm__packer *p)
+{
+    return p->automatic ? &xlm__methods[p->choice.now] : &p->fixed;
+}
+
+/* ---- lifetime ---- */
+
+static void choose_fixed(struct xlm__packer *p)
+{
+    const struct xlm_options *o = &p->s->opt;
+
+    p->fixed = xlm__methods[0];
+    if (o->compress == XLM_COMPRESS_NONE)
+        return;
+    p->fixed.codec = o->compress == XLM_COMPRESS_LZ4 ? XLM__CODEC_LZ4
+                                                     : XLM__CODEC_ZSTD;
+    p->fixed.level = o->compress_level;
+    p->fixed.name = xlm__codec_find(p->fixed.codec)->name;
+    if (p->link->features & XLM__FEATURE_OF_CODEC(p->fixed.codec))
+        return;
+    XLM_LOG(&p->s->err, WARN,
+            "%s: the destination does not unpack %s: nothing is compressed",
+            p->link->chan.name, p->fixed.name);
+    p->fixed = xlm__methods[0];
+}
+
+static void choose(struct xlm__packer *p)
+{
+    const double channels = p->s->nr_links - 1;
+    const uint64_t limit = p->s->opt.bandwidth_bytes_s;
+    uint32_t codecs = 0;
+
+    for (uint32_t id = 1; id <= XLM__CODEC_MAX; id++)
+        if (p->link->features & XLM__FEATURE_OF_CODEC(id))
+            codecs |= 1u << id;
+    xlm__choice_init(&p->choice, codecs,
+                     limit ? channels * 1e9 / (double)limit : 0);
+}
+
+int xlm__packer_new(struct xlm_session *s, struct xlm__link *l,
+                    struct xlm__throttle *t, struct xlm__packer **out)
+{
+    struct xlm__packer *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        return XLM_FAIL(&s->err, XLM_ERR_NOMEM, "sender of %s", l->chan.name);
+    p->s = s;
+    p->link = l;
+    p->throttle = t;
+    p->automatic = s->opt.compress == XLM_COMPRESS_AUTO;
+    if (p->automatic)
+        choose(p);
+    else
+        choose_fixed(p);
+    *out = p;
+    return 0;
+}
+
+void xlm__packer_free(struct xlm__packer *p)
+{
+    if (!p)
+        return;
+    for (uint32_t i = 0; i < XLM__CODEC_MAX; i++)
+        if (p->ready[i])
+            xlm__codec_find(i + 1)->encoder_free(p->encoders[i]);
+    free(p->raw);
+    free(p->record);
+    free(p);
+}
+
+void xlm__packer_count(const struct xlm__packer *p, uint64_t *raw_bytes,
+                       uint64_t *packed_bytes)
+{
+    *raw_bytes += p->raw_bytes;
+    *packed_bytes += p->packed_bytes;
+}
+
+static int prepare(struct xlm__packer *p, const struct xlm__codec_ops *codec)
+{
+    bool *ready = &p->ready[codec->id - 1];
+
+    if (!*ready)
+        *ready = codec->encoder_new(&p->encoders[codec->id - 1]);
+    if (!p->raw)
+        p->raw = malloc(RAW_BYTES);
+    if (!p->record)
+        p->record = malloc(XLM__PACKED_FRONT + RAW_BYTES + XLM__PACKED_BEHIND);
+    if (*ready && p->raw && p->record)
+        return 0;
+    return XLM_FAIL(&p->link->err, XLM_ERR_NOMEM, "%s: encoder for %s",
+                    p->link->chan.name, codec->name);
+}
+
+/* ---- encoding ---- */
+
+/* The first nr pages of p->raw behind p->record's front; 0: no gain. */
+static size_t encode(struct xlm__packer *p, const struct xlm__method *m,
+                     size_t nr)
+{
+    const struct xlm__codec_ops *codec = xlm__codec_find(m->codec);
+    const size_t raw = nr * XLM__PAGE_BYTES;
+
+    return codec->encode(p->encoders[codec->id - 1], m->level, p->raw, raw,
+                         p->record + XLM__PACKED_FRONT, raw - raw / LEAST_GAIN);
+}
+
+static void copy_page(struct xlm__packer *p, size_t at, const void *page)
+{
+    memcpy(p->raw + at * XLM__PAGE_BYTES, page, XLM__PAGE_BYTES);
+}
+
+/* Copy some of the pages; how many. */
+static size_t take_sample(struct xlm__packer *p,
+                          const struct xlm__pages_out *pages)
+{
+    const size_t nr = pages->nr < SAMPLE_PAGES ? pages->nr : SAMPLE_PAGES;
+    size_t n = 0;
+
+    for (size_t i = 0; i < nr; i++) {
+        const void *page = pages->pages[i * pages->nr / nr];
+
+        if (page)
+            copy_page(p, n++, page);
+    }
+    return n;
+}
+
+/* How would the methods do on what is sent next? */
+static int try_samples(struct xlm__packer *p,
+                       const struct xlm__pages_out *pages)
+{
+    unsigned i;
+    int rc = 0;
+
+    while (!rc && (i = xlm__choice_sample(&p->choice))) {
+        const struct xlm__method *m = &xlm__methods[i];
+        uint64_t begin;
+        size_t nr, bytes;
+
+        rc = prepare(p, xlm__codec_find(m->codec));
+        if (rc)
+            return rc;
+        begin = xlm__clock_ns();
+        nr = take_sample(p, pages);
+        if (!nr)
+            return 0;
+        bytes = encode(p, m, nr);
+        xlm__choice_sampled(&p->choice, i, nr * XLM__PAGE_BYTES,
+                            bytes ? bytes : nr * XLM__PAGE_BYTES,
+                            xlm__clock_ns() - begin);
+    }
+    return rc;
+}
+
+/* ---- sending ---- */
+
+static int send_plain(struct xlm__packer *p, const struct xlm__pages_out *pages,
+                      struct xlm__choice_sent *sent)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < pages->nr; i++)
+        bytes += pages->pages[i] ? XLM__PAGE_BYTES : 0;
+    sent->raw_bytes = sent->packed_bytes = bytes;
+    xlm__throttle_wait(p->throttle, bytes, p->s->stop_fd);
+    return xlm__send_pages(&p->link->stream, pages);
+}
+
+/* Pages that all have contents. */
+static int send_encoded(struct xlm__packer *p,
+                        const struct xlm__pages_out *pages,
+                        struct xlm__choice_sent *sent)
+{
+    const struct xlm__method *m = method(p);
+    struct xlm__packed_out out = { pages->nr, pages->pfns, pages->types,
+                                   m->codec,  NULL,        0 };
+    uint64_t begin = xlm__clock_ns();
+    int rc = prepare(p, xlm__codec_find(m->codec));
+
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < pages->nr; i++)
+        copy_page(p, i, pages->pages[i]);
+    out.bytes = encode(p, m, pages->nr);
+    sent->encode_ns = xlm__clock_ns() - begin;
+    if (!out.bytes)
+        return send_plain(p, pages, sent);
+    out.data = p->record + XLM__PACKED_FRONT;
+    sent->raw_bytes = pages->nr * XLM__PAGE_BYTES;
+    sent->packed_bytes = out.bytes;
+    xlm__throttle_wait(p->throttle, out.bytes, p->s->stop_fd);
+    return xlm__send_packed(&p->link->stream, &out);
+}
+
+static void note(struct xlm__packer *p, const struct xlm__choice_sent *sent)
+{
+    const unsigned before = p->choice.now;
+
+    p->raw_bytes += sent->raw_bytes;
+    p->packed_bytes += sent->packed_bytes;
+    if (!p->automatic)
+        return;
+    xlm__choice_sent(&p->choice, sent);
+    if (p->choice.now != before)
+        XLM_LOG(&p->s->err, DEBUG, "%s: compression: %s after %s",
+                p->link->chan.name, xlm__methods[p->choice.now].name,
+                xlm__methods[before].name);
+}
+
+static int send_slice(struct xlm__packer *p, const struct xlm__pages_out *pages)
+{
+    struct xlm__choice_sent sent = { 0 };
+    uint64_t begin = xlm__clock_ns();
+    int rc;
+
+    if (method(p)->codec && pages->pages[0])
+        rc = send_encoded(p, pages, &sent);
+    else
+        rc = send_plain(p, pages, &sent);
+    sent.total_ns = xlm__clock_ns() - begin;
+    if (!rc)
+        note(p, &sent);
+    return rc;
+}
+
+/* What goes next in one record: all if nothing is encoded, else neighbours
+ * with contents, or without. */
+static size_t slice(const struct xlm__packer *p,
+                    const struct xlm__pages_out *pages, size_t from)
+{
+    const bool contents = pages->pages[from];
+    size_t nr = 1;
+
+    if (!method(p)->codec)
+        return pages->nr - from;
+    while (nr < XLM__PACKED_MAX && from + nr < pages->nr &&
+           (pages->pages[from + nr] != NULL) == contents)
+        nr++;
+    return nr;
+}
+
+int xlm__packer_send(struct xlm__packer *p, const struct xlm__pages_out *pages)
+{
+    int rc = p->automatic ? try_samples(p, pages) : 0;
+
+    for (size_t i = 0; !rc && i < pages->nr;) {
+        const struct xlm__pages_out some = {
+            .nr = slice(p, pages, i),
+            .pfns = pages->pfns + i,
+            .types = pages->types + i,
+            .pages = pages->pages + i,
+        };
+
+        rc = send_slice(p, &some);
+        i += some.nr;
+    }
+    return rc;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The source's last step before the wire: pages as PAGES or as PACKED.
+ *
+ *      frames ──────────────────────────────────────> PAGES   no copy
+ *      frames ──> private copy ──> encoder ─────────> PACKED
+ *                                     └ no gain: ───> PAGES
+ *
+ * The guest may write to its frames all the time, so only a copy is encoded.
+ * What does not shrink goes from the frames, as if nothing had been tried.
+ */
+#ifndef XLM_ENGINE_PACK_H
+#define XLM_ENGINE_PACK_H
+
+#include "engine/session.h"
+#include "engine/throttle.h"
+
+struct xlm__packer; /* of one channel's thread */
+
+/* The channel is open.  Logs (WARN) if the peer cannot unpack what the
+ * options ask for.  Errors: NOMEM. */
+int xlm__packer_new(struct xlm_session *s, struct xlm__link *l,
+                    struct xlm__throttle *t, struct xlm__packer **out);
+void xlm__packer_free(struct xlm__packer *p);
+
+/* Waits as the bandwidth limit demands, for the bytes that really go out.
+ * Errors: NOMEM, and those of xlm__send_pages(). */
+int xlm__packer_send(struct xlm__packer *p, const struct xlm__pages_out *pages);
+
+/* Contents that were sent so far, and what became of them on the wire; added.
+ * Not while a send is in progress. */
+void xlm__packer_count(const struct xlm__packer *p, uint64_t *raw_bytes,
+                       uint64_t *packed_bytes);
+
+#endif /* XLM_ENGINE_PACK_H */

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "engine/pack.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "chan/chan_pair.h"
+#include "engine/unpack.h"
+#include "unit.h"
+
+#define NR     600u
+#define BROKEN 0xd0000000u
+
+static struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
+static struct xlm_session session;
+static struct xlm__link link_;
+static struct xlm__chan peer_chan;
+static struct xlm__stream peer;
+static struct xlm__throttle throttle;
+static struct xlm__packer *packer;
+static unsigned char memory[NR][XLM__PAGE_BYTES];
+static unsigned char arrived[NR][XLM__PAGE_BYTES];
+static uint64_t pfns[NR];
+static uint32_t types[NR];
+static const void *contents[NR];
+
+static void open_packer(enum xlm_compress how)
+{
+    memset(&session, 0, sizeof(session));
+    memset(&link_, 0, sizeof(link_));
+    memset(arrived, 0, sizeof(arrived));
+    xlm__errslot_destroy(&err);
+    xlm__errslot_init(&err, NULL, NULL, XLM_LOG_ERROR);
+    session.opt.compress = how;
+    session.opt.compress_level = how == XLM_COMPRESS_ZSTD;
+    session.stop_fd = -1;
+    session.nr_links = 2;
+    CU_ASSERT_EQUAL_FATAL(
+        xlm__chan_pair(&link_.chan, &peer_chan, &err, -1, "test"), 0);
+    CU_ASSERT_EQUAL(
+        xlm__stream_init_data(&link_.stream, &link_.chan, XLM_SOURCE), 0);
+    CU_ASSERT_EQUAL(xlm__stream_init_data(&peer, &peer_chan, XLM_DESTINATION),
+                    0);
+    link_.features = XLM__STREAM_FEATURES;
+    xlm__stream_limits(&link_.stream, 2 * NR, true);
+    xlm__stream_limits(&peer, 2 * NR, true);
+    xlm__stream_features(&link_.stream, link_.features);
+    xlm__stream_features(&peer, link_.features);
+    xlm__throttle_init(&throttle, 0);
+    CU_ASSERT_EQUAL_FATAL(xlm__packer_new(&session, &link_, &throttle, &packer),
+                          0);
+}
+
+static void close_packer(void)
+{
+    xlm__packer_free(packer);
+    xlm__throttle_destroy(&throttle);
+    xlm__stream_fini(&link_.stream);
+    xlm__stream_fini(&peer);
+    xlm__chan_close(&link_.chan);
+    xlm__chan_close(&peer_chan);
+}
+
+/* A guest with pages that shrink. */
+static void fill(void)
+{
+    for (size_t i = 0; i < NR; i++) {
+        for (size_t k = 0; k < XLM__PAGE_BYTES; k++)
+            memory[i][k] = (unsigned char)(i + k / 64);
+        pfns[i] = 2 * i;
+        types[i] = 0;
+        contents[i] = memory[i];
+    }
+}
+
+static void fill_randomly(size_t first, size_t nr)
+{
+    uint64_t x = 88172645463325252u;
+
+    for (size_t i = first; i < first + nr; i++)
+        for (size_t k = 0; k < XLM__PAGE_BYTES; k++) {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            memory[i][k] = (unsigned char)(x >> 24);
+        }
+}
+
+static void without_contents(size_t i)
+{
+    types[i] = BROKEN;
+    contents[i] = NULL;
+}
+
+struct sending {
+    size_t nr;
+    int rc;
+};
+
+static void *send_all(void *arg)
+{
+    struct sending *j = arg;
+    const struct xlm__pages_out out = { j->nr, pfns, types, contents };
+
+    j->rc = xlm__packer_send(packer, &out);
+    if (!j->rc)
+        j->rc = xlm__send_mark(&link_.stream, false, NULL);
+    return NULL;
+}
+
+/* Where the pages of a record go. */
+static const struct xlm__pages *aim(const struct xlm__rec *r, void **pages)
+{
+    const struct xlm__pages *p = r->type == XLM__REC_PACKED ? &r->u.packed.pages
+                                                            : &r->u.pages;
+
+    for (uint32_t i = 0; i < p->nr; i++)
+        pages[i] = p->types[i] == BROKEN ? NULL : arrived[p->pfns[i] / 2];
+    return p;
+}
+
+/* Sends nr pages; kinds is told each record as p or P (packed) and a count. */
+static void travel(size_t nr, char *kinds, size_t bytes)
+{
+    struct xlm__unpacker u = { 0 };
+    struct sending j = { nr, -1 };
+    void *pages[XLM__PAGES_MAX];
+    struct xlm__rec r;
+    pthread_t t;
+    int n = 0;
+
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&t, NULL, send_all, &j), 0);
+    while (!xlm__stream_read(&peer, &r) && r.type != XLM__REC_MARK) {
+        const struct xlm__pages *p = aim(&r, pages);
+        bool packed = r.type == XLM__REC_PACKED;
+
+        CU_ASSERT_EQUAL(packed ? xlm__unpack(&u, &err, &r, pages)
+                               : xlm__stream_read_contents(&peer, &r, pages),
+                        0);
+        n += snprintf(kinds + n, bytes - (size_t)n, "%s%u ", packed ? "P" : "p",
+                      p->nr);
+    }
+    CU_ASSERT_EQUAL(r.type, XLM__REC_MARK);
+    CU_ASSERT_EQUAL(r.u.round.pages, nr);
+    pthread_join(t, NULL);
+    CU_ASSERT_EQUAL(j.rc, 0);
+    xlm__unpack_free(&u);
+    for (size_t i = 0; i < nr; i++)
+        CU_ASSERT(!contents[i] ||
+                  !memcmp(arrived[i], memory[i], XLM__PAGE_BYTES));
+}
+
+static void expect(enum xlm_compress how, size_t nr, const char *records)
+{
+    char kinds[256] = "";
+
+    open_packer(how);
+    travel(nr, kinds, sizeof(kinds));
+    CU_ASSERT_STRING_EQUAL(kinds, records);
+    if (strcmp(kinds, records))
+        printf("    sent: %s\n", kinds);
+    close_packer();
+}
+
+static void test_pack_none_is_one_plain_record(void)
+{
+    fill();
+    without_contents(7);
+    expect(XLM_COMPRESS_NONE, NR, "p600 ");
+}
+
+static void test_pack_256_pages_a_record(void)
+{
+    fill();
+    expect(XLM_COMPRESS_LZ4, NR, "P256 P256 P88 ");
+    expect(XLM_COMPRESS_ZSTD, NR, "P256 P256 P88 ");
+}
+
+static void test_pack_one_page(void)
+{
+    fill();
+    expect(XLM_COMPRESS_ZSTD, 1, "P1 ");
+}
+
+static void test_pack_pages_without_contents_go_plainly(void)
+{
+    fill();
+    without_contents(0);
+    without_contents(10);
+    without_contents(11);
+    without_contents(599);
+    expect(XLM_COMPRESS_ZSTD, NR, "p1 P9 p2 P256 P256 P75 p1 ");
+}
+
+static void test_pack_pages_that_do_not_shrink_go_plainly(void)
+{
+    fill();
+    fill_randomly(256, 256);
+    expect(XLM_COMPRESS_LZ4, NR, "P256 p256 P88 ");
+    expect(XLM_COMPRESS_ZSTD, NR, "P256 p256 P88 ");
+}
+
+static void test_pack_counts_what_went_out(void)
+{
+    uint64_t raw = 1, packed = 1;
+    char kinds[256];
+
+    fill();
+    fill_randomly(256, 256);
+    without_contents(599);
+    open_packer(XLM_COMPRESS_ZSTD);
+    travel(NR, kinds, sizeof(kinds));
+    xlm__packer_count(packer, &raw, &packed);
+    CU_ASSERT_EQUAL(raw, 1 + 599 * XLM__PAGE_BYTES);
+    CU_ASSERT(packed > 256 * XLM__PAGE_BYTES);
+    CU_ASSERT(packed < 300 * XLM__PAGE_BYTES);
+    /* heads and lists are all that is besides */
+    CU_ASSERT(link_.chan.written_bytes - packed < 8 * NR + 6 * 64);
+    close_packer();
+}
+
+static void test_pack_auto_without_a_limit_begins_plainly(void)
+{
+    fill();
+    expect(XLM_COMPRESS_AUTO, NR, "p600 ");
+}
+
+static void test_pack_peer_without_codec_gets_plain_pages(void)
+{
+    char kinds[256];
+
+    fill();
+    open_packer(XLM_COMPRESS_ZSTD);
+    xlm__packer_free(packer);
+    link_.features = XLM__FEATURE_LZ4;
+    CU_ASSERT_EQUAL_FATAL(xlm__packer_new(&session, &link_, &throttle, &packer),
+                          0);
+    travel(NR, kinds, sizeof(kinds));
+    CU_ASSERT_STRING_EQUAL(kinds, "p600 ");
+    close_packer();
+}
+
+static CU_TestInfo tests[] = {
+    UNIT_TEST(test_pack_none_is_one_plain_record),
+    UNIT_TEST(test_pack_256_pages_a_record),
+    UNIT_TEST(test_pack_one_page),
+    UNIT_TEST(test_pack_pages_without_contents_go_plainly),
+    UNIT_TEST(test_pack_pages_that_do_not_shrink_go_plainly),
+    UNIT_TEST(test_pack_counts_what_went_out),
+    UNIT_TEST(test_pack_auto_without_a_limit_begins_plainly),
+    UNIT_TEST(test_pack_peer_without_codec_gets_plain_pages),
+    CU_TEST_INFO_NULL,
+};
+UNIT_MAIN("pack", tests)
