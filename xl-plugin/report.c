@@ -41,7 +41,8 @@ static void report_pause(struct console *con, const struct xlm_stats *s)
 static const char *format_ratio(const struct xlm_stats *s, char out[UNIT_MAX])
 {
     out[0] = '\0';
-    if (s->packed_bytes && s->packed_bytes < s->raw_bytes)
+    /* Less is no news. */
+    if (s->packed_bytes && s->packed_bytes / 20 < s->raw_bytes / 21)
         snprintf(out, UNIT_MAX, ", compressed %.1f : 1",
                  (double)s->raw_bytes / (double)s->packed_bytes);
     return out;

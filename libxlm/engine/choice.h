@@ -7,7 +7,8 @@
  *  - forecast: encoding costs e ns a byte and leaves a share r of it; a byte
  *    sent plainly takes w ns (wire, peer, bandwidth limit).  Then a byte takes
  *    e + r w.  e and r come from samples that are encoded but not sent, and
- *    from what was sent; w from what was sent plainly.
+ *    from what was sent; w from what was sent plainly.  e is processor time: a
+ *    sample is short, and may have been interrupted for longer than it took.
  *  - experience: what a byte really took since this encoding is in use.  If
  *    that is no better than w, the forecast was wrong (the peer may be the
  *    slow one), and the encoding is barred for a while.
@@ -74,8 +75,8 @@ void xlm__choice_sampled(struct xlm__choice *c, unsigned method,
 struct xlm__choice_sent {
     uint64_t raw_bytes;
     uint64_t packed_bytes; /* raw_bytes if they did not shrink           */
-    uint64_t encode_ns;
-    uint64_t total_ns; /* encoding, bandwidth limit, sending             */
+    uint64_t encode_ns;    /* of processor time */
+    uint64_t total_ns;     /* encoding, bandwidth limit, sending             */
 };
 /* May change c->now. */
 void xlm__choice_sent(struct xlm__choice *c, const struct xlm__choice_sent *s);

@@ -157,11 +157,10 @@ static void copy_page(struct xlm__packer *p, size_t at, const void *page)
 static size_t take_sample(struct xlm__packer *p,
                           const struct xlm__pages_out *pages)
 {
-    const size_t nr = pages->nr < SAMPLE_PAGES ? pages->nr : SAMPLE_PAGES;
     size_t n = 0;
 
-    for (size_t i = 0; i < nr; i++) {
-        const void *page = pages->pages[i * pages->nr / nr];
+    for (size_t i = 0; i < SAMPLE_PAGES; i++) {
+        const void *page = pages->pages[i * pages->nr / SAMPLE_PAGES];
 
         if (page)
             copy_page(p, n++, page);
@@ -169,29 +168,38 @@ static size_t take_sample(struct xlm__packer *p,
     return n;
 }
 
-/* How would the methods do on what is sent next? */
+/* The first use of an encoder is slow: its memory is new. */
+static void warm_up(struct xlm__packer *p, const struct xlm__method *m,
+                    size_t nr)
+{
+    if (!(p->choice.of[m - xlm__methods].share.bytes > 0))
+        encode(p, m, nr);
+}
+
+/* How would the methods do on what is sent next?  Less than a sample's pages
+ * would tell little. */
 static int try_samples(struct xlm__packer *p,
                        const struct xlm__pages_out *pages)
 {
     unsigned i;
     int rc = 0;
 
-    while (!rc && (i = xlm__choice_sample(&p->choice))) {
+    while (pages->nr >= SAMPLE_PAGES &&
+           (i = xlm__choice_sample(&p->choice)) != 0) {
         const struct xlm__method *m = &xlm__methods[i];
         uint64_t begin;
         size_t nr, bytes;
 
         rc = prepare(p, xlm__codec_find(m->codec));
-        if (rc)
-            return rc;
-        begin = xlm__clock_ns();
-        nr = take_sample(p, pages);
+        nr = rc ? 0 : take_sample(p, pages);
         if (!nr)
-            return 0;
+            break;
+        warm_up(p, m, nr);
+        begin = xlm__clock_cpu_ns();
         bytes = encode(p, m, nr);
         xlm__choice_sampled(&p->choice, i, nr * XLM__PAGE_BYTES,
                             bytes ? bytes : nr * XLM__PAGE_BYTES,
-                            xlm__clock_ns() - begin);
+                            xlm__clock_cpu_ns() - begin);
     }
     return rc;
 }
@@ -218,7 +226,7 @@ static int send_encoded(struct xlm__packer *p,
     const struct xlm__method *m = method(p);
     struct xlm__packed_out out = { pages->nr, pages->pfns, pages->types,
                                    m->codec,  NULL,        0 };
-    uint64_t begin = xlm__clock_ns();
+    uint64_t begin = xlm__clock_cpu_ns();
     int rc = prepare(p, xlm__codec_find(m->codec));
 
     if (rc)
@@ -226,7 +234,7 @@ static int send_encoded(struct xlm__packer *p,
     for (size_t i = 0; i < pages->nr; i++)
         copy_page(p, i, pages->pages[i]);
     out.bytes = encode(p, m, pages->nr);
-    sent->encode_ns = xlm__clock_ns() - begin;
+    sent->encode_ns = xlm__clock_cpu_ns() - begin;
     if (!out.bytes)
         return send_plain(p, pages, sent);
     out.data = p->record + XLM__PACKED_FRONT;

@@ -25,6 +25,11 @@ uint64_t xlm__clock_real_ns(void)
     return read_ns(CLOCK_REALTIME);
 }
 
+uint64_t xlm__clock_cpu_ns(void)
+{
+    return read_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 uint64_t xlm__deadline_ns(uint32_t timeout_ms)
 {
     return timeout_ms ? xlm__clock_ns() + timeout_ms * XLM__NS_PER_MS : 0;

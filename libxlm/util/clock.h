@@ -12,6 +12,7 @@
 
 uint64_t xlm__clock_ns(void);      /* CLOCK_MONOTONIC */
 uint64_t xlm__clock_real_ns(void); /* CLOCK_REALTIME: to tell people, no more */
+uint64_t xlm__clock_cpu_ns(void);  /* processor time of this thread */
 
 /* timeout_ms from now; 0 gives "never". */
 uint64_t xlm__deadline_ns(uint32_t timeout_ms);

@@ -135,24 +135,40 @@ static bool number(const struct guest *g, const char *name, uint64_t max,
     return false;
 }
 
-static bool parse_writer(const struct guest *g, enum writer *out)
+/* *out stays as it is if the option is not given. */
+static bool one_of(const struct guest *g, const char *name, size_t nr,
+                   const char *const *names, unsigned *out)
 {
-    static const char *const names[] = {
-        [IDLE] = "idle",   [UNIFORM] = "uniform", [HOTSPOT] = "hotspot",
-        [SWEEP] = "sweep", [BURST] = "burst",
-    };
     char text[32];
 
-    *out = UNIFORM;
-    if (!option(g, "sim.writer", text, sizeof(text)))
+    if (!option(g, name, text, sizeof(text)))
         return true;
-    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+    for (unsigned i = 0; i < nr; i++)
         if (!strcmp(text, names[i])) {
             *out = i;
             return true;
         }
-    guest_say(g, "sim.writer=%s: there is no such writer", text);
+    guest_say(g, "%s=%s: there is no such thing", name, text);
     return false;
+}
+
+static bool parse_work(const struct guest *g, struct image *im)
+{
+    static const char *const writers[] = {
+        [IDLE] = "idle",   [UNIFORM] = "uniform", [HOTSPOT] = "hotspot",
+        [SWEEP] = "sweep", [BURST] = "burst",
+    };
+    static const char *const contents[] = {
+        [PATTERN] = "pattern", [TEXT] = "text", [RANDOM] = "random"
+    };
+    unsigned writer = UNIFORM, content = PATTERN;
+
+    if (!one_of(g, "sim.writer", 5, writers, &writer) ||
+        !one_of(g, "sim.content", 3, contents, &content))
+        return false;
+    im->writer = writer;
+    im->content = content;
+    return true;
 }
 
 static bool parse_options(struct guest *g, struct image *im)
@@ -163,7 +179,7 @@ static bool parse_options(struct guest *g, struct image *im)
     if (!number(g, "lab.work", 1u << 20, &mb) ||
         !number(g, "lab.writer", MAX_PPS, &pps) ||
         !number(g, "sim.zero", 100, &zero) ||
-        !number(g, "sim.lap", 3600, &lap) || !parse_writer(g, &im->writer))
+        !number(g, "sim.lap", 3600, &lap) || !parse_work(g, im))
         return false;
     im->nr_work = mb * 256;
     im->pps = im->writer == IDLE ? 0 : pps;

@@ -27,6 +27,7 @@
 #define NR_RECENT   10 /* seconds over which data/xlm/gap-ms is the maximum */
 
 enum writer { IDLE, UNIFORM, HOTSPOT, SWEEP, BURST };
+enum content { PATTERN, TEXT, RANDOM };
 
 struct cpu_image {
     uint64_t last_ns;   /* when it last ran */
@@ -51,6 +52,7 @@ struct image {
     int64_t balloon_offset;
     uint32_t nr_vcpus, pps, zero_percent, lap_s;
     enum writer writer;
+    enum content content;
     bool balloon, pv_drivers;
     /* the agent's */
     uint64_t reports;

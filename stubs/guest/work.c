@@ -4,7 +4,7 @@
  * A page as in tests/lab/guest/work.c:
  *
  *   word 0           generation word, rewritten each time it is dirtied
- *   word 1 .. 510    pattern of the page's number, never rewritten
+ *   word 1 .. 510    sim.content of the page's number, never rewritten
  *   word 511         the generation word again
  *
  * or all zero, for ever.  vCPU v has pages v, v + n, v + 2n, ...
@@ -33,9 +33,44 @@ struct cpu {
 
 static struct cpu cpus[SIM_MAXVCPU];
 
-static uint64_t pattern(uint64_t page, unsigned word)
+/* SplitMix64's last step: what looks like noise. */
+static uint64_t scatter(uint64_t x)
 {
-    return (page + 1) * 0x9e3779b97f4a7c15ULL ^ (uint64_t)word << 32 ^ word;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
+    return x ^ x >> 31;
+}
+
+/* Words in no order, and one in eight that is a number of no pattern: shrinks
+ * about as memory of programs does. */
+static uint64_t text(uint64_t noise)
+{
+    static const char words[32][8] = {
+        "the     ", "domain  ", "memory  ", "page    ", "of a    ", "kernel  ",
+        "0x0000  ", "struct  ", "return  ", "is not  ", "network ", "disk    ",
+        "buffer  ", "process ", "thread  ", "string  ", "<html>  ", "</html> ",
+        "index   ", "value = ", "if (a)  ", "else {  ", "}       ", "        ",
+        "status  ", "request ", "response", "error   ", "warning ", "host    ",
+        "address ", "version ",
+    };
+    uint64_t word;
+
+    if (noise % 8 == 0)
+        return noise;
+    memcpy(&word, words[noise >> 8 & 31], sizeof(word));
+    return word;
+}
+
+static uint64_t pattern(const struct guest *g, uint64_t page, unsigned word)
+{
+    switch (g->im->content) {
+    case TEXT:
+        return text(scatter(page << 9 | word));
+    case RANDOM:
+        return scatter(page << 9 | word);
+    default:
+        return (page + 1) * 0x9e3779b97f4a7c15ULL ^ (uint64_t)word << 32 ^ word;
+    }
 }
 
 static uint64_t work_pfn(const struct guest *g, uint64_t page)
@@ -68,7 +103,7 @@ static void write_page(struct guest *g, uint64_t page)
     if (!word || !gen)
         return; /* verification tells */
     ++*gen;
-    word[0] = word[WORDS - 1] = pattern(page, 0) + *gen;
+    word[0] = word[WORDS - 1] = pattern(g, page, 0) + *gen;
     guest_mark(g, pfn);
     guest_mark(g, table_pfn);
 }
@@ -87,10 +122,10 @@ static unsigned check_page(const struct guest *g, uint64_t page)
             seen |= word[i];
         return seen != 0;
     }
-    want = pattern(page, 0) + *gen;
+    want = pattern(g, page, 0) + *gen;
     bad = (word[0] != want) + (word[WORDS - 1] != want);
     for (unsigned i = 1; i < WORDS - 1; i++)
-        bad += word[i] != pattern(page, i);
+        bad += word[i] != pattern(g, page, i);
     return bad;
 }
 
@@ -114,7 +149,7 @@ static void fill_page(struct guest *g, uint64_t page)
     if (is_zero(g, page))
         return;
     for (unsigned i = 1; i < WORDS - 1; i++)
-        word[i] = pattern(page, i);
+        word[i] = pattern(g, page, i);
     write_page(g, page);
 }
 

@@ -6,9 +6,9 @@ MOVE_LIMIT_S=${XLM_SIM_MOVE_LIMIT_S:-90}
 # Slow enough that there is time for a fault while memory is copied.
 SLOW=3M
 
-# guest NAME TYPE MIB WRITER: starts one at host a.
+# guest NAME TYPE MIB WRITER[+CONTENT]: starts one at host a.
 guest() {
-    local cfg=$WORK/$1.cfg
+    local cfg=$WORK/$1.cfg load=sim.writer=${4/+/ sim.content=}
 
     cat >"$cfg" <<END
 name = "$1"
@@ -16,7 +16,7 @@ type = "$2"
 memory = $3
 vcpus = 2
 kernel = "$SIMXEN_RUN/guest-kernel"
-cmdline = "console=hvc0 lab.work=16 lab.writer=2000 sim.writer=$4"
+cmdline = "console=hvc0 lab.work=16 lab.writer=2000 $load"
 on_crash = "preserve"
 END
     if [ "$2" = hvm ]; then
@@ -29,14 +29,18 @@ END
 
 # start_move FROM BY NAME SLOWLY RULE-A RULE-B: sets MOVE.
 start_move() {
-    local from=$1 by=$2 transport='simxen-ssh' options=()
+    local from=$1 by=$2 transport='simxen-ssh' options=() words=()
 
     [ -z "$6" ] || transport="simxen-ssh -e 'SIMXEN_FAULT=$6'"
     case $by in
     xl) options=(migrate) ;;
-    lm) options=(lmigrate --timeout "$MOVE_LIMIT_S") ;;
+    lm*)
+        IFS=: read -r -a words <<<"$by"
+        words=("${words[@]/#/--}")
+        options=(lmigrate --timeout "$MOVE_LIMIT_S" "${words[@]:1}")
+        ;;
     esac
-    if [ "$4" = yes ] && [ "$by" = lm ]; then
+    if [ "$4" = yes ] && [ "$by" != xl ]; then
         options+=(--bandwidth "$SLOW")
     elif [ "$4" = yes ]; then
         simxen net "host$from" rate 24mbit || return 1
@@ -52,6 +56,17 @@ end_move() {
     CODE=0
     wait "$MOVE" || CODE=$?
     simxen net hosta clear 2>/dev/null || true
+}
+
+# told_compression BY: the report says so if it was to be.
+told_compression() {
+    local said=0
+
+    grep -q ' of them zero, compressed [1-9]' "$WORK/move" || said=$?
+    case $1 in
+    *compress=none*) [ $said -ne 0 ] || echo 'was compressed' ;;
+    *compress=* | *bandwidth=*) [ $said -eq 0 ] || echo 'not compressed' ;;
+    esac | { ! grep .; }
 }
 
 # Until memory is being copied, as the command itself says.

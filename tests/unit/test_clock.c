@@ -31,6 +31,17 @@ static void test_clock_real_agrees_with_time(void)
     CU_ASSERT(s >= before && s <= after + 1);
 }
 
+static void test_clock_cpu_does_not_count_what_others_do(void)
+{
+    const struct timespec nap = { .tv_nsec = 20000000 };
+    const uint64_t real = xlm__clock_ns(), cpu = xlm__clock_cpu_ns();
+
+    nanosleep(&nap, NULL);
+    CU_ASSERT(xlm__clock_ns() - real >= 20 * XLM__NS_PER_MS);
+    CU_ASSERT(xlm__clock_cpu_ns() >= cpu);
+    CU_ASSERT(xlm__clock_cpu_ns() - cpu < 10 * XLM__NS_PER_MS);
+}
+
 static void test_deadline_of_no_timeout_is_never(void)
 {
     CU_ASSERT_EQUAL(xlm__deadline_ns(0), 0);
@@ -70,6 +81,7 @@ static void test_deadline_of_largest_timeout_is_in_the_future(void)
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_clock_monotonic_does_not_go_back),
     UNIT_TEST(test_clock_real_agrees_with_time),
+    UNIT_TEST(test_clock_cpu_does_not_count_what_others_do),
     UNIT_TEST(test_deadline_of_no_timeout_is_never),
     UNIT_TEST(test_deadline_left_rounds_up),
     UNIT_TEST(test_deadline_over_leaves_nothing),
