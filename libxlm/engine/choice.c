@@ -77,6 +77,7 @@ void xlm__choice_init(struct xlm__choice *c, uint32_t codecs, double limit_ns)
     if (limit_ns > 0) { /* as good as measured */
         rate_add(&c->plain_ns, limit_ns * (double)MEASURE, MEASURE);
         c->since = SETTLE_PLAIN + MEASURE;
+        c->stale = true; /* but it may be more */
     }
 }
 
@@ -216,7 +217,8 @@ static void decide_packed(struct xlm__choice *c)
     if (c->since >= MIB && forecast(c, c->now) > forecast(c, 0)) {
         change(c, 0); /* the memory is another here */
     } else if (disappoints(c)) {
-        bar(c);
+        if (!c->stale)
+            bar(c);
         change(c, 0);
     } else if (c->since >= look_again(c)) {
         change(c, 0);

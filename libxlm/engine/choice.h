@@ -48,7 +48,8 @@ struct xlm__choice_of {
 struct xlm__choice {
     unsigned now; /* index into xlm__methods                             */
     struct xlm__rate plain_ns;
-    bool stale; /* plain_ns is of before something else was in use       */
+    bool stale; /* plain_ns is assumed, or of before something else was  */
+                /* in use: measured anew as soon as possible             */
     struct xlm__choice_of of[XLM__METHODS];
     uint64_t bytes;       /* raw, sent so far                            */
     uint64_t since;       /* raw, since `now` changed                    */

@@ -139,6 +139,21 @@ static void test_choice_bandwidth_limit_is_known_from_the_start(void)
     CU_ASSERT(c.now != 0);
 }
 
+/* The limit was not what held it up: that the encoding is slower than the
+ * limit says nothing against it. */
+static void test_choice_limit_that_is_not_reached_bars_nothing(void)
+{
+    struct world w = text(50);
+    struct xlm__choice c;
+
+    w.unpack_ns = 20;
+    xlm__choice_init(&c, BOTH, 10);
+    send_mib(&c, &w, 32);
+    CU_ASSERT(c.now != 0);
+    for (unsigned m = 0; m < XLM__METHODS; m++)
+        CU_ASSERT_EQUAL(c.of[m].failures, 0);
+}
+
 static void test_choice_memory_that_does_not_shrink_is_sent_plainly(void)
 {
     struct world w = noise(50);
@@ -274,6 +289,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_choice_slow_wire_takes_the_smallest),
     UNIT_TEST(test_choice_wire_in_between_takes_what_is_cheap),
     UNIT_TEST(test_choice_bandwidth_limit_is_known_from_the_start),
+    UNIT_TEST(test_choice_limit_that_is_not_reached_bars_nothing),
     UNIT_TEST(test_choice_memory_that_does_not_shrink_is_sent_plainly),
     UNIT_TEST(test_choice_samples_cost_little_on_any_wire),
     UNIT_TEST(test_choice_encoding_is_noticed_when_memory_changes),
