@@ -55,6 +55,9 @@ static const struct scenario hvm = { .owner = XLM_OWNER_DESTINATION,
                                      .channels = 2 };
 static const struct scenario pv = { .owner = XLM_OWNER_DESTINATION,
                                     .type = XLM__TYPE_PV };
+static const struct scenario packed = {
+    .owner = XLM_OWNER_DESTINATION, .opt = { .compress = XLM_COMPRESS_LZ4 }
+};
 
 static void test_migrate_faults_cut_to_destination_after_each_record(void)
 {
@@ -245,6 +248,11 @@ static void test_migrate_faults_each_allocation_of_pv(void)
     each_allocation(&pv);
 }
 
+static void test_migrate_faults_each_allocation_when_compressed(void)
+{
+    each_allocation(&packed);
+}
+
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_faults_cut_to_destination_after_each_record),
     UNIT_TEST(test_migrate_faults_cut_to_source_after_each_record),
@@ -259,6 +267,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_faults_each_destination_toolstack_call),
     UNIT_TEST(test_migrate_faults_each_allocation),
     UNIT_TEST(test_migrate_faults_each_allocation_of_pv),
+    UNIT_TEST(test_migrate_faults_each_allocation_when_compressed),
     CU_TEST_INFO_NULL,
 };
 UNIT_MAIN("migrate_faults", tests)
