@@ -63,6 +63,8 @@ static const struct rec_info recs[] = {
     FIXED(CLOCK_PING, BY_S, 8),
     FIXED(CLOCK_PONG, BY_D, 24),
     FIXED(GUEST_GAP, BY_D, 8),
+    FIXED(PREBUILD, BY_S, 0),
+    FIXED(PREBUILT, BY_D, 0),
     BETWEEN(PAGES, BY_S, 8 + 8, XLM__PAGES_BYTES_MAX),
     BETWEEN(ZEROS, BY_S, 8 + 16, 8 + 16 * XLM__ZEROS_MAX),
     FIXED(MARK, BY_S, sizeof(struct xlm__wire_round)),
@@ -142,6 +144,9 @@ static void take_offer(struct xlm__taker *t, struct xlm__offer *o)
     o->nr_data_channels = xlm__take_u32(t, "number of data channels");
     xlm__take_in(t, o->nr_data_channels, 1, XLM__CHANNELS_MAX, "data channels");
     o->flags = xlm__take_flags(t, XLM__OFFER_FLAGS);
+    if ((o->flags & XLM__OFFER_PREBUILD) && o->domain_type != XLM__WIRE_PVH)
+        xlm__take_fail(t, "a domain of type %u cannot be pre-built",
+                       o->domain_type);
     o->xen_major = xlm__take_u32(t, "version");
     o->xen_minor = xlm__take_u32(t, "version");
     take_uuid(t, o->uuid);
@@ -162,7 +167,7 @@ static void take_checked(struct xlm__taker *t, struct xlm__checked *c)
                  "as verdict");
     c->xen_major = xlm__take_u32(t, "version");
     c->xen_minor = xlm__take_u32(t, "version");
-    xlm__take_reserved(t);
+    c->flags = xlm__take_flags(t, XLM__CHECKED_FLAGS);
     c->free_pages = xlm__take_u64(t, "free pages");
     take_uuid(t, c->boot_id);
     xlm__take_string(t, c->hostname, 1, XLM__HOSTNAME_MAX, "host name");

@@ -32,6 +32,7 @@ struct xlm__offer {
 struct xlm__checked {
     uint32_t verdict; /* enum xlm__verdict */
     uint32_t xen_major, xen_minor;
+    uint32_t flags; /* XLM__CHECKED_* */
     uint64_t free_pages;
     uint8_t boot_id[XLM__UUID_BYTES];
     char hostname[XLM__HOSTNAME_MAX + 1];

@@ -63,15 +63,20 @@ static unsigned domain_kind(const struct xlm__flow *f)
     return f->domain_type == XLM__WIRE_PV ? PV : HVM;
 }
 
+static const struct xc_rule *xc_find(uint32_t type)
+{
+    for (size_t i = 0; i < NR_XC; i++)
+        if (xc_rules[i].type == type)
+            return &xc_rules[i];
+    return NULL;
+}
+
 static const char *xc_take(struct xlm__flow *f, const union xlm__body *b,
                            bool tail)
 {
-    const struct xc_rule *r = NULL;
+    const struct xc_rule *r = xc_find(b->state.xc_type);
     size_t i;
 
-    for (i = 0; i < NR_XC && !r; i++)
-        if (xc_rules[i].type == b->state.xc_type)
-            r = &xc_rules[i];
     if (!r || r->tail != tail || !(r->domains & domain_kind(f)))
         return "this libxc record may not travel here";
     i = (size_t)(r - xc_rules);
@@ -102,11 +107,39 @@ static const char *offer(struct xlm__flow *f, const union xlm__body *b)
     f->domain_type = b->offer.domain_type;
     f->nr_pfns = b->offer.nr_pfns;
     f->dry_run = b->offer.flags & XLM__OFFER_DRY_RUN;
+    f->offers_prebuild = b->offer.flags & XLM__OFFER_PREBUILD;
     return NULL;
 }
 
 static const char *state_static(struct xlm__flow *f, const union xlm__body *b)
 {
+    return xc_take(f, b, false);
+}
+
+/* What a domain is completed from before its memory is here: the tail's
+ * records, which come again there. */
+static const char *xc_take_early(struct xlm__flow *f, const union xlm__body *b)
+{
+    size_t i = (size_t)(xc_find(b->state.xc_type) - xc_rules);
+
+    if (!f->may_prebuild)
+        return "this libxc record comes after the last round";
+    if (f->xc_early[i])
+        return "this libxc record came before";
+    if (!b->state.bytes)
+        return "this libxc record has a wrong length";
+    f->xc_early[i] = true;
+    return NULL;
+}
+
+static const char *state_built(struct xlm__flow *f, const union xlm__body *b)
+{
+    const struct xc_rule *r = xc_find(b->state.xc_type);
+
+    if (f->prebuild)
+        return "PREBUILD came before";
+    if (r && r->tail && (r->domains & domain_kind(f)))
+        return xc_take_early(f, b);
     return xc_take(f, b, false);
 }
 
@@ -137,6 +170,11 @@ static const char *checked(struct xlm__flow *f, const union xlm__body *b)
 
     if (blocked != f->blocking_finding)
         return "the verdict does not follow from the findings";
+    if ((b->checked.flags & XLM__CHECKED_PREBUILD) &&
+        (blocked || !f->offers_prebuild))
+        return blocked ? "what is blocked cannot be pre-built"
+                       : "OFFER did not ask to pre-build";
+    f->may_prebuild = b->checked.flags & XLM__CHECKED_PREBUILD;
     f->state = blocked ? XLM__FLOW_BLOCKED : XLM__FLOW_CHECKED;
     return NULL;
 }
@@ -147,10 +185,46 @@ static const char *build(struct xlm__flow *f, const union xlm__body *b)
     return f->dry_run ? "OFFER said dry run" : NULL;
 }
 
+static const char *prebuild(struct xlm__flow *f, const union xlm__body *b)
+{
+    const char *wrong;
+
+    (void)b;
+    if (!f->may_prebuild || f->prebuild)
+        return f->prebuild ? "it came before" : "CHECKED did not allow it";
+    wrong = xc_complete(f, false, false);
+    for (size_t i = 0; i < NR_XC && !wrong; i++)
+        if (xc_rules[i].tail && (xc_rules[i].domains & HVM) && !f->xc_early[i])
+            wrong = "not all state has come";
+    f->prebuild = !wrong;
+    return wrong;
+}
+
+static const char *prebuilt(struct xlm__flow *f, const union xlm__body *b)
+{
+    (void)b;
+    if (!f->prebuild || f->prebuilt)
+        return f->prebuilt ? "it came before" : "PREBUILD has not come";
+    f->prebuilt = true;
+    return NULL;
+}
+
+static bool early_without_prebuild(const struct xlm__flow *f)
+{
+    for (size_t i = 0; i < NR_XC; i++)
+        if (f->xc_early[i] && !f->prebuild)
+            return true;
+    return false;
+}
+
 static const char *round_begin(struct xlm__flow *f, const union xlm__body *b)
 {
     if (b->round.round != f->round + 1)
         return "rounds count by one from 1";
+    if (early_without_prebuild(f))
+        return "PREBUILD has not come";
+    if ((b->round.flags & XLM__ROUND_FINAL) && f->prebuild && !f->prebuilt)
+        return "PREBUILT has not come";
     f->round++;
     f->state = b->round.flags & XLM__ROUND_FINAL ? XLM__FLOW_FINAL
                                                  : XLM__FLOW_ROUND;
@@ -252,7 +326,9 @@ static const struct line table[] = {
     { STATES(CHECKED, CHECKED),       XLM__REC_BUILD,       S, NEXT(BUILDING),    build },
     { STATES(CHECKED, BLOCKED),       XLM__REC_BYE,         S, NEXT(CLOSING),     NULL },
     { STATES(BUILDING, BUILDING),     XLM__REC_BUILT,       D, NEXT(BUILT),       NULL },
-    { STATES(BUILT, BUILT),           XLM__REC_STATE,       S, SAME,              state_static },
+    { STATES(BUILT, BUILT),           XLM__REC_STATE,       S, SAME,              state_built },
+    { STATES(BUILT, BUILT),           XLM__REC_PREBUILD,    S, SAME,              prebuild },
+    { STATES(BUILT, BETWEEN),         XLM__REC_PREBUILT,    D, SAME,              prebuilt },
     { STATES(BUILT, BUILT),           XLM__REC_ROUND_BEGIN, S, SAME,              round_begin },
     { STATES(BETWEEN, BETWEEN),       XLM__REC_ROUND_BEGIN, S, SAME,              round_begin },
     { STATES(ROUND, ROUND),           XLM__REC_RELEASE,     S, SAME,              NULL },
@@ -347,9 +423,9 @@ static bool under_way(const struct xlm__flow *f, uint32_t type)
     if (!f->abort_sent || f->state != XLM__FLOW_ABORTING)
         return false;
     return type == XLM__REC_FINDING || type == XLM__REC_CHECKED ||
-           type == XLM__REC_BUILT || type == XLM__REC_ROUND_DONE ||
-           type == XLM__REC_READY || type == XLM__REC_ABORT ||
-           type == XLM__REC_CLOCK_PONG;
+           type == XLM__REC_BUILT || type == XLM__REC_PREBUILT ||
+           type == XLM__REC_ROUND_DONE || type == XLM__REC_READY ||
+           type == XLM__REC_ABORT || type == XLM__REC_CLOCK_PONG;
 }
 
 static const struct line *find_line(const struct xlm__flow *f, uint32_t type,

@@ -101,6 +101,8 @@ _Static_assert(offsetof(struct xlm__wire_header, crc) == 12,
     X(CLOCK_PING,  0x18u)                                                      \
     X(CLOCK_PONG,  0x19u)                                                      \
     X(GUEST_GAP,   0x8000001au)                                                \
+    X(PREBUILD,    0x1bu)                                                      \
+    X(PREBUILT,    0x1cu)                                                      \
     X(PAGES,       0x40u)                                                      \
     X(ZEROS,       0x41u)                                                      \
     X(MARK,        0x42u)                                                      \
@@ -135,8 +137,9 @@ struct xlm__wire_offer {
 };
 _Static_assert(sizeof(struct xlm__wire_offer) == 72, "no holes");
 
-#define XLM__OFFER_DRY_RUN (1u << 0)
-#define XLM__OFFER_FLAGS   XLM__OFFER_DRY_RUN
+#define XLM__OFFER_DRY_RUN  (1u << 0)
+#define XLM__OFFER_PREBUILD (1u << 1)
+#define XLM__OFFER_FLAGS    (XLM__OFFER_DRY_RUN | XLM__OFFER_PREBUILD)
 
 enum xlm__wire_type {
     XLM__WIRE_PV = 1,
@@ -155,7 +158,7 @@ struct xlm__wire_checked {
     uint32_t verdict;
     uint32_t xen_major;
     uint32_t xen_minor;
-    uint32_t reserved;
+    uint32_t flags;
     uint64_t free_pages;
     uint8_t boot_id[16];
     /* strings: hostname, xen_version, xlm_version */
@@ -163,6 +166,8 @@ struct xlm__wire_checked {
 _Static_assert(sizeof(struct xlm__wire_checked) == 40, "no holes");
 
 enum xlm__verdict { XLM__VERDICT_OK = 0, XLM__VERDICT_BLOCKED = 1 };
+#define XLM__CHECKED_PREBUILD (1u << 0)
+#define XLM__CHECKED_FLAGS    XLM__CHECKED_PREBUILD
 
 #define XLM__SEVERITY_MAX 3u /* 1 note, 2 warning, 3 blocks */
 #define XLM__FINDINGS_MAX 256u

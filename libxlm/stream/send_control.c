@@ -110,7 +110,7 @@ int xlm__send_checked(struct xlm__stream *s, const struct xlm__checked *c)
     xlm__buf_put_le32(&b, c->verdict);
     xlm__buf_put_le32(&b, c->xen_major);
     xlm__buf_put_le32(&b, c->xen_minor);
-    xlm__buf_put_le32(&b, 0);
+    xlm__buf_put_le32(&b, c->flags);
     xlm__buf_put_le64(&b, c->free_pages);
     xlm__buf_put(&b, c->boot_id, sizeof(c->boot_id));
     xlm__buf_put_string(&b, c->hostname);

@@ -47,6 +47,8 @@ static const struct kind_of_record kinds[] = {
     { CLOCK_PING, "CLOCK_PING", 1, CONTROL, 8, 8 },
     { CLOCK_PONG, "CLOCK_PONG", 2, CONTROL, 24, 24 },
     { GUEST_GAP, "GUEST_GAP", 2, CONTROL, 8, 8 },
+    { PREBUILD, "PREBUILD", 1, CONTROL, 0, 0 },
+    { PREBUILT, "PREBUILT", 2, CONTROL, 0, 0 },
     { PAGES, "PAGES", 1, DATA, 16, 4202504 },
     { ZEROS, "ZEROS", 1, DATA, 24, 16392 },
     { MARK, "MARK", 1, DATA, 24, 24 },

@@ -41,6 +41,8 @@ enum type {
     ABORTED,
     CLOCK_PING,
     CLOCK_PONG,
+    PREBUILD = 0x1b,
+    PREBUILT,
     PAGES = 0x40,
     ZEROS,
     MARK,
@@ -54,7 +56,7 @@ struct body {
     uint32_t word[2]; /* the first two u32, if there are any */
     uint64_t pages, zero_pages;
     uint64_t dm_total, dm_offset, dm_bytes;
-    bool dry_run;
+    bool dry_run, offers_prebuild;
 };
 
 struct dump {
@@ -75,10 +77,12 @@ struct dump {
     /* of the order */
     unsigned state;
     bool finished, dry_run, blocking, xenstore, gap;
+    bool offers_prebuild, prebuild; /* or PREBUILT */
     uint32_t round, findings;
     uint64_t pages, zero_pages;
     uint64_t dm_total, dm_got;
     uint32_t xc_times[0x20];
+    bool xc_early[0x20];
 };
 
 /* Records the first error, returns false. */

@@ -110,8 +110,10 @@ static bool offer(struct dump *d, struct body *b)
         !limits(d, "memory_pages", pages, 1, pfns) ||
         !number(d, 4, &channels) ||
         !limits(d, "data channels", channels, 1, 64) ||
-        !flags(d, "flags", 1, &f) || !skip(d, 8))
+        !flags(d, "flags", 3, &f) || !skip(d, 8))
         return false;
+    if ((f & 2) && type != PVH)
+        return fail(d, "type %u cannot be pre-built", (unsigned)type);
     if (!memcmp(d->p + d->at, zero, 16))
         return fail(d, "uuid is zero");
     if (!skip(d, 32) || !string(d, "name", 1, 200, name))
@@ -121,16 +123,21 @@ static bool offer(struct dump *d, struct body *b)
     d->domain_type = (uint32_t)type;
     d->nr_pfns = pfns;
     b->dry_run = f & 1;
+    b->offers_prebuild = f & 2;
     say(d, " type %u nr_pfns 0x%llx", (unsigned)type, (unsigned long long)pfns);
     return versions(d);
 }
 
 static bool checked(struct dump *d)
 {
-    uint64_t verdict;
+    uint64_t verdict, f;
 
-    return number(d, 4, &verdict) && limits(d, "verdict", verdict, 0, 1) &&
-           skip(d, 8) && reserved(d) && skip(d, 24) && versions(d);
+    if (!number(d, 4, &verdict) || !limits(d, "verdict", verdict, 0, 1) ||
+        !skip(d, 8) || !flags(d, "flags", 1, &f))
+        return false;
+    if (verdict && f)
+        return fail(d, "what is blocked cannot be pre-built");
+    return skip(d, 24) && versions(d);
 }
 
 static bool finding(struct dump *d)

@@ -68,18 +68,29 @@ static const struct libxc libxc[] = {
 };
 #define NR_LIBXC (sizeof(libxc) / sizeof(libxc[0]))
 
+/* For PREBUILD, between BUILT and the first round: records of the tail. */
+static bool early(struct dump *d, const struct libxc *x, size_t bytes)
+{
+    if (!d->offers_prebuild || d->xc_early[x->type])
+        return misplaced(d);
+    d->xc_early[x->type] = true;
+    return bytes || fail(d, "0 bytes of libxc record 0x%x", x->type);
+}
+
 static bool state(struct dump *d, const struct body *b)
 {
     size_t bytes = d->end - d->record - 16 - 8;
 
     if (d->state != S_CONFIGURED && d->state != S_TAIL &&
-        !(d->state == S_BUILDING && !d->round))
+        !(d->state == S_BUILDING && !d->round && !d->prebuild))
         return misplaced(d);
     for (size_t i = 0; i < NR_LIBXC; i++) {
         const struct libxc *x = &libxc[i];
 
         if (x->type != b->word[0])
             continue;
+        if (d->state == S_BUILDING && x->tail && x->hvm && d->domain_type != PV)
+            return early(d, x, bytes);
         if (!(d->domain_type == PV ? x->pv : x->hvm) ||
             x->tail != (d->state == S_TAIL) ||
             (x->policy && d->state != S_CONFIGURED))
@@ -105,10 +116,31 @@ static bool complete(struct dump *d, bool tail, bool policy_only)
     return true;
 }
 
+static bool prebuild(struct dump *d)
+{
+    if (d->state != S_BUILDING || d->prebuild || !d->offers_prebuild)
+        return misplaced(d);
+    for (size_t i = 0; i < NR_LIBXC; i++)
+        if (libxc[i].tail && libxc[i].hvm && !d->xc_early[libxc[i].type])
+            return fail(d, "libxc record 0x%x has not come", libxc[i].type);
+    d->prebuild = true;
+    return complete(d, false, false);
+}
+
+static bool any_early(const struct dump *d)
+{
+    for (size_t i = 0; i < sizeof(d->xc_early); i++)
+        if (d->xc_early[i])
+            return true;
+    return false;
+}
+
 static bool begin_round(struct dump *d, const struct body *b)
 {
     if (d->state != S_BUILDING && d->state != S_BETWEEN)
         return misplaced(d);
+    if (any_early(d) && !d->prebuild)
+        return fail(d, "PREBUILD has not come");
     if (b->word[0] != d->round + 1)
         return fail(d, "round %u after round %u", b->word[0], d->round);
     d->round++;
@@ -155,6 +187,7 @@ static bool source(struct dump *d, const struct body *b)
     switch (d->type) {
     case OFFER:
         d->dry_run = b->dry_run;
+        d->offers_prebuild = b->offers_prebuild;
         return move(d, S_START, S_OFFERED);
     case CONFIG:
         return move(d, S_OFFERED, S_CONFIGURED);
@@ -164,6 +197,8 @@ static bool source(struct dump *d, const struct body *b)
         return move(d, S_CONFIGURED, S_CHECKING) && complete(d, false, true);
     case BUILD:
         return d->dry_run ? misplaced(d) : move(d, S_CHECKING, S_BUILDING);
+    case PREBUILD:
+        return prebuild(d);
     case ROUND_BEGIN:
         return begin_round(d, b);
     case ROUND_END:
@@ -245,6 +280,11 @@ static bool destination(struct dump *d, const struct body *b)
         return move(d, D_CHECKED, D_BUILT);
     case ROUND_DONE:
         return round_done(d, b);
+    case PREBUILT:
+        if (d->state != D_BUILT || d->prebuild)
+            return misplaced(d);
+        d->prebuild = true;
+        return true;
     case READY:
         return move(d, D_FINAL_DONE, D_READY);
     case COMMIT:

@@ -9,7 +9,7 @@
 
 /* ---- the records ---- */
 
-static int send_offer_type(struct xlm__stream *s, uint32_t type)
+static int send_offer_type(struct xlm__stream *s, uint32_t type, uint32_t flags)
 {
     struct xlm__offer o = {
         .domid = 7,
@@ -17,6 +17,7 @@ static int send_offer_type(struct xlm__stream *s, uint32_t type)
         .nr_pfns = NR_PFNS,
         .memory_pages = 2048,
         .nr_data_channels = 1,
+        .flags = flags,
         .xen_major = 4,
         .xen_minor = 17,
         .name = "guest-\xc3\xa4",
@@ -32,12 +33,17 @@ static int send_offer_type(struct xlm__stream *s, uint32_t type)
 
 static int offer_hvm(struct xlm__stream *s)
 {
-    return send_offer_type(s, XLM__WIRE_HVM);
+    return send_offer_type(s, XLM__WIRE_HVM, 0);
+}
+
+static int offer_pvh(struct xlm__stream *s)
+{
+    return send_offer_type(s, XLM__WIRE_PVH, XLM__OFFER_PREBUILD);
 }
 
 static int offer_pv(struct xlm__stream *s)
 {
-    return send_offer_type(s, XLM__WIRE_PV);
+    return send_offer_type(s, XLM__WIRE_PV, 0);
 }
 
 static int config(struct xlm__stream *s)
@@ -66,12 +72,13 @@ static int finding_block(struct xlm__stream *s)
     return xlm__send_finding(s, &f);
 }
 
-static int send_verdict(struct xlm__stream *s, uint32_t verdict)
+static int send_verdict(struct xlm__stream *s, uint32_t verdict, uint32_t flags)
 {
     struct xlm__checked c = {
         .verdict = verdict,
         .xen_major = 4,
         .xen_minor = 20,
+        .flags = flags,
         .free_pages = 123456,
         .hostname = "hostb.example",
         .xen_version = "4.20.3",
@@ -84,12 +91,17 @@ static int send_verdict(struct xlm__stream *s, uint32_t verdict)
 
 static int checked_ok(struct xlm__stream *s)
 {
-    return send_verdict(s, XLM__VERDICT_OK);
+    return send_verdict(s, XLM__VERDICT_OK, 0);
+}
+
+static int checked_prebuild(struct xlm__stream *s)
+{
+    return send_verdict(s, XLM__VERDICT_OK, XLM__CHECKED_PREBUILD);
 }
 
 static int checked_blocked(struct xlm__stream *s)
 {
-    return send_verdict(s, XLM__VERDICT_BLOCKED);
+    return send_verdict(s, XLM__VERDICT_BLOCKED, 0);
 }
 
 static int build(struct xlm__stream *s)
@@ -211,6 +223,8 @@ static int abort_cancelled(struct xlm__stream *s)
         return xlm__send_empty(s, XLM__REC_##type);                            \
     }
 
+EMPTY(prebuild, PREBUILD)
+EMPTY(prebuilt, PREBUILT)
 EMPTY(tail_end, TAIL_END)
 EMPTY(ready, READY)
 EMPTY(permit, PERMIT)
@@ -353,6 +367,39 @@ static const struct script_step hvm[] = {
     S(BYE, bye),
 };
 
+static const struct script_step pvh[] = {
+    S(OFFER, offer_pvh),
+    S(CONFIG, config),
+    S(STATE, st_cpuid),
+    S(STATE, st_msr),
+    S(STATE, st_static_end),
+    S(CHECK, check),
+    D(CHECKED, checked_prebuild),
+    S(BUILD, build),
+    D(BUILT, built),
+    S(STATE, st_tsc),
+    S(STATE, st_hvm_context),
+    S(STATE, st_hvm_params),
+    S(PREBUILD, prebuild),
+    S(ROUND_BEGIN, begin_1),
+    D(PREBUILT, prebuilt),
+    S(ROUND_END, end_1),
+    D(ROUND_DONE, done_1),
+    S(ROUND_BEGIN, begin_2f),
+    S(ROUND_END, end_2f),
+    S(STATE, st_tsc),
+    S(STATE, st_hvm_context),
+    S(STATE, st_hvm_params),
+    S(TAIL_END, tail_end),
+    D(ROUND_DONE, done_2f),
+    D(READY, ready),
+    S(PERMIT, permit),
+    D(COMMIT, commit),
+    D(RUNNING, running),
+    D(BYE, bye),
+    S(BYE, bye),
+};
+
 static const struct script_step pv[] = {
     S(OFFER, offer_pv),
     S(CONFIG, config),
@@ -427,6 +474,7 @@ static const struct script_step data_pv[] = {
 #define STEPS(x) x, sizeof(x) / sizeof(x[0])
 const struct script scripts[] = {
     { "control-hvm", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(hvm), "hvm" },
+    { "control-pvh", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(pvh), "pvh" },
     { "control-pv", XLM__KIND_CONTROL, NR_PFNS, true, STEPS(pv), "pv" },
     { "control-abort", XLM__KIND_CONTROL, NR_PFNS, false,
       STEPS(aborted_by_source), "hvm" },

@@ -94,6 +94,135 @@ static void up_to(enum xlm_role role, enum xlm__flow_state end)
     CU_ASSERT_EQUAL_FATAL(xlm__flow_state(&f), end);
 }
 
+/* Up to BUILT, pre-building asked for and allowed as said. */
+static void up_to_built(enum xlm_role role, bool asked, bool allowed)
+{
+    union xlm__body offer = { .offer = { .domain_type = XLM__WIRE_PVH,
+                                         .nr_pfns = 100 } };
+    union xlm__body checked = { .checked = { .verdict = XLM__VERDICT_OK } };
+
+    if (asked)
+        offer.offer.flags = XLM__OFFER_PREBUILD;
+    if (allowed)
+        checked.checked.flags = XLM__CHECKED_PREBUILD;
+    begin(role);
+    CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_OFFER, &offer), 0);
+    CU_ASSERT_EQUAL(s(XLM__REC_CONFIG), 0);
+    state(0x11, 1);
+    state(0x12, 1);
+    state(0x10, 0);
+    CU_ASSERT_EQUAL(s(XLM__REC_CHECK), 0);
+    CU_ASSERT_EQUAL(step(XLM_DESTINATION, XLM__REC_CHECKED, &checked),
+                    allowed && !asked ? XLM_ERR_STREAM : 0);
+    if (allowed && !asked)
+        return;
+    CU_ASSERT_EQUAL(s(XLM__REC_BUILD), 0);
+    CU_ASSERT_EQUAL(d(XLM__REC_BUILT), 0);
+}
+
+static void early_state(void)
+{
+    state(0x08, 1);
+    state(0x09, 1);
+    state(0x0a, 1);
+}
+
+static int early_again(uint32_t xc_type)
+{
+    union xlm__body b = { .state = { .xc_type = xc_type, .bytes = 1 } };
+
+    return step(XLM_SOURCE, XLM__REC_STATE, &b);
+}
+
+static int final_round(void)
+{
+    union xlm__body b = { .round = { 1, XLM__ROUND_FINAL, 0, 0 } };
+
+    return step(XLM_SOURCE, XLM__REC_ROUND_BEGIN, &b);
+}
+
+static void test_flow_prebuild_then_final_round_is_right(void)
+{
+    up_to_built(XLM_DESTINATION, true, true);
+    early_state();
+    CU_ASSERT_EQUAL(s(XLM__REC_PREBUILD), 0);
+    CU_ASSERT_EQUAL(d(XLM__REC_PREBUILT), 0);
+    CU_ASSERT_EQUAL(final_round(), 0);
+    a_round(XLM__REC_ROUND_END, XLM_SOURCE, 1, true);
+    early_state(); /* the tail's own */
+    CU_ASSERT_EQUAL(s(XLM__REC_TAIL_END), 0);
+}
+
+static void test_flow_prebuild_that_was_not_allowed_is_refused(void)
+{
+    up_to_built(XLM_DESTINATION, true, false);
+    CU_ASSERT_EQUAL(early_again(0x08), XLM_ERR_STREAM);
+    up_to_built(XLM_DESTINATION, true, false);
+    CU_ASSERT_EQUAL(s(XLM__REC_PREBUILD), XLM_ERR_STREAM);
+}
+
+static void test_flow_prebuild_allowed_unasked_is_refused(void)
+{
+    up_to_built(XLM_SOURCE, false, true);
+}
+
+static void test_flow_prebuild_without_all_state_is_refused(void)
+{
+    up_to_built(XLM_DESTINATION, true, true);
+    state(0x08, 1);
+    state(0x0a, 1);
+    CU_ASSERT_EQUAL(s(XLM__REC_PREBUILD), XLM_ERR_STREAM);
+}
+
+static void test_flow_prebuild_state_twice_is_refused(void)
+{
+    up_to_built(XLM_DESTINATION, true, true);
+    early_state();
+    CU_ASSERT_EQUAL(early_again(0x09), XLM_ERR_STREAM);
+}
+
+static void test_flow_prebuild_state_after_it_is_refused(void)
+{
+    up_to_built(XLM_DESTINATION, true, true);
+    early_state();
+    CU_ASSERT_EQUAL(s(XLM__REC_PREBUILD), 0);
+    CU_ASSERT_EQUAL(early_again(0x09), XLM_ERR_STREAM);
+}
+
+static void test_flow_prebuild_state_without_it_is_refused(void)
+{
+    up_to_built(XLM_DESTINATION, true, true);
+    early_state();
+    CU_ASSERT_EQUAL(final_round(), XLM_ERR_STREAM);
+}
+
+static void test_flow_prebuild_unanswered_holds_the_final_round(void)
+{
+    up_to_built(XLM_DESTINATION, true, true);
+    early_state();
+    CU_ASSERT_EQUAL(s(XLM__REC_PREBUILD), 0);
+    a_round(XLM__REC_ROUND_BEGIN, XLM_SOURCE, 1, false);
+    a_round(XLM__REC_ROUND_END, XLM_SOURCE, 1, false);
+    a_round(XLM__REC_ROUND_DONE, XLM_DESTINATION, 1, false);
+    {
+        union xlm__body b = { .round = { 2, XLM__ROUND_FINAL, 0, 0 } };
+
+        CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_ROUND_BEGIN, &b),
+                        XLM_ERR_STREAM);
+    }
+}
+
+static void test_flow_prebuilt_unasked_or_twice_is_refused(void)
+{
+    up_to_built(XLM_SOURCE, true, true);
+    CU_ASSERT_EQUAL(d(XLM__REC_PREBUILT), XLM_ERR_STREAM);
+    up_to_built(XLM_SOURCE, true, true);
+    early_state();
+    CU_ASSERT_EQUAL(s(XLM__REC_PREBUILD), 0);
+    CU_ASSERT_EQUAL(d(XLM__REC_PREBUILT), 0);
+    CU_ASSERT_EQUAL(d(XLM__REC_PREBUILT), XLM_ERR_STREAM);
+}
+
 static void test_flow_permit_before_ready_is_refused(void)
 {
     up_to(XLM_DESTINATION, XLM__FLOW_TAIL_ENDED);
@@ -327,6 +456,15 @@ static void test_flow_only_offer_and_giving_up_may_come_first(void)
 }
 
 static CU_TestInfo tests[] = {
+    UNIT_TEST(test_flow_prebuild_then_final_round_is_right),
+    UNIT_TEST(test_flow_prebuild_that_was_not_allowed_is_refused),
+    UNIT_TEST(test_flow_prebuild_allowed_unasked_is_refused),
+    UNIT_TEST(test_flow_prebuild_without_all_state_is_refused),
+    UNIT_TEST(test_flow_prebuild_state_twice_is_refused),
+    UNIT_TEST(test_flow_prebuild_state_after_it_is_refused),
+    UNIT_TEST(test_flow_prebuild_state_without_it_is_refused),
+    UNIT_TEST(test_flow_prebuild_unanswered_holds_the_final_round),
+    UNIT_TEST(test_flow_prebuilt_unasked_or_twice_is_refused),
     UNIT_TEST(test_flow_permit_before_ready_is_refused),
     UNIT_TEST(test_flow_commit_before_permit_is_refused),
     UNIT_TEST(test_flow_our_own_mistake_is_internal),

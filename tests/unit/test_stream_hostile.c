@@ -146,7 +146,8 @@ static void run(const struct change *c)
     X(offer_memory_pages_over_pfns_is_refused, H, S, XLM__REC_OFFER, BODY + 16, 8, 0x1001, "memory pages, limit") \
     X(offer_channels_zero_is_refused, H, S, XLM__REC_OFFER, BODY + 24, 4, 0, "0 data channels") \
     X(offer_channels_65_is_refused, H, S, XLM__REC_OFFER, BODY + 24, 4, 65, "65 data channels, limit 64") \
-    X(offer_flags_unknown_is_refused, H, S, XLM__REC_OFFER, BODY + 28, 4, 2, "flags 0x2") \
+    X(offer_flags_unknown_is_refused, H, S, XLM__REC_OFFER, BODY + 28, 4, 4, "flags 0x4") \
+    X(offer_prebuild_of_hvm_is_refused, H, S, XLM__REC_OFFER, BODY + 28, 4, 2, "cannot be pre-built") \
     X(offer_dry_run_and_build_is_refused, H, S, XLM__REC_OFFER, BODY + 28, 4, 1, "BUILD at") \
     X(offer_name_too_long_is_refused, H, S, XLM__REC_OFFER, BODY + 72, 4, 201, "201 bytes") \
     X(offer_name_empty_is_refused, H, S, XLM__REC_OFFER, BODY + 72, 4, 0, "0 bytes") \
@@ -162,7 +163,7 @@ static void run(const struct change *c)
     X(finding_blocks_and_verdict_ok_is_refused, H, D, XLM__REC_FINDING, BODY, 4, 3, "verdict") \
     X(checked_verdict_two_is_refused, H, D, XLM__REC_CHECKED, BODY, 4, 2, "as verdict") \
     X(checked_blocked_without_finding_is_refused, H, D, XLM__REC_CHECKED, BODY, 4, 1, "verdict") \
-    X(checked_reserved_is_refused, H, D, XLM__REC_CHECKED, BODY + 12, 4, 1, "reserved") \
+    X(checked_flags_unknown_is_refused, H, D, XLM__REC_CHECKED, BODY + 12, 4, 2, "flags 0x2") \
     X(build_flags_unknown_is_refused, H, S, XLM__REC_BUILD, BODY, 4, 0x10, "flags 0x10") \
     X(build_reserved_is_refused, H, S, XLM__REC_BUILD, BODY + 4, 4, 1, "reserved") \
     X(built_domid_zero_is_refused, H, D, XLM__REC_BUILT, BODY, 4, 0, "as domid") \
