@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "dom/dom_x86.h"
 
@@ -53,4 +54,21 @@ int xlm__emit_tsc(struct xlm__dom *dom, xlm__emit_fn *emit, void *user)
     info.nsec = tsc.nsec;
     info.incarnation = tsc.incarnation;
     return emit(user, XLM__XC_X86_TSC_INFO, &info, sizeof(info));
+}
+
+int xlm__tsc_decode(struct xlm__errslot *err, const void *body, size_t bytes,
+                    struct xlm__tsc *out)
+{
+    struct tsc_info info;
+
+    if (bytes != sizeof(info))
+        return XLM_FAIL(err, XLM_ERR_STREAM,
+                        "X86_TSC_INFO of %zu bytes, expected %zu", bytes,
+                        sizeof(info));
+    memcpy(&info, body, sizeof(info));
+    *out = (struct xlm__tsc){ .mode = info.mode,
+                              .khz = info.khz,
+                              .incarnation = info.incarnation,
+                              .nsec = info.nsec };
+    return 0;
 }

@@ -14,5 +14,8 @@ int xlm__dom_open_pv(struct xlm__hv *hv, const struct xlm__dominfo *info,
 /* X86_CPUID_POLICY and X86_MSR_POLICY, each only if there is any. */
 int xlm__emit_policies(struct xlm__dom *dom, xlm__emit_fn *emit, void *user);
 int xlm__emit_tsc(struct xlm__dom *dom, xlm__emit_fn *emit, void *user);
+/* Errors: STREAM. */
+int xlm__tsc_decode(struct xlm__errslot *err, const void *body, size_t bytes,
+                    struct xlm__tsc *out);
 
 #endif /* XLM_DOM_DOM_X86_H */

@@ -38,6 +38,9 @@ static int end_round(struct xlm__dest *d, const struct xlm__round *claimed)
 {
     int rc = xlm__dest_round_end(d, claimed);
 
+    /* Better now than when the domain has been suspended. */
+    if (!rc && d->pre.begun)
+        rc = d->ts->ops->restore_check(d->ts);
     if (rc)
         return rc;
     XLM__STATS(d->s, {
@@ -72,9 +75,12 @@ static int take_abort(struct xlm__dest *d, const struct xlm__abort *a)
 int xlm__dest_mark(struct xlm__dest *d, enum xlm__received phase)
 {
     struct xlm__mark k = { .domid = xlm_session_domid(d->s),
-                           .phase = (uint32_t)phase,
-                           .flags = d->paused ? XLM__MARK_PAUSED : 0 };
+                           .phase = (uint32_t)phase };
 
+    if (d->paused)
+        k.flags = XLM__MARK_PAUSED;
+    else if (d->pre.allowed)
+        k.flags = XLM__MARK_HELD;
     memcpy(k.uuid, d->config.uuid, sizeof(k.uuid));
     memcpy(k.session, d->s->greeting.session, sizeof(k.session));
     snprintf(k.peer, sizeof(k.peer), "%s", d->offer.hostname);
@@ -112,6 +118,8 @@ static int take(struct xlm__dest *d, const struct xlm__rec *rec, bool *done_out)
         return xlm__dest_check(d);
     case XLM__REC_BUILD:
         return build(d, rec->u.build_flags);
+    case XLM__REC_PREBUILD:
+        return xlm__dest_prebuild(d);
     case XLM__REC_CLOCK_PING:
         return take_ping(d, &rec->u.clock);
     case XLM__REC_ROUND_BEGIN:
@@ -180,6 +188,7 @@ static int converse(struct xlm__dest *d)
 static void dispose(struct xlm__dest *d)
 {
     xlm__dest_data_stop(d);
+    xlm__dest_prebuild_free(d);
     xlm__rendezvous_close(&d->door);
     if (d->sink)
         d->sink->ops->close(d->sink);

@@ -6,10 +6,12 @@
  *   dest_setup.c  greeting, preflight, build, data channels
  *   dest_data.c   one thread a data channel: from the wire into guest memory
  *   dest_end.c    ready, commit, undo
+ *   dest_prebuild.c  a domain that is complete before its memory is
  */
 #ifndef XLM_ENGINE_DEST_H
 #define XLM_ENGINE_DEST_H
 
+#include "dom/dom_commit.h"
 #include "engine/rendezvous.h"
 #include "engine/session.h"
 #include "engine/unpack.h"
@@ -35,6 +37,15 @@ struct xlm__kept {
     unsigned char data[];
 };
 
+struct xlm__prebuild {
+    bool allowed; /* CHECKED said so */
+    bool begun;   /* PREBUILD came   */
+    bool held;    /* one pause of the new domain is ours */
+    bool waiting; /* the thread below has to be joined   */
+    pthread_t thread;
+    struct xlm__hvm_state first, last; /* before PREBUILD, in the tail */
+};
+
 struct xlm__dest {
     /* set once */
     struct xlm_session *s;
@@ -57,6 +68,7 @@ struct xlm__dest {
     bool dry_run;
     bool marked; /* by xlm__dest_mark()                    */
     bool ready;  /* READY was sent: a permission may come  */
+    struct xlm__prebuild pre;
     struct xlm__sink *sink;
     struct xlm__dest_channel channels[XLM__CHANNELS_MAX];
     unsigned nr_threads;
@@ -86,6 +98,20 @@ int xlm__dest_keep_state(struct xlm__dest *d, const struct xlm__state_rec *st);
 int xlm__dest_build(struct xlm__dest *d, uint32_t flags);
 int xlm__dest_relay(struct xlm__dest *d, uint32_t type, const void *data,
                     size_t bytes);
+
+/* dest_prebuild.c */
+/* Part of preflight: d->pre.allowed, or a finding that says why not. */
+int xlm__dest_may_prebuild(struct xlm__dest *d);
+/* Our own pause of the new domain, if it is to be pre-built. */
+int xlm__dest_hold(struct xlm__dest *d, uint32_t domid);
+int xlm__dest_let_go(struct xlm__dest *d);
+/* Is a record of this type, now, one for xlm__dest_keep_tail()? */
+bool xlm__dest_keeps_state(struct xlm__dest *d, uint32_t type);
+int xlm__dest_keep_tail(struct xlm__dest *d, const struct xlm__state_rec *st);
+int xlm__dest_prebuild(struct xlm__dest *d);        /* PREBUILD came     */
+void xlm__dest_prebuild_end(struct xlm__dest *d);   /* joins its thread  */
+int xlm__dest_prebuild_commit(struct xlm__dest *d); /* after TAIL_END    */
+void xlm__dest_prebuild_free(struct xlm__dest *d);
 
 /* dest_data.c */
 int xlm__dest_data_start(struct xlm__dest *d);

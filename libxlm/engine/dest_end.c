@@ -87,7 +87,9 @@ int xlm__dest_finish(struct xlm__dest *d)
     if (!rc && d->limit_pages)
         rc = d->hv->ops->max_pages_set(d->hv, xlm_session_domid(d->s),
                                        d->limit_pages);
-    if (!rc)
+    if (!rc && d->pre.begun)
+        rc = xlm__dest_prebuild_commit(d);
+    else if (!rc)
         rc = d->ts->ops->restore_end(d->ts, d->dm.data ? &d->dm : NULL);
     if (!rc)
         rc = d->ts->ops->xenstore_restore(d->ts, xlm_session_domid(d->s),
@@ -143,9 +145,13 @@ static int start(struct xlm__dest *d, struct xlm__running *r,
     int rc;
 
     *never_ran_out = false;
+    /* One that stays paused keeps xl's own pause; nobody could tell later
+     * whether ours was taken back. */
+    rc = d->paused ? xlm__dest_let_go(d) : 0;
     /* The last moment: whoever finds no such mark knows that xl was not told,
      * and never will be. */
-    rc = xlm__dest_mark(d, XLM__RECEIVED_GO);
+    if (!rc)
+        rc = xlm__dest_mark(d, XLM__RECEIVED_GO);
     if (rc) {
         *never_ran_out = !d->ts->ops->restore_abort(d->ts);
         return rc;
@@ -154,6 +160,8 @@ static int start(struct xlm__dest *d, struct xlm__running *r,
         xlm__watch_start(&watch, d->hv, xlm_session_domid(d->s),
                          XLM__WATCH_UNPAUSED);
     rc = d->ts->ops->restore_go(d->ts, &running);
+    if (!rc && running)
+        rc = xlm__dest_let_go(d);
     r->unpaused_ns = xlm__watch_end(&watch, xlm__clock_ns());
     r->domid = xlm_session_domid(d->s);
     r->flags = d->paused ? XLM__RUNNING_PAUSED : 0;
@@ -226,6 +234,8 @@ int xlm__dest_give_up(struct xlm__dest *d, int rc)
     int undone = 0;
 
     xlm__errslot_read(&d->s->err, text);
+    xlm__session_stop(d->s);
+    xlm__dest_prebuild_end(d);
     if (st->chan) {
         st->chan->stop_fd = -1;
         st->chan->write_deadline_ns = xlm__deadline_ns(BYE_MS);

@@ -102,7 +102,9 @@ int xlm__dest_keep_state(struct xlm__dest *d, const struct xlm__state_rec *st)
     struct xlm__kept *k;
 
     if (d->building)
-        return xlm__dest_relay(d, st->xc_type, st->data, st->bytes);
+        return xlm__dest_keeps_state(d, st->xc_type)
+                   ? xlm__dest_keep_tail(d, st)
+                   : xlm__dest_relay(d, st->xc_type, st->data, st->bytes);
     if (d->kept_bytes + st->bytes > KEPT_MAX)
         return XLM_FAIL(&d->s->err, XLM_ERR_STREAM,
                         "static state of %zu bytes, limit %u",
@@ -163,6 +165,8 @@ static int collect_findings(struct xlm__dest *d)
     if (!rc)
         rc = d->ts->ops->check_destination(d->ts, d->hv, &d->config,
                                            d->offer.memory_pages, d->findings);
+    if (!rc)
+        rc = xlm__dest_may_prebuild(d);
     return rc;
 }
 
@@ -194,6 +198,7 @@ int xlm__dest_check(struct xlm__dest *d)
                                                    : XLM__VERDICT_OK;
     c.xen_major = host.xen_major;
     c.xen_minor = host.xen_minor;
+    c.flags = d->pre.allowed ? XLM__CHECKED_PREBUILD : 0;
     c.free_pages = host.free_pages;
     xlm__host_boot_id(c.boot_id);
     xlm__host_name(c.hostname, sizeof(c.hostname));
@@ -416,6 +421,8 @@ int xlm__dest_build(struct xlm__dest *d, uint32_t flags)
     rc = d->ts->ops->restore_begin(
         d->ts, &d->config, restore_flags(flags),
         d->offer.xen_major << 16 | (d->offer.xen_minor & 0xffff), &domid);
+    if (!rc)
+        rc = xlm__dest_hold(d, domid);
     if (!rc)
         rc = make_room(d, domid);
     if (!rc)

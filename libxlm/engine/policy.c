@@ -12,6 +12,8 @@
 #define SMALL_US 10000u
 /* Without 5 % less in this many rounds, more rounds only cost traffic. */
 #define STALLED_ROUNDS 2u
+/* One for what was written in between, and STALLED_ROUNDS to judge by. */
+#define AGAIN_ROUNDS 3u
 /* Before any measurement: a slow link of 25 MiB/s. */
 #define ASSUMED_PAGES_S 6400u
 
@@ -26,6 +28,19 @@ void xlm__policy_init(struct xlm__policy *p, uint32_t max_rounds,
     p->rate_pages_s = 0;
     p->best_us = UINT64_MAX;
     p->stalled = 0;
+}
+
+void xlm__policy_again(struct xlm__policy *p, uint32_t round)
+{
+    if (p->max_rounds < round + AGAIN_ROUNDS)
+        p->max_rounds = round + AGAIN_ROUNDS;
+    p->best_us = UINT64_MAX;
+    p->stalled = 0;
+}
+
+void xlm__policy_set_fixed(struct xlm__policy *p, uint64_t fixed_us)
+{
+    p->fixed_us = fixed_us;
 }
 
 uint64_t xlm__policy_rate(const struct xlm__policy *p)

@@ -47,6 +47,12 @@ struct xlm__round_result {
 void xlm__policy_init(struct xlm__policy *p, uint32_t max_rounds,
                       uint64_t goal_us, uint64_t fixed_us);
 
+/* The fixed part is another one than was thought. */
+void xlm__policy_set_fixed(struct xlm__policy *p, uint64_t fixed_us);
+/* The guest runs on after round number `round` although it was to be the last:
+ * what was seen so far says nothing, and there have to be some more. */
+void xlm__policy_again(struct xlm__policy *p, uint32_t round);
+
 /* Pages a second that the last rounds managed; 0 before the first one. */
 uint64_t xlm__policy_rate(const struct xlm__policy *p);
 

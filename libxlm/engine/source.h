@@ -56,7 +56,10 @@ struct xlm__source {
     bool suspended; /* by us                           */
     bool renamed;
     bool had_monitor;
-    bool built; /* the destination has something of the domain           */
+    bool built;     /* the destination has something of the domain           */
+    bool prebuild;  /* it is completed there before it is suspended        */
+    bool prebuilt;  /* it is, but for its memory                           */
+    uint64_t stamp; /* of the configuration, when last compared            */
     bool may_suspend_later; /* the guest may obey a withdrawn request       */
     bool permitted; /* PERMIT may have left this host                        */
     bool ended;     /* the guest ended by itself or was destroyed            */
@@ -95,6 +98,8 @@ int xlm__source_round(struct xlm__source *m, bool final,
  */
 int xlm__source_await(struct xlm__source *m, enum xlm__rec_type type,
                       uint32_t limit_ms, struct xlm__rec *rec);
+/* ... until PREBUILT was met on the way. */
+int xlm__source_await_prebuilt(struct xlm__source *m);
 /* Look without waiting: an ABORT, or the end of the channel, is an error. */
 int xlm__source_listen(struct xlm__source *m);
 /* After a failure on some channel: the peer may have said why. */

@@ -18,6 +18,8 @@
  * send. */
 #define BLAME_MS    3000
 #define CLOCK_PINGS 8
+/* Hotplug scripts on a loaded host; the guest runs meanwhile. */
+#define PREBUILT_MS 300000
 
 static const char *shutdown_name(unsigned reason)
 {
@@ -109,6 +111,12 @@ static int take_other(struct xlm__source *m, const struct xlm__rec *rec)
         take_finding(m, &rec->u.finding);
         return 1;
     }
+    if (rec->type == XLM__REC_PREBUILT) {
+        XLM_LOG(&m->s->err, INFO, "%s has all devices of %s",
+                xlm__source_peer(m), m->config.name);
+        m->prebuilt = true;
+        return 1;
+    }
     return 0;
 }
 
@@ -167,6 +175,19 @@ int xlm__source_await(struct xlm__source *m, enum xlm__rec_type type,
                         xlm__rec_name(rec->type), xlm__source_peer(m),
                         xlm__rec_name((uint32_t)type));
     }
+}
+
+int xlm__source_await_prebuilt(struct xlm__source *m)
+{
+    uint64_t deadline = xlm__deadline_ns(PREBUILT_MS);
+    int rc = 0;
+
+    while (!rc && !m->prebuilt) {
+        rc = wait_readable(m, deadline, xlm__rec_name(XLM__REC_PREBUILT));
+        if (rc > 0)
+            rc = xlm__source_listen(m);
+    }
+    return rc;
 }
 
 int xlm__source_listen(struct xlm__source *m)

@@ -21,13 +21,16 @@
 /* Expected fixed part where no report of this peer is known: suspend, device
  * hotplug and rebuild as first measured in the lab on PVH and HVM; the report
  * says what it really was. */
-#define FIXED_MS    300
-#define FIXED_DM_MS 1000
+#define FIXED_MS     300
+#define FIXED_DM_MS  1000
+#define FIXED_PRE_MS 100 /* without hotplug and rebuild */
 
 static uint64_t fixed_ms(const struct xlm__source *m)
 {
     if (m->s->opt.fixed_pause_ms)
         return m->s->opt.fixed_pause_ms;
+    if (m->prebuild)
+        return FIXED_PRE_MS;
     return m->config.type == XLM__TYPE_HVM ? FIXED_DM_MS : FIXED_MS;
 }
 
@@ -248,6 +251,18 @@ static int fetch_dirty(struct xlm__source *m, uint64_t *nr_out)
     return 0;
 }
 
+/* The guest runs, and writes, until the destination has its devices: what it
+ * wrote goes in rounds of its own, and not in the pause. */
+static int wait_for_devices(struct xlm__source *m,
+                            const struct xlm__round_result *r, bool *over_out)
+{
+    XLM_LOG(&m->s->err, INFO, "waiting for %s to build %s's devices",
+            xlm__source_peer(m), m->config.name);
+    *over_out = false;
+    xlm__policy_again(&m->policy, r->number);
+    return xlm__source_await_prebuilt(m);
+}
+
 /* One live round and the decision; *over_out: switch over now. */
 static int live_round(struct xlm__source *m, bool *over_out)
 {
@@ -271,7 +286,9 @@ static int live_round(struct xlm__source *m, bool *over_out)
     if (decision == XLM__DECIDE_ABORT)
         return refuse_goal(m, &r, reason);
     *over_out = decision == XLM__DECIDE_SWITCHOVER;
-    return 0;
+    return *over_out && m->prebuild && !m->prebuilt
+               ? wait_for_devices(m, &r, over_out)
+               : 0;
 }
 
 static int alloc_maps(struct xlm__source *m)
@@ -379,6 +396,8 @@ int xlm__source_precopy(struct xlm__source *m)
     bool over = false;
     int rc;
 
+    xlm__policy_set_fixed(&m->policy, fixed_ms(m) * 1000);
+    XLM__STATS(m->s, st->fixed_pause_ms = (uint32_t)fixed_ms(m));
     rc = alloc_maps(m);
     if (!rc)
         rc = xlm__source_guest(m);

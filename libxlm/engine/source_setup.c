@@ -112,6 +112,16 @@ int xlm__source_greet(struct xlm__source *m)
 
 /* ---- preflight ---- */
 
+static uint32_t offer_flags(const struct xlm__source *m)
+{
+    uint32_t flags = m->s->opt.flags & XLM_F_DRY_RUN ? XLM__OFFER_DRY_RUN : 0;
+
+    if (m->config.type == XLM__TYPE_PVH &&
+        !(m->s->opt.flags & XLM_F_NO_PREBUILD))
+        flags |= XLM__OFFER_PREBUILD;
+    return flags;
+}
+
 static int send_offer(struct xlm__source *m)
 {
     struct xlm__offer o = {
@@ -120,7 +130,7 @@ static int send_offer(struct xlm__source *m)
         .nr_pfns = m->dom->nr_pfns,
         .memory_pages = m->info.tot_pages,
         .nr_data_channels = m->s->nr_links > 1 ? m->s->nr_links - 1 : 1,
-        .flags = m->s->opt.flags & XLM_F_DRY_RUN ? XLM__OFFER_DRY_RUN : 0,
+        .flags = offer_flags(m),
         .xen_major = m->host.xen_major,
         .xen_minor = m->host.xen_minor,
     };
@@ -195,9 +205,11 @@ static int ask_peer(struct xlm__source *m)
         rc = xlm__send_empty(st, XLM__REC_CHECK);
     if (!rc)
         rc = xlm__source_await(m, XLM__REC_CHECKED, CHECK_LIMIT_MS, &rec);
-    if (!rc)
-        m->peer = rec.u.checked;
-    return rc;
+    if (rc)
+        return rc;
+    m->peer = rec.u.checked;
+    m->prebuild = m->peer.flags & XLM__CHECKED_PREBUILD;
+    return 0;
 }
 
 int xlm__source_preflight(struct xlm__source *m)
@@ -269,6 +281,18 @@ static int greet_data(struct xlm__source *m, unsigned number)
     return 0;
 }
 
+/* What it is completed from: its state as it is now, which the tail replaces.
+ * From then on the pause has no devices to build. */
+static int prebuild(struct xlm__source *m)
+{
+    int rc = m->dom->ops->emit_tail(m->dom, emit, m);
+
+    if (!rc)
+        rc = xlm__send_empty(&xlm__session_control(m->s)->stream,
+                             XLM__REC_PREBUILD);
+    return rc;
+}
+
 int xlm__source_build(struct xlm__source *m)
 {
     struct xlm__rec rec;
@@ -295,5 +319,7 @@ int xlm__source_build(struct xlm__source *m)
     rc = xlm__source_clock(m);
     if (!rc)
         rc = xlm__pages_open(m->s, m->dom, &m->pool);
+    if (!rc && m->prebuild)
+        rc = prebuild(m);
     return rc;
 }

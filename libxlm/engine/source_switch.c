@@ -7,11 +7,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
+#include "engine/host.h"
 #include "engine/watch.h"
 #include "util/bitmap.h"
 #include "util/clock.h"
+#include "util/uuid.h"
 
 #define SUSPEND_MS 60000
 /* A back end that has not answered by then never will. */
@@ -216,17 +219,85 @@ static int compare_config(struct xlm__source *m)
     return rc;
 }
 
-static int give_up_name(struct xlm__source *m)
+static int rename_away(struct xlm__source *m)
 {
     char away[XLM_NAME_MAX + 16];
-    int rc;
 
-    rc = xlm__source_tell_guard(m, XLM__GUARD_RENAMED);
-    if (rc)
-        return rc;
     m->renamed = true;
     snprintf(away, sizeof(away), "%s--migratedaway", m->config.name);
     return m->ts->ops->rename(m->ts, m->domid, m->config.name, away);
+}
+
+static int give_up_name(struct xlm__source *m)
+{
+    int rc = xlm__source_tell_guard(m, XLM__GUARD_RENAMED);
+
+    return rc ? rc : rename_away(m);
+}
+
+/* While the destination starts it: in the pause that would only cost time, and
+ * a name that stays what it was harms nobody. */
+static void give_up_name_late(struct xlm__source *m)
+{
+    struct xlm__errslot aside = XLM__ERRSLOT_INITIALIZER;
+    char text[XLM_MESSAGE_MAX];
+
+    if (m->renamed)
+        return;
+    m->ts->err = &aside;
+    if (rename_away(m)) {
+        xlm__errslot_read(&aside, text);
+        XLM_LOG(&m->s->err, WARN, "%s keeps its name here: %s", m->config.name,
+                text);
+    }
+    m->ts->err = &m->s->err;
+    xlm__errslot_destroy(&aside);
+}
+
+/* Its devices are there already, so nothing hides the time that a comparison
+ * takes: done before, and in the pause only that nobody did anything since. */
+static int prepare(struct xlm__source *m)
+{
+    int rc;
+
+    if (!m->prebuild)
+        return 0;
+    rc = xlm__source_await_prebuilt(m);
+    if (!rc)
+        rc = m->ts->ops->config_stamp(m->ts, m->domid, m->info.uuid, &m->stamp);
+    return rc ? rc : compare_config(m);
+}
+
+static int compare_stamp(struct xlm__source *m)
+{
+    uint64_t now;
+    int rc;
+
+    rc = m->ts->ops->config_stamp(m->ts, m->domid, m->info.uuid, &now);
+    /* Somebody did something: what it was, if it mattered at all. */
+    return rc || now == m->stamp ? rc : compare_config(m);
+}
+
+/* Two domains of one name cannot be on one host. */
+static bool is_same_host(const struct xlm__source *m)
+{
+    unsigned char boot_id[XLM__UUID_BYTES];
+    char name[XLM__HOSTNAME_MAX + 1];
+
+    xlm__host_boot_id(boot_id);
+    xlm__host_name(name, sizeof(name));
+    return xlm__uuid_equal(boot_id, m->peer.boot_id) &&
+           !strcmp(name, m->peer.hostname);
+}
+
+/* While the destination gets ready. */
+static int make_sure(struct xlm__source *m)
+{
+    int rc = m->prebuild ? compare_stamp(m) : compare_config(m);
+
+    if (!rc && (!m->prebuild || is_same_host(m)))
+        rc = give_up_name(m);
+    return rc;
 }
 
 int xlm__source_switchover(struct xlm__source *m)
@@ -235,6 +306,9 @@ int xlm__source_switchover(struct xlm__source *m)
     struct xlm__rec rec;
     int rc;
 
+    rc = prepare(m);
+    if (rc)
+        return rc;
     xlm__session_event(m->s, XLM__EV_SUSPEND);
     rc = suspend(m);
     if (!rc)
@@ -248,14 +322,14 @@ int xlm__source_switchover(struct xlm__source *m)
                                          XLM__NS_PER_US);
     rc = send_tail(m);
     if (!rc)
-        rc = compare_config(m);
-    if (!rc)
-        rc = give_up_name(m);
+        rc = make_sure(m);
     if (!rc)
         rc = xlm__source_await(m, XLM__REC_READY, READY_MS, &rec);
     m->ready_ns = xlm__clock_ns();
-    XLM__STATS(m->s, st->rebuild_us = (m->ready_ns - m->memory_done_ns) /
-                                      XLM__NS_PER_US);
+    XLM__STATS(m->s, {
+        st->rebuild_us = (m->ready_ns - m->memory_done_ns) / XLM__NS_PER_US;
+        st->prebuilt = m->prebuilt;
+    });
     if (!rc)
         XLM_LOG(&m->s->err, INFO, "%s has everything, and is ready",
                 xlm__source_peer(m));
@@ -370,6 +444,7 @@ int xlm__source_permit(struct xlm__source *m)
     if (!rc) {
         XLM_LOG(&m->s->err, INFO, "%s has the permission to run %s",
                 xlm__source_peer(m), m->config.name);
+        give_up_name_late(m);
         rc = xlm__source_await(m, XLM__REC_COMMIT, COMMIT_MS, &rec);
     }
     if (rc)

@@ -108,6 +108,8 @@ struct xlm__hv_ops {
     int (*find_uuid)(struct xlm__hv *hv, const unsigned char uuid[16],
                      uint32_t except, uint32_t *domid_out);
     int (*nr_pfns)(struct xlm__hv *hv, uint32_t domid, uint64_t *out);
+    /* Pauses count: it runs when each was taken back.  A new domain has one,
+     * which its toolstack takes back. */
     int (*pause)(struct xlm__hv *hv, uint32_t domid);
     int (*unpause)(struct xlm__hv *hv, uint32_t domid);
 
@@ -160,6 +162,13 @@ struct xlm__hv_ops {
                            struct xlm__blob *out);
     int (*hvm_param_get)(struct xlm__hv *hv, uint32_t domid, unsigned index,
                          uint64_t *out);
+    /* Of a domain that is paused. */
+    int (*tsc_set)(struct xlm__hv *hv, uint32_t domid,
+                   const struct xlm__tsc *tsc);
+    int (*hvm_context_set)(struct xlm__hv *hv, uint32_t domid, const void *data,
+                           size_t bytes);
+    int (*hvm_param_set)(struct xlm__hv *hv, uint32_t domid, unsigned index,
+                         uint64_t value);
     int (*pv_width)(struct xlm__hv *hv, uint32_t domid, unsigned *bytes_out);
     int (*pv_vcpu_online)(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu,
                           bool *out);

@@ -83,6 +83,13 @@ int xlm__xen_hvm_context_get(struct xlm__hv *hv, uint32_t domid,
 int xlm__xen_hvm_param_get(struct xlm__hv *hv, uint32_t domid, unsigned index,
                            uint64_t *out);
 
+int xlm__xen_tsc_set(struct xlm__hv *hv, uint32_t domid,
+                     const struct xlm__tsc *tsc);
+int xlm__xen_hvm_context_set(struct xlm__hv *hv, uint32_t domid,
+                             const void *data, size_t bytes);
+int xlm__xen_hvm_param_set(struct xlm__hv *hv, uint32_t domid, unsigned index,
+                           uint64_t value);
+
 int xlm__xen_pv_width(struct xlm__hv *hv, uint32_t domid, unsigned *bytes_out);
 int xlm__xen_pv_vcpu_online(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu,
                             bool *out);

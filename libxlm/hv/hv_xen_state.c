@@ -2,6 +2,7 @@
 /* CPU policy, TSC, HVM context and parameters. */
 #include "config.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,5 +135,38 @@ int xlm__xen_hvm_param_get(struct xlm__hv *hv, uint32_t domid, unsigned index,
     if (xc_hvm_param_get(xlm__hv_xen(hv)->xch, domid, index, out))
         return XLM_FAIL_ERRNO(hv->err, XLM_ERR_HYPERVISOR,
                               "HVM parameter %u of domain %u", index, domid);
+    return 0;
+}
+
+int xlm__xen_tsc_set(struct xlm__hv *hv, uint32_t domid,
+                     const struct xlm__tsc *tsc)
+{
+    if (xc_domain_set_tsc_info(xlm__hv_xen(hv)->xch, domid, tsc->mode,
+                               tsc->nsec, tsc->khz, tsc->incarnation))
+        return XLM_FAIL_ERRNO(hv->err, XLM_ERR_HYPERVISOR,
+                              "TSC of domain %u: mode %u, %u kHz", domid,
+                              tsc->mode, tsc->khz);
+    return 0;
+}
+
+int xlm__xen_hvm_context_set(struct xlm__hv *hv, uint32_t domid,
+                             const void *data, size_t bytes)
+{
+    /* libxenctrl copies it; its parameter has no const for that. */
+    if (xc_domain_hvm_setcontext(xlm__hv_xen(hv)->xch, domid,
+                                 (uint8_t *)(uintptr_t)data, (uint32_t)bytes))
+        return XLM_FAIL_ERRNO(hv->err, XLM_ERR_HYPERVISOR,
+                              "load %zu bytes of HVM context into domain %u",
+                              bytes, domid);
+    return 0;
+}
+
+int xlm__xen_hvm_param_set(struct xlm__hv *hv, uint32_t domid, unsigned index,
+                           uint64_t value)
+{
+    if (xc_hvm_param_set(xlm__hv_xen(hv)->xch, domid, index, value))
+        return XLM_FAIL_ERRNO(hv->err, XLM_ERR_HYPERVISOR,
+                              "set HVM parameter %u of domain %u to %#" PRIx64,
+                              index, domid, value);
     return 0;
 }

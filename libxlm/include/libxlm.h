@@ -123,11 +123,14 @@ struct xlm_stats {
     uint64_t suspend_us;            /* suspend request to suspended         */
     uint64_t last_round_us;         /* suspended to memory complete         */
     uint64_t rebuild_us;            /* memory complete to destination ready */
+                                    /* (prebuilt: without building devices) */
     uint64_t start_us;              /* permission to unpaused               */
     uint32_t live;                  /* 1: dirty pages were tracked live     */
     uint32_t fixed_pause_ms;        /* what was assumed of it               */
     uint64_t raw_bytes;             /* contents of pages that were sent,    */
     uint64_t packed_bytes;          /* and what they took on the wire       */
+    uint32_t prebuilt;              /* 1: its devices were complete before  */
+                                    /* it was suspended                     */
 };
 
 /* One thing that preflight found. */
@@ -163,6 +166,9 @@ typedef void xlm_finding_fn(void *user, const struct xlm_finding *finding);
 #define XLM_F_NO_MONITOR (1u << 4) /* destination: no xl daemon      */
 #define XLM_F_KEEP_DOMID (1u << 5) /* ask for the same domain id     */
 #define XLM_F_DEBUG      (1u << 6) /* verbose xl at the destination  */
+#define XLM_F_NO_PREBUILD                                                      \
+    (1u << 8) /* source: do not complete the domain there before it is         \
+               * suspended here */
 
 /* How contents of pages travel.  AUTO: by what the channel and the processor
  * turn out to do, again and again. */
@@ -199,7 +205,8 @@ struct xlm_options {
     uint32_t fixed_pause_ms; /* source: part of the blackout that does not  */
                              /* depend on memory, as the last report for    */
                              /* this peer and guest type had it; default    */
-                             /* 300, with a device model 1000               */
+                             /* 100 if it can be built before, else 300,    */
+                             /* with a device model 1000                    */
     xlm_log_fn *log;
     xlm_progress_fn *progress;
     xlm_finding_fn *finding;

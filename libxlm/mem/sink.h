@@ -20,7 +20,8 @@
 
 #include "hv/hv.h"
 
-#define XLM__JOB_MAX 1024u
+#define XLM__JOB_MAX  1024u
+#define XLM__KEEP_MAX 4u
 
 struct xlm__sink;
 struct xlm__job; /* one per thread */
@@ -52,6 +53,10 @@ struct xlm__sink_ops {
     /* The source has these pages no longer.  PV: libxl's helper learns it,
      * but the memory stays allocated. */
     int (*release)(struct xlm__sink *s, uint64_t first, uint64_t nr);
+    /* This page is somebody's here from now on: it gets memory, zeroed, and
+     * whatever comes for it later is dropped.  Before the first page comes, at
+     * most XLM__KEEP_MAX times.  PV: not supported. */
+    int (*keep)(struct xlm__sink *s, uint64_t pfn);
 };
 
 struct xlm__sink {

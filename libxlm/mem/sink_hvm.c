@@ -22,6 +22,9 @@ struct hvm_sink {
      * two threads populate one page */
     pthread_mutex_t lock;
     uint64_t *populated;
+    /* set before the first page comes */
+    uint64_t kept[XLM__KEEP_MAX];
+    size_t nr_kept;
 };
 
 struct xlm__job {
@@ -29,6 +32,7 @@ struct xlm__job {
     struct xlm__map map; /* while a job is begun */
     uint64_t pfns[XLM__JOB_MAX];
     int errs[XLM__JOB_MAX];
+    unsigned char dropped[XLM__PAGE_SIZE]; /* contents of kept pages */
 };
 
 static void hvm_close(struct xlm__sink *s)
@@ -170,6 +174,20 @@ static int map_all(struct xlm__job *j, size_t nr)
     return 0;
 }
 
+static bool is_kept(const struct hvm_sink *h, uint64_t pfn)
+{
+    for (size_t i = 0; i < h->nr_kept; i++)
+        if (h->kept[i] == pfn)
+            return true;
+    return false;
+}
+
+/* Is it ours to fill? */
+static bool is_wanted(const struct hvm_sink *h, uint64_t pfn, uint32_t type)
+{
+    return xlm__sink_type_has_content(type) && !is_kept(h, pfn);
+}
+
 static int hvm_begin(struct xlm__job *j, size_t nr, const uint64_t *pfns,
                      const uint32_t *types, void **pages_out)
 {
@@ -180,14 +198,14 @@ static int hvm_begin(struct xlm__job *j, size_t nr, const uint64_t *pfns,
     if (rc)
         return rc;
     for (size_t i = 0; i < nr; i++) {
-        if (xlm__sink_type_has_content(types[i]) || types[i] == XLM__PT_XALLOC)
+        if (is_wanted(h, pfns[i], types[i]) || types[i] == XLM__PT_XALLOC)
             j->pfns[nr_want++] = pfns[i];
     }
     rc = populate(h, nr_want, j->pfns);
     if (rc)
         return rc;
     for (size_t i = 0; i < nr; i++) {
-        if (xlm__sink_type_has_content(types[i]))
+        if (is_wanted(h, pfns[i], types[i]))
             j->pfns[nr_fill++] = pfns[i];
     }
     rc = nr_fill ? map_all(j, nr_fill) : 0;
@@ -195,8 +213,10 @@ static int hvm_begin(struct xlm__job *j, size_t nr, const uint64_t *pfns,
         return rc;
     for (size_t i = 0; i < nr; i++) {
         pages_out[i] = NULL;
-        if (xlm__sink_type_has_content(types[i]))
+        if (is_wanted(h, pfns[i], types[i]))
             pages_out[i] = (unsigned char *)j->map.addr + at++ * XLM__PAGE_SIZE;
+        else if (xlm__sink_type_has_content(types[i]))
+            pages_out[i] = j->dropped;
     }
     return 0;
 }
@@ -206,17 +226,21 @@ static int hvm_begin(struct xlm__job *j, size_t nr, const uint64_t *pfns,
 static int zero_some(struct xlm__job *j, uint64_t first, size_t nr)
 {
     unsigned char *page;
+    size_t n = 0;
     int rc;
 
     for (size_t i = 0; i < nr; i++)
-        j->pfns[i] = first + i;
-    rc = populate(j->sink, nr, j->pfns);
+        if (!is_kept(j->sink, first + i))
+            j->pfns[n++] = first + i;
+    if (!n)
+        return 0;
+    rc = populate(j->sink, n, j->pfns);
     if (!rc)
-        rc = map_all(j, nr);
+        rc = map_all(j, n);
     if (rc)
         return rc;
     page = j->map.addr;
-    for (size_t i = 0; i < nr; i++, page += XLM__PAGE_SIZE) {
+    for (size_t i = 0; i < n; i++, page += XLM__PAGE_SIZE) {
         if (!xlm__page_is_zero(page))
             memset(page, 0, XLM__PAGE_SIZE);
     }
@@ -255,7 +279,9 @@ static int release_locked(struct hvm_sink *h, uint64_t first, uint64_t end)
             pfn = xlm__bitmap_next(h->populated, end, pfn);
             if (pfn >= end)
                 break;
-            pfns[n++] = pfn++;
+            if (!is_kept(h, pfn))
+                pfns[n++] = pfn;
+            pfn++;
         }
         if (!n)
             return 0;
@@ -280,6 +306,28 @@ static int hvm_release(struct xlm__sink *s, uint64_t first, uint64_t nr)
     return rc;
 }
 
+static int hvm_keep(struct xlm__sink *s, uint64_t pfn)
+{
+    struct hvm_sink *h = (struct hvm_sink *)s;
+    struct xlm__job *j = NULL;
+    int rc;
+
+    if (is_kept(h, pfn))
+        return 0;
+    if (h->nr_kept == XLM__KEEP_MAX)
+        return XLM_FAIL(s->hv->err, XLM_ERR_INTERNAL,
+                        "page %#" PRIx64 ": %u pages are kept already", pfn,
+                        XLM__KEEP_MAX);
+    rc = hvm_job_new(s, &j);
+    if (rc)
+        return rc;
+    rc = hvm_zero(j, pfn, 1, XLM__PT_NOTAB);
+    hvm_job_free(j);
+    if (!rc)
+        h->kept[h->nr_kept++] = pfn;
+    return rc;
+}
+
 static const struct xlm__sink_ops hvm_ops = {
     .close = hvm_close,
     .job_new = hvm_job_new,
@@ -289,6 +337,7 @@ static const struct xlm__sink_ops hvm_ops = {
     .abort = hvm_abort,
     .zero = hvm_zero,
     .release = hvm_release,
+    .keep = hvm_keep,
 };
 
 int xlm__sink_open_hvm(struct xlm__hv *hv, uint32_t domid, uint64_t nr_pfns,

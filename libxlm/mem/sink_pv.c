@@ -158,6 +158,12 @@ static int pv_release(struct xlm__sink *s, uint64_t first, uint64_t nr)
     return rc;
 }
 
+static int pv_keep(struct xlm__sink *s, uint64_t pfn)
+{
+    return XLM_FAIL(s->hv->err, XLM_ERR_INTERNAL,
+                    "page %#" PRIx64 " of a PV domain is to be kept", pfn);
+}
+
 static const struct xlm__sink_ops pv_ops = {
     .close = pv_close,
     .job_new = pv_job_new,
@@ -167,6 +173,7 @@ static const struct xlm__sink_ops pv_ops = {
     .abort = pv_abort,
     .zero = pv_zero,
     .release = pv_release,
+    .keep = pv_keep,
 };
 
 int xlm__sink_open_pv(struct xlm__hv *hv, uint32_t domid, uint64_t nr_pfns,

@@ -35,6 +35,8 @@ enum xlm__received {
 
 #define XLM__MARK_DEVICE_MODEL (1u << 0) /* SENT: HVM                       */
 #define XLM__MARK_PAUSED       (1u << 1) /* RECEIVED: it is to stay paused  */
+#define XLM__MARK_HELD         (1u << 2) /* RECEIVED: it has one more pause */
+                                         /* than xl knows of, until RUNS    */
 
 struct xlm__mark {
     unsigned char uuid[16];    /* of the domain, names the file */

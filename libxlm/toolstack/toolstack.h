@@ -78,6 +78,10 @@ struct xlm__toolstack_ops {
      * differs, one line naming the device, "" if nothing does. */
     int (*config_diff)(struct xlm__toolstack *t, const struct xlm__config *a,
                        const struct xlm__config *b, char *out, size_t bytes);
+    /* A number that is another one after a device was attached or detached, or
+     * the balloon's target set; far cheaper than the two above. */
+    int (*config_stamp)(struct xlm__toolstack *t, uint32_t domid,
+                        const unsigned char uuid[16], uint64_t *out);
     /* Everything at the source that speaks against moving this domain. */
     int (*check_source)(struct xlm__toolstack *t, uint32_t domid,
                         const struct xlm__config *c, struct xlm__findings *f);
@@ -125,6 +129,10 @@ struct xlm__toolstack_ops {
     int (*check_destination)(struct xlm__toolstack *t, struct xlm__hv *hv,
                              const struct xlm__config *c, uint64_t memory_pages,
                              struct xlm__findings *f);
+    /* May the domain have all its devices here while it still runs at the
+     * source?  why: "" if so, else the device that speaks against it. */
+    int (*check_prebuild)(struct xlm__toolstack *t, const struct xlm__config *c,
+                          char why[XLM_MESSAGE_MAX / 2]);
     /* Parse and check what the peer sent into *out (name, uuid, type...). */
     int (*config_parse)(struct xlm__toolstack *t, const char *json,
                         struct xlm__config *out);
@@ -141,10 +149,13 @@ struct xlm__toolstack_ops {
     /* Wait until xl has read everything written so far. */
     int (*restore_sync)(struct xlm__toolstack *t);
     /* libxc END, device model state (may be NULL), libxl END; wait until xl
-     * says that the domain is ready to unpause. */
+     * says that the domain is ready to unpause.  Any thread, for minutes: with
+     * a pre-built domain others use the hypervisor and restore_check() then. */
     int (*restore_end)(struct xlm__toolstack *t, const struct xlm__blob *dm);
-    /* Before restore_end(): what this host may have cached of the domain's
-     * disks is dropped. */
+    /* Is xl still there?  Errors: TOOLSTACK (with its last words). */
+    int (*restore_check)(struct xlm__toolstack *t);
+    /* After the source's last write, before the domain starts: what this host
+     * may have cached of its disks is dropped, whoever has them open. */
     int (*storage_drop_cache)(struct xlm__toolstack *t,
                               const struct xlm__config *c);
     int (*xenstore_restore)(struct xlm__toolstack *t, uint32_t domid,

@@ -79,6 +79,9 @@ int xlm__ts_config_diff(struct xlm__toolstack *t, const struct xlm__config *a,
 /* libxl's form of c->json; dispose of it in any case. */
 int xlm__ts_config_load(struct xlm__ts *ts, const char *json,
                         libxl_domain_config *out);
+/* Changes when the configuration does; for a suspended domain. */
+int xlm__ts_config_stamp(struct xlm__toolstack *t, uint32_t domid,
+                         const unsigned char uuid[16], uint64_t *out);
 /* Pure: the first difference in words, "" if there is none. */
 void xlm__libxl_config_diff(const libxl_domain_config *a,
                             const libxl_domain_config *b, char *out,
@@ -122,6 +125,13 @@ int xlm__ts_check_destination(struct xlm__toolstack *t, struct xlm__hv *hv,
                               const struct xlm__config *c,
                               uint64_t memory_pages, struct xlm__findings *f);
 
+/* Pure, but for looking at device nodes.  why: "" = it may be. */
+void xlm__libxl_check_prebuild(const libxl_domain_config *c,
+                               char why[XLM_MESSAGE_MAX / 2]);
+int xlm__ts_check_prebuild(struct xlm__toolstack *t,
+                           const struct xlm__config *c,
+                           char why[XLM_MESSAGE_MAX / 2]);
+
 /* xl.conf, as far as it matters here. */
 struct xlm__xlconf {
     bool autoballoon;
@@ -153,6 +163,7 @@ int xlm__ts_restore_record(struct xlm__toolstack *t, uint32_t type,
                            size_t nr_parts, const struct iovec *parts);
 int xlm__ts_restore_sync(struct xlm__toolstack *t);
 int xlm__ts_restore_end(struct xlm__toolstack *t, const struct xlm__blob *dm);
+int xlm__ts_restore_check(struct xlm__toolstack *t);
 int xlm__ts_restore_go(struct xlm__toolstack *t, bool *running_out);
 int xlm__ts_restore_abort(struct xlm__toolstack *t);
 void xlm__ts_restore_close(struct xlm__ts *ts);

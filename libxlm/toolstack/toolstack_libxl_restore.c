@@ -236,6 +236,14 @@ int xlm__ts_restore_end(struct xlm__toolstack *t, const struct xlm__blob *dm)
     return rc;
 }
 
+int xlm__ts_restore_check(struct xlm__toolstack *t)
+{
+    struct xlm__ts *ts = xlm__ts(t);
+    int rc = need_xl(ts);
+
+    return rc ? rc : xlm__xlproc_check(ts->restore.xl, "the domain's memory");
+}
+
 /* xl -> its report: 1 running, 0 it gave the domain up, negative: no report. */
 static int read_report(struct xlm__ts *ts)
 {

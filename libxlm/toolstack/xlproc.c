@@ -492,6 +492,11 @@ int xlm__xlproc_expect(struct xlm__xlproc *p, const char *message, size_t bytes,
     return 0;
 }
 
+int xlm__xlproc_check(struct xlm__xlproc *p, const char *waiting_for)
+{
+    return look_ended(p) ? fail_ended(p, waiting_for) : 0;
+}
+
 bool xlm__xlproc_ended(struct xlm__xlproc *p, uint32_t timeout_ms)
 {
     const uint64_t deadline = xlm__clock_ns() + timeout_ms * XLM__NS_PER_MS;

@@ -60,6 +60,9 @@ int xlm__xlproc_read(struct xlm__xlproc *p, void *buf, size_t bytes,
 int xlm__xlproc_expect(struct xlm__xlproc *p, const char *message, size_t bytes,
                        uint32_t timeout_ms, const char *waiting_for);
 
+/* Does it still run?  Errors: TOOLSTACK. */
+int xlm__xlproc_check(struct xlm__xlproc *p, const char *waiting_for);
+
 void xlm__xlproc_close_stdin(struct xlm__xlproc *p);
 /* True if it has ended, after waiting at most timeout_ms. */
 bool xlm__xlproc_ended(struct xlm__xlproc *p, uint32_t timeout_ms);

@@ -324,6 +324,11 @@ static void check_source_left(struct run *r)
     SCENARIO_CHECK(r, s->hv->info.paused == r->sc->paused);
 }
 
+static bool to_be_paused(const struct run *r)
+{
+    return r->sc->paused || (r->sc->opt.flags & XLM_F_LEAVE_PAUSED);
+}
+
 static void check_destination_left(struct run *r)
 {
     const struct side *s = &r->dst;
@@ -333,6 +338,8 @@ static void check_destination_left(struct run *r)
     SCENARIO_CHECK(r, s->ts.wrong == 0);
     if (destination_runs(r)) {
         SCENARIO_CHECK(r, s->hv->exists);
+        SCENARIO_CHECK(r, s->rc || s->hv->info.paused == to_be_paused(r));
+        SCENARIO_CHECK(r, s->rc || !s->hv->nr_pauses);
         SCENARIO_CHECK(r, s->ts.nr_xsnodes == 1);
         SCENARIO_CHECK(r, s->ts.dm_bytes == r->src.ts.dm.bytes);
         guest_check_memory(r);

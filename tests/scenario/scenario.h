@@ -148,6 +148,8 @@ void guest_boot(struct run *r);
 void guest_start(struct run *r);
 void guest_end(struct run *r);
 void guest_snapshot(struct run *r);
+/* At the destination: its xenstored begins to use its page. */
+void guest_is_completed(struct run *r);
 void guest_check_memory(struct run *r);
 
 /* scenario_hosts.c */

@@ -47,6 +47,15 @@ static int watch_resume(struct xlm__toolstack *t, uint32_t domid)
     return fake_ts->resume(t, domid);
 }
 
+static int watch_end(struct xlm__toolstack *t, const struct xlm__blob *dm)
+{
+    int rc = fake_ts->restore_end(t, dm);
+
+    if (!rc)
+        guest_is_completed(side_of_ts(t)->run);
+    return rc;
+}
+
 static int watch_go(struct xlm__toolstack *t, bool *running_out)
 {
     struct run *r = side_of_ts(t)->run;
@@ -85,6 +94,7 @@ static void watch(struct side *s)
     w.ts = *fake_ts;
     w.ts.suspend = watch_suspend;
     w.ts.resume = watch_resume;
+    w.ts.restore_end = watch_end;
     w.ts.restore_go = watch_go;
     w.hv = *fake_hv_ops;
     w.hv.logdirty_off = watch_off;

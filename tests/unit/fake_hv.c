@@ -110,6 +110,9 @@ static int op_pause(struct xlm__hv *hv, uint32_t domid)
 
     if (rc)
         return rc;
+    /* The toolstack's own pause is not counted here. */
+    if (fake(hv)->info.paused)
+        fake(hv)->nr_pauses++;
     fake(hv)->info.paused = true;
     return fake_leave(hv);
 }
@@ -120,7 +123,12 @@ static int op_unpause(struct xlm__hv *hv, uint32_t domid)
 
     if (rc)
         return rc;
-    fake(hv)->info.paused = false;
+    if (!fake(hv)->info.paused)
+        return fake_leave_fail(hv, "it is not paused");
+    if (fake(hv)->nr_pauses)
+        fake(hv)->nr_pauses--;
+    else
+        fake(hv)->info.paused = false;
     return fake_leave(hv);
 }
 
@@ -436,6 +444,9 @@ static const struct xlm__hv_ops ops = {
     .tsc_get = fake_op_tsc_get,
     .hvm_context_get = fake_op_hvm_context_get,
     .hvm_param_get = fake_op_hvm_param_get,
+    .tsc_set = fake_op_tsc_set,
+    .hvm_context_set = fake_op_hvm_context_set,
+    .hvm_param_set = fake_op_hvm_param_set,
     .pv_width = fake_op_pv_width,
     .pv_vcpu_online = fake_op_pv_vcpu_online,
     .pv_vcpu_get = fake_op_pv_vcpu_get,

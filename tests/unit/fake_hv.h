@@ -54,6 +54,7 @@ struct fake_hv {
 
     /* --- the domain --- */
     struct xlm__dominfo info;
+    unsigned nr_pauses; /* besides the one that info.paused tells */
     bool exists;
     uint64_t nr_pfns;
     uint64_t *p2m;      /* FAKE_NONE: no memory */

@@ -27,6 +27,12 @@ int fake_op_hvm_context_get(struct xlm__hv *hv, uint32_t domid,
                             struct xlm__blob *out);
 int fake_op_hvm_param_get(struct xlm__hv *hv, uint32_t domid, unsigned index,
                           uint64_t *out);
+int fake_op_tsc_set(struct xlm__hv *hv, uint32_t domid,
+                    const struct xlm__tsc *tsc);
+int fake_op_hvm_context_set(struct xlm__hv *hv, uint32_t domid,
+                            const void *data, size_t bytes);
+int fake_op_hvm_param_set(struct xlm__hv *hv, uint32_t domid, unsigned index,
+                          uint64_t value);
 int fake_op_pv_width(struct xlm__hv *hv, uint32_t domid, unsigned *out);
 int fake_op_pv_vcpu_online(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu,
                            bool *out);

@@ -100,6 +100,53 @@ int fake_op_hvm_param_get(struct xlm__hv *hv, uint32_t domid, unsigned index,
     return fake_leave(hv);
 }
 
+int fake_op_tsc_set(struct xlm__hv *hv, uint32_t domid,
+                    const struct xlm__tsc *tsc)
+{
+    int rc = fake_enter(hv, domid);
+
+    if (rc)
+        return rc;
+    if (!fake(hv)->info.paused)
+        return fake_leave_fail(hv, "its TSC is set while it runs");
+    fake(hv)->tsc = *tsc;
+    return fake_leave(hv);
+}
+
+int fake_op_hvm_context_set(struct xlm__hv *hv, uint32_t domid,
+                            const void *data, size_t bytes)
+{
+    struct fake_hv *f = fake(hv);
+    void *copy;
+    int rc = fake_enter(hv, domid);
+
+    if (rc)
+        return rc;
+    if (!f->info.paused)
+        return fake_leave_fail(hv, "its context is set while it runs");
+    copy = malloc(bytes);
+    if (!copy) {
+        fake_leave(hv);
+        return XLM_FAIL(hv->err, XLM_ERR_NOMEM, "context");
+    }
+    memcpy(copy, data, bytes);
+    free(f->hvm_context.data);
+    f->hvm_context = (struct xlm__blob){ copy, bytes };
+    return fake_leave(hv);
+}
+
+int fake_op_hvm_param_set(struct xlm__hv *hv, uint32_t domid, unsigned index,
+                          uint64_t value)
+{
+    int rc = fake_enter(hv, domid);
+
+    if (rc)
+        return rc;
+    assert(index < FAKE_NR_PARAMS);
+    fake(hv)->hvm_params[index] = value;
+    return fake_leave(hv);
+}
+
 int fake_op_pv_width(struct xlm__hv *hv, uint32_t domid, unsigned *out)
 {
     int rc = fake_enter(hv, domid);

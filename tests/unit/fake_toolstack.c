@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "fake_toolstack.h"
+#include "fake_toolstack_impl.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -14,11 +14,6 @@
 
 #define SHUTDOWN_SUSPEND 2
 
-static struct fake_toolstack *fake(struct xlm__toolstack *t)
-{
-    return (struct fake_toolstack *)t;
-}
-
 /* Under the lock. */
 static void trace(struct fake_toolstack *t, const char *op)
 {
@@ -28,7 +23,7 @@ static void trace(struct fake_toolstack *t, const char *op)
 }
 
 /* Begin of every op: counted, written down, delayed, and failed if so told. */
-static int enter(struct xlm__toolstack *base, const char *op)
+int fake_ts_enter(struct xlm__toolstack *base, const char *op)
 {
     struct fake_toolstack *t = fake(base);
     unsigned delay = 0;
@@ -50,7 +45,7 @@ static int enter(struct xlm__toolstack *base, const char *op)
                     "%s: made to fail", op);
 }
 
-static void expect(struct xlm__toolstack *base, bool right, const char *text)
+void fake_ts_expect(struct xlm__toolstack *base, bool right, const char *text)
 {
     struct fake_toolstack *t = fake(base);
 
@@ -60,8 +55,8 @@ static void expect(struct xlm__toolstack *base, bool right, const char *text)
         snprintf(t->wrong_text, sizeof(t->wrong_text), "%s", text);
 }
 
-static void hv_set(struct fake_toolstack *t, bool exists, bool paused,
-                   bool suspended)
+void fake_ts_hv_set(struct fake_toolstack *t, bool exists, bool paused,
+                    bool suspended)
 {
     if (!t->hv)
         return;
@@ -83,7 +78,7 @@ static int fake_find(struct xlm__toolstack *base, const char *what,
 {
     struct fake_toolstack *t = fake(base);
     char id[16], uuid[XLM__UUID_TEXT];
-    int rc = enter(base, "find");
+    int rc = fake_ts_enter(base, "find");
 
     if (rc)
         return rc;
@@ -118,16 +113,17 @@ static int make_config(struct fake_toolstack *t, const char *json,
 static int fake_config_get(struct xlm__toolstack *base, uint32_t domid,
                            struct xlm__config *out)
 {
-    int rc = enter(base, "config_get");
+    int rc = fake_ts_enter(base, "config_get");
 
-    expect(base, domid == fake(base)->domid, "config_get: wrong domain");
+    fake_ts_expect(base, domid == fake(base)->domid,
+                   "config_get: wrong domain");
     return rc ? rc : make_config(fake(base), "{\"fake\":1}", out);
 }
 
 static int fake_config_parse(struct xlm__toolstack *base, const char *json,
                              struct xlm__config *out)
 {
-    int rc = enter(base, "config_parse");
+    int rc = fake_ts_enter(base, "config_parse");
 
     return rc ? rc : make_config(fake(base), json, out);
 }
@@ -138,7 +134,7 @@ static int fake_config_diff(struct xlm__toolstack *base,
                             size_t bytes)
 {
     const char *changed = fake(base)->changed;
-    int rc = enter(base, "config_diff");
+    int rc = fake_ts_enter(base, "config_diff");
 
     (void)a, (void)b;
     if (!rc)
@@ -146,11 +142,19 @@ static int fake_config_diff(struct xlm__toolstack *base,
     return rc;
 }
 
+static int fake_config_stamp(struct xlm__toolstack *base, uint32_t domid,
+                             const unsigned char uuid[16], uint64_t *out)
+{
+    (void)domid, (void)uuid;
+    *out = fake(base)->stamp;
+    return fake_ts_enter(base, "config_stamp");
+}
+
 static int check(struct xlm__toolstack *base, const char *op,
                  struct xlm__findings *f)
 {
     const char *blocker = fake(base)->blocker;
-    int rc = enter(base, op);
+    int rc = fake_ts_enter(base, op);
 
     if (!rc && blocker)
         rc = xlm__findings_add(f, XLM_FINDING_BLOCK, blocker, "",
@@ -176,12 +180,23 @@ static int fake_check_destination(struct xlm__toolstack *base,
     return check(base, "check_destination", f);
 }
 
+static int fake_check_prebuild(struct xlm__toolstack *base,
+                               const struct xlm__config *c,
+                               char why[XLM_MESSAGE_MAX / 2])
+{
+    const char *no = fake(base)->no_prebuild;
+
+    (void)c;
+    snprintf(why, XLM_MESSAGE_MAX / 2, "%s", no ? no : "");
+    return fake_ts_enter(base, "check_prebuild");
+}
+
 static int fake_lock(struct xlm__toolstack *base, const unsigned char uuid[16])
 {
-    int rc = enter(base, "lock");
+    int rc = fake_ts_enter(base, "lock");
 
     (void)uuid;
-    expect(base, !fake(base)->locked, "lock: held already");
+    fake_ts_expect(base, !fake(base)->locked, "lock: held already");
     if (!rc)
         fake(base)->locked = true;
     return rc;
@@ -201,10 +216,10 @@ static int fake_mark_set(struct xlm__toolstack *base, enum xlm__mark_kind kind,
                          const struct xlm__mark *m)
 {
     struct fake_toolstack *t = fake(base);
-    int rc = enter(base,
-                   kind == XLM__MARK_SENT ? "mark_sent" : "mark_received");
+    int rc = fake_ts_enter(base, kind == XLM__MARK_SENT ? "mark_sent"
+                                                        : "mark_received");
 
-    expect(base, t->locked, "mark_set: without the lock");
+    fake_ts_expect(base, t->locked, "mark_set: without the lock");
     if (rc)
         return rc;
     t->mark[kind] = *m;
@@ -217,7 +232,7 @@ static int fake_mark_get(struct xlm__toolstack *base, enum xlm__mark_kind kind,
                          bool *exists_out)
 {
     struct fake_toolstack *t = fake(base);
-    int rc = enter(base, "mark_get");
+    int rc = fake_ts_enter(base, "mark_get");
 
     *exists_out = t->marked[kind] && !memcmp(uuid, t->mark[kind].uuid, 16);
     if (!rc && *exists_out)
@@ -238,7 +253,7 @@ static void fake_mark_clear(struct xlm__toolstack *base,
 static int fake_dm_logdirty(struct xlm__toolstack *base, uint32_t domid,
                             bool on)
 {
-    int rc = enter(base, on ? "dm_logdirty_on" : "dm_logdirty_off");
+    int rc = fake_ts_enter(base, on ? "dm_logdirty_on" : "dm_logdirty_off");
 
     (void)domid;
     if (!rc)
@@ -250,45 +265,45 @@ static int fake_suspend(struct xlm__toolstack *base, uint32_t domid,
                         uint32_t timeout_ms, bool *may_suspend_later_out)
 {
     struct fake_toolstack *t = fake(base);
-    int rc = enter(base, "suspend");
+    int rc = fake_ts_enter(base, "suspend");
 
     (void)timeout_ms;
-    expect(base, t->exists && !t->suspended && domid == t->domid,
-           "suspend: it does not run");
+    fake_ts_expect(base, t->exists && !t->suspended && domid == t->domid,
+                   "suspend: it does not run");
     *may_suspend_later_out = rc && t->may_suspend_later;
     if (rc)
         return rc;
     t->suspended = true;
     t->monitored = false;
-    hv_set(t, true, false, true);
+    fake_ts_hv_set(t, true, false, true);
     return 0;
 }
 
 static int fake_resume(struct xlm__toolstack *base, uint32_t domid)
 {
     struct fake_toolstack *t = fake(base);
-    int rc = enter(base, "resume");
+    int rc = fake_ts_enter(base, "resume");
 
-    expect(base, t->exists && t->suspended && domid == t->domid,
-           "resume: it is not suspended");
+    fake_ts_expect(base, t->exists && t->suspended && domid == t->domid,
+                   "resume: it is not suspended");
     if (rc)
         return rc;
     t->suspended = false;
-    hv_set(t, true, false, false);
+    fake_ts_hv_set(t, true, false, false);
     return 0;
 }
 
 static int fake_destroy(struct xlm__toolstack *base, uint32_t domid)
 {
     struct fake_toolstack *t = fake(base);
-    int rc = enter(base, "destroy");
+    int rc = fake_ts_enter(base, "destroy");
 
-    expect(base, t->exists && t->suspended && domid == t->domid,
-           "destroy: it runs");
+    fake_ts_expect(base, t->exists && t->suspended && domid == t->domid,
+                   "destroy: it runs");
     if (rc)
         return rc;
     t->exists = false;
-    hv_set(t, false, false, false);
+    fake_ts_hv_set(t, false, false, false);
     return 0;
 }
 
@@ -296,7 +311,7 @@ static int fake_rename(struct xlm__toolstack *base, uint32_t domid,
                        const char *from, const char *to)
 {
     struct fake_toolstack *t = fake(base);
-    int rc = enter(base, "rename");
+    int rc = fake_ts_enter(base, "rename");
 
     (void)domid;
     if (!rc && !strcmp(t->name, from))
@@ -308,7 +323,7 @@ static int fake_dm_state(struct xlm__toolstack *base, uint32_t domid,
                          struct xlm__blob *out)
 {
     struct fake_toolstack *t = fake(base);
-    int rc = enter(base, "dm_state");
+    int rc = fake_ts_enter(base, "dm_state");
 
     (void)domid;
     *out = (struct xlm__blob){ 0 };
@@ -327,15 +342,15 @@ static int fake_storage_settle(struct xlm__toolstack *base, struct xlm__hv *hv,
                                uint32_t timeout_ms)
 {
     (void)hv, (void)domid, (void)c, (void)timeout_ms;
-    expect(base, fake(base)->suspended, "storage_settle: it runs");
-    return enter(base, "storage_settle");
+    fake_ts_expect(base, fake(base)->suspended, "storage_settle: it runs");
+    return fake_ts_enter(base, "storage_settle");
 }
 
 static int fake_xenstore_collect(struct xlm__toolstack *base, uint32_t domid,
                                  struct xlm__xsnodes *out)
 {
     struct fake_toolstack *t = fake(base);
-    int rc = enter(base, "xenstore_collect");
+    int rc = fake_ts_enter(base, "xenstore_collect");
 
     (void)domid;
     *out = (struct xlm__xsnodes){ 0 };
@@ -358,150 +373,10 @@ static int fake_xenstore_collect(struct xlm__toolstack *base, uint32_t domid,
 static int fake_has_monitor(struct xlm__toolstack *base, uint32_t domid,
                             bool *out)
 {
-    int rc = enter(base, "has_monitor");
+    int rc = fake_ts_enter(base, "has_monitor");
 
     (void)domid;
     *out = fake(base)->monitored;
-    return rc;
-}
-
-static int fake_restore_begin(struct xlm__toolstack *base,
-                              const struct xlm__config *c, uint32_t flags,
-                              uint32_t source_xen_version, uint32_t *domid_out)
-{
-    struct fake_toolstack *t = fake(base);
-    int rc = enter(base, "restore_begin");
-
-    expect(base, t->dst == FAKE_DST_NONE && c->name,
-           "restore_begin: not the first");
-    if (rc)
-        return rc;
-    t->dst = FAKE_DST_BUILT;
-    t->flags = flags;
-    t->source_xen_version = source_xen_version;
-    *domid_out = t->new_domid ? t->new_domid : 7;
-    hv_set(t, true, true, false);
-    return 0;
-}
-
-static int keep_record(struct fake_toolstack *t, uint32_t type, size_t nr_parts,
-                       const struct iovec *parts)
-{
-    struct fake_record *records;
-    struct fake_record r = { .type = type };
-
-    for (size_t i = 0; i < nr_parts; i++)
-        r.bytes += parts[i].iov_len;
-    records = reallocarray(t->records, t->nr_records + 1, sizeof(*records));
-    if (records)
-        t->records = records;
-    r.body = malloc(r.bytes ? r.bytes : 1);
-    if (!records || !r.body) {
-        free(r.body);
-        return XLM_FAIL(t->base.err, XLM_ERR_NOMEM, "record");
-    }
-    r.bytes = 0;
-    for (size_t i = 0; i < nr_parts; i++) {
-        memcpy((char *)r.body + r.bytes, parts[i].iov_base, parts[i].iov_len);
-        r.bytes += parts[i].iov_len;
-    }
-    t->records[t->nr_records++] = r;
-    return 0;
-}
-
-static int fake_restore_record(struct xlm__toolstack *base, uint32_t type,
-                               size_t nr_parts, const struct iovec *parts)
-{
-    struct fake_toolstack *t = fake(base);
-    int rc = enter(base, "restore_record");
-
-    if (rc)
-        return rc;
-    pthread_mutex_lock(&t->lock);
-    expect(base, t->dst == FAKE_DST_BUILT, "restore_record: at a wrong time");
-    rc = keep_record(t, type, nr_parts, parts);
-    pthread_mutex_unlock(&t->lock);
-    return rc;
-}
-
-static int fake_restore_sync(struct xlm__toolstack *base)
-{
-    expect(base, fake(base)->dst == FAKE_DST_BUILT,
-           "restore_sync: at a wrong time");
-    return enter(base, "restore_sync");
-}
-
-static int fake_restore_end(struct xlm__toolstack *base,
-                            const struct xlm__blob *dm)
-{
-    struct fake_toolstack *t = fake(base);
-    int rc = enter(base, "restore_end");
-
-    expect(base, t->dst == FAKE_DST_BUILT, "restore_end: at a wrong time");
-    if (rc)
-        return rc;
-    t->dm_bytes = dm && dm->data ? dm->bytes : 0;
-    t->dst = FAKE_DST_READY;
-    return 0;
-}
-
-static int fake_storage_drop_cache(struct xlm__toolstack *base,
-                                   const struct xlm__config *c)
-{
-    (void)c;
-    expect(base, fake(base)->dst == FAKE_DST_BUILT,
-           "storage_drop_cache: the disks are open already");
-    return enter(base, "storage_drop_cache");
-}
-
-static int fake_xenstore_restore(struct xlm__toolstack *base, uint32_t domid,
-                                 const struct xlm__xsnodes *nodes)
-{
-    (void)domid;
-    expect(base,
-           fake(base)->dst == FAKE_DST_BUILT ||
-               fake(base)->dst == FAKE_DST_READY,
-           "xenstore_restore: the guest may run already");
-    fake(base)->nr_xsnodes = nodes->nr;
-    return enter(base, "xenstore_restore");
-}
-
-static int fake_restore_go(struct xlm__toolstack *base, bool *running_out)
-{
-    struct fake_toolstack *t = fake(base);
-    int rc = enter(base, "restore_go");
-
-    expect(base, t->dst == FAKE_DST_READY, "restore_go: not ready");
-    if (rc)
-        return rc;
-    *running_out = !t->go_fails_cleanly;
-    t->dst = *running_out ? FAKE_DST_RUNNING : FAKE_DST_ABORTED;
-    hv_set(t, *running_out, t->flags & XLM_F_LEAVE_PAUSED, false);
-    return 0;
-}
-
-static int fake_restore_abort(struct xlm__toolstack *base)
-{
-    struct fake_toolstack *t = fake(base);
-    int rc = enter(base, "restore_abort");
-
-    expect(base, t->dst != FAKE_DST_RUNNING, "restore_abort: it runs");
-    if (rc)
-        return rc;
-    if (t->dst != FAKE_DST_NONE) {
-        t->dst = FAKE_DST_ABORTED;
-        hv_set(t, false, false, false);
-    }
-    return 0;
-}
-
-static int fake_guest_gap(struct xlm__toolstack *base, uint32_t domid,
-                          uint32_t timeout_ms, uint64_t *gap_us_out)
-{
-    int rc = enter(base, "guest_gap");
-
-    (void)domid, (void)timeout_ms;
-    *gap_us_out = fake(base)->gap_us;
     return rc;
 }
 
@@ -510,6 +385,7 @@ static const struct xlm__toolstack_ops fake_ops = {
     .find = fake_find,
     .config_get = fake_config_get,
     .config_diff = fake_config_diff,
+    .config_stamp = fake_config_stamp,
     .check_source = fake_check_source,
     .lock = fake_lock,
     .unlock = fake_unlock,
@@ -526,11 +402,13 @@ static const struct xlm__toolstack_ops fake_ops = {
     .xenstore_collect = fake_xenstore_collect,
     .has_monitor = fake_has_monitor,
     .check_destination = fake_check_destination,
+    .check_prebuild = fake_check_prebuild,
     .config_parse = fake_config_parse,
     .restore_begin = fake_restore_begin,
     .restore_record = fake_restore_record,
     .restore_sync = fake_restore_sync,
     .restore_end = fake_restore_end,
+    .restore_check = fake_restore_check,
     .storage_drop_cache = fake_storage_drop_cache,
     .xenstore_restore = fake_xenstore_restore,
     .restore_go = fake_restore_go,

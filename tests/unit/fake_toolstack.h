@@ -61,6 +61,7 @@ struct fake_toolstack {
     bool monitored;           /* until it suspends, as with xl 4.17 */
     bool may_suspend_later;   /* what a failing suspend says        */
     const char *changed;      /* what config_diff finds; NULL: nothing */
+    uint64_t stamp;           /* of the configuration                  */
     const char *blocker;      /* code of a finding of either check     */
     struct xlm__blob dm;      /* what dm_state copies                  */
     const char *xs_path;      /* one xenstore entry, NULL: none        */
@@ -74,7 +75,9 @@ struct fake_toolstack {
     struct fake_record *records;
     size_t nr_records;
     size_t dm_bytes, nr_xsnodes;
-    bool go_fails_cleanly; /* restore_go: *running_out false, return 0 */
+    const char *no_prebuild; /* why; NULL: it may be */
+    bool xl_died;            /* what restore_check() finds */
+    bool go_fails_cleanly;   /* restore_go: *running_out false, return 0 */
     uint64_t gap_us;
 };
 

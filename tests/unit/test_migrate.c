@@ -18,10 +18,118 @@ static void test_migrate_pvh_moves(void)
     SCENARIO_CHECK(r, r->src.error == 0 && r->dst.error == 0);
     SCENARIO_CHECK(r, r->src.stats.live == 1 && r->src.stats.channels == 1);
     SCENARIO_CHECK(r, r->src.stats.sent_pages >= SCENARIO_RAM);
-    SCENARIO_CHECK(r, r->src.stats.zero_pages >= 256);
+    SCENARIO_CHECK(r, r->src.stats.zero_pages >= 255);
     SCENARIO_CHECK(r, r->src.stats.wire_bytes > (SCENARIO_RAM - 256) * 4096ull);
     SCENARIO_CHECK(r, r->src.stats.blackout_us > 0);
     SCENARIO_CHECK(r, r->note.phase == XLM__GUARD_DONE && !r->guarded);
+    DONE();
+}
+
+static void is_prebuilt(struct run *r, bool prebuilt)
+{
+    SCENARIO_CHECK(r, r->src.stats.prebuilt == (uint32_t)prebuilt);
+    SCENARIO_CHECK(r, fake_toolstack_before(&r->dst.ts, "restore_end",
+                                            "storage_drop_cache") == prebuilt);
+    /* Of either, nothing that was read before the last write is left. */
+    SCENARIO_CHECK(r, fake_toolstack_before(&r->dst.ts, "storage_drop_cache",
+                                            "restore_go"));
+}
+
+static void test_migrate_pvh_is_built_before_it_is_suspended(void)
+{
+    LOOK(MOVED, .writer = WRITER_SLOW, .nr_ram = 1500);
+
+    is_prebuilt(r, true);
+    SCENARIO_CHECK(r, r->nr_findings == 0);
+    /* The comparison that takes long is not in the pause. */
+    SCENARIO_CHECK(r,
+                   fake_toolstack_before(&r->src.ts, "config_diff", "suspend"));
+    SCENARIO_CHECK(r, fake_toolstack_count(&r->src.ts, "config_diff") == 1);
+    DONE();
+}
+
+static void test_migrate_no_prebuild_is_built_in_the_pause(void)
+{
+    LOOK(MOVED, .writer = WRITER_SLOW, .opt = { .flags = XLM_F_NO_PREBUILD });
+
+    is_prebuilt(r, false);
+    SCENARIO_CHECK(r, r->nr_findings == 0);
+    SCENARIO_CHECK(r, !fake_toolstack_count(&r->dst.ts, "check_prebuild"));
+    DONE();
+}
+
+static void refuse_prebuild(struct run *r)
+{
+    r->dst.ts.no_prebuild = "disk xvda is an image";
+}
+
+static void test_migrate_disk_that_may_not_be_open_twice_is_said(void)
+{
+    LOOK(MOVED, .prepare = refuse_prebuild);
+
+    is_prebuilt(r, false);
+    SCENARIO_CHECK(r, r->nr_findings == 1);
+    SCENARIO_CHECK(r, strstr(r->log, "disk xvda is an image"));
+    DONE();
+}
+
+static void test_migrate_hvm_is_built_in_the_pause(void)
+{
+    LOOK(MOVED, .type = XLM__TYPE_HVM);
+
+    is_prebuilt(r, false);
+    DONE();
+}
+
+static void slow_devices(struct run *r)
+{
+    r->dst.ts.slow_op = "restore_end";
+    r->dst.ts.slow_ms = 400;
+}
+
+static void test_migrate_slow_devices_are_waited_for_before_the_suspend(void)
+{
+    LOOK(MOVED, .prepare = slow_devices, .writer = WRITER_SLOW);
+
+    is_prebuilt(r, true);
+    SCENARIO_CHECK(r, strstr(r->log, "waiting for"));
+    SCENARIO_CHECK(r, r->src.stats.round >= 3);
+    SCENARIO_CHECK(r, r->src.stats.blackout_us < 300000);
+    DONE();
+}
+
+static void unpause_stray(struct run *r)
+{
+    struct fake_hv *f = r->dst.hv;
+
+    pthread_mutex_lock(&f->lock);
+    if (f->nr_pauses)
+        f->nr_pauses--;
+    else
+        f->info.paused = false;
+    pthread_mutex_unlock(&f->lock);
+}
+
+static void test_migrate_stray_unpause_starts_nothing_early(void)
+{
+    LOOK(MOVED, .event = unpause_stray, .event_to = TO_DESTINATION,
+         .event_type = XLM__REC_TAIL_END);
+
+    is_prebuilt(r, true);
+    SCENARIO_CHECK(r, !r->dst.hv->info.paused);
+    DONE();
+}
+
+static void touch_devices(struct run *r)
+{
+    r->src.ts.stamp++;
+}
+
+static void test_migrate_touched_configuration_is_compared_again(void)
+{
+    LOOK(MOVED, .event = touch_devices, .event_state = XLM_STATE_SWITCHOVER);
+
+    SCENARIO_CHECK(r, fake_toolstack_count(&r->src.ts, "config_diff") == 2);
     DONE();
 }
 
@@ -254,6 +362,13 @@ static void test_migrate_goal_out_of_reach_stays(void)
 
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_pvh_moves),
+    UNIT_TEST(test_migrate_pvh_is_built_before_it_is_suspended),
+    UNIT_TEST(test_migrate_no_prebuild_is_built_in_the_pause),
+    UNIT_TEST(test_migrate_disk_that_may_not_be_open_twice_is_said),
+    UNIT_TEST(test_migrate_hvm_is_built_in_the_pause),
+    UNIT_TEST(test_migrate_slow_devices_are_waited_for_before_the_suspend),
+    UNIT_TEST(test_migrate_stray_unpause_starts_nothing_early),
+    UNIT_TEST(test_migrate_touched_configuration_is_compared_again),
     UNIT_TEST(test_migrate_guest_above_its_target_moves),
     UNIT_TEST(test_migrate_page_added_unlogged_arrives),
     UNIT_TEST(test_migrate_recycled_pages_arrive),

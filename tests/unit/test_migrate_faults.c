@@ -195,11 +195,13 @@ static void test_migrate_faults_each_destination_hypervisor_call(void)
 static void test_migrate_faults_each_source_toolstack_call(void)
 {
     fail_everywhere(&hvm, "source toolstack", fail_src_ts);
+    fail_everywhere(&pvh, "source toolstack (PVH)", fail_src_ts);
 }
 
 static void test_migrate_faults_each_destination_toolstack_call(void)
 {
     fail_everywhere(&hvm, "destination toolstack", fail_dst_ts);
+    fail_everywhere(&pvh, "destination toolstack (PVH)", fail_dst_ts);
 }
 
 /* ---- every allocation fails once ---- */

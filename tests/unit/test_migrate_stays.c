@@ -183,10 +183,140 @@ static void change_config(struct run *r)
 
 static void test_migrate_stays_changed_configuration(void)
 {
-    LOOK(.rc = XLM_ERR_CHANGED, STAYED, .prepare = change_config);
+    LOOK(.rc = XLM_ERR_CHANGED, STAYED, .prepare = change_config,
+         .opt = { .flags = XLM_F_NO_PREBUILD });
 
     SCENARIO_CHECK(r, strstr(r->src.message, "disk xvdb"));
     SCENARIO_CHECK(r, r->src.needs_monitor);
+    DONE();
+}
+
+static void test_migrate_stays_changed_before_the_suspend(void)
+{
+    LOOK(.rc = XLM_ERR_CHANGED, STAYED, .prepare = change_config);
+
+    SCENARIO_CHECK(r, strstr(r->src.message, "disk xvdb"));
+    SCENARIO_CHECK(r, !r->was_suspended);
+    DONE();
+}
+
+static void change_in_the_pause(struct run *r)
+{
+    r->src.ts.stamp++;
+    change_config(r);
+}
+
+static void test_migrate_stays_changed_in_the_pause(void)
+{
+    LOOK(.rc = XLM_ERR_CHANGED, STAYED, .event = change_in_the_pause,
+         .event_state = XLM_STATE_SWITCHOVER);
+
+    SCENARIO_CHECK(r, r->was_suspended);
+    SCENARIO_CHECK(r, r->src.needs_monitor);
+    DONE();
+}
+
+static void devices_fail(struct run *r)
+{
+    r->dst.ts.fail_op = "restore_end";
+}
+
+static void test_migrate_stays_unsuspended_if_devices_cannot_be_built(void)
+{
+    LOOK(.rc = XLM_ERR_PEER, STAYED, .prepare = devices_fail);
+
+    SCENARIO_CHECK(r, strstr(r->src.message, "restore_end: made to fail"));
+    SCENARIO_CHECK(r, !r->was_suspended);
+    DONE();
+}
+
+static void devices_fail_late(struct run *r)
+{
+    devices_fail(r);
+    r->dst.ts.slow_op = "restore_end";
+    r->dst.ts.slow_ms = 300;
+}
+
+static void test_migrate_stays_unsuspended_if_devices_fail_late(void)
+{
+    LOOK(.rc = XLM_ERR_PEER, STAYED, .prepare = devices_fail_late,
+         .writer = WRITER_SLOW);
+
+    SCENARIO_CHECK(r, strstr(r->log, "waiting for"));
+    SCENARIO_CHECK(r, !r->was_suspended);
+    DONE();
+}
+
+static void xl_dies(struct run *r)
+{
+    r->dst.ts.xl_died = true;
+}
+
+static void test_migrate_stays_unsuspended_if_xl_dies_in_a_round(void)
+{
+    LOOK(.rc = XLM_ERR_PEER, STAYED, .event = xl_dies,
+         .event_to = TO_DESTINATION, .event_type = XLM__REC_ROUND_END);
+
+    SCENARIO_CHECK(r, strstr(r->src.message, "xl was killed"));
+    SCENARIO_CHECK(r, !r->was_suspended);
+    DONE();
+}
+
+static void test_migrate_stays_if_xl_dies_in_the_pause(void)
+{
+    LOOK(.rc = XLM_ERR_PEER, STAYED, .event = xl_dies,
+         .event_to = TO_DESTINATION, .event_type = XLM__REC_TAIL_END);
+
+    SCENARIO_CHECK(r, r->was_suspended);
+    DONE();
+}
+
+static void destroy_there(struct run *r)
+{
+    pthread_mutex_lock(&r->dst.hv->lock);
+    r->dst.hv->info.dying = true;
+    pthread_mutex_unlock(&r->dst.hv->lock);
+}
+
+static void test_migrate_stays_if_the_new_domain_was_destroyed(void)
+{
+    LOOK(.rc = XLM_ERR_PEER, STAYED, .event = destroy_there,
+         .event_to = TO_DESTINATION, .event_type = XLM__REC_TAIL_END);
+
+    SCENARIO_CHECK(r, strstr(r->src.message, "destroyed here"));
+    DONE();
+}
+
+static void unpause_all(struct run *r)
+{
+    pthread_mutex_lock(&r->dst.hv->lock);
+    r->dst.hv->nr_pauses = 0;
+    r->dst.hv->info.paused = false;
+    pthread_mutex_unlock(&r->dst.hv->lock);
+}
+
+static void test_migrate_stays_if_both_pauses_were_taken_back(void)
+{
+    LOOK(.rc = XLM_ERR_PEER, STAYED, .event = unpause_all,
+         .event_to = TO_DESTINATION, .event_type = XLM__REC_TAIL_END);
+
+    SCENARIO_CHECK(r, strstr(r->src.message, "was unpaused here"));
+    DONE();
+}
+
+static void move_the_console(struct run *r)
+{
+    pthread_mutex_lock(&r->src.hv->lock);
+    r->src.hv->hvm_params[17] = 254; /* HVM_PARAM_CONSOLE_PFN */
+    pthread_mutex_unlock(&r->src.hv->lock);
+}
+
+static void test_migrate_stays_if_a_shared_page_moved(void)
+{
+    LOOK(.rc = XLM_ERR_PEER, STAYED, .event = move_the_console,
+         .event_state = XLM_STATE_SWITCHOVER);
+
+    SCENARIO_CHECK(r, strstr(r->src.message, "HVM parameter 17"));
     DONE();
 }
 
@@ -347,6 +477,15 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_stays_dry_run_that_is_blocked_says_so),
     UNIT_TEST(test_migrate_stays_silent_guest),
     UNIT_TEST(test_migrate_stays_changed_configuration),
+    UNIT_TEST(test_migrate_stays_changed_before_the_suspend),
+    UNIT_TEST(test_migrate_stays_changed_in_the_pause),
+    UNIT_TEST(test_migrate_stays_unsuspended_if_devices_cannot_be_built),
+    UNIT_TEST(test_migrate_stays_unsuspended_if_devices_fail_late),
+    UNIT_TEST(test_migrate_stays_unsuspended_if_xl_dies_in_a_round),
+    UNIT_TEST(test_migrate_stays_if_xl_dies_in_the_pause),
+    UNIT_TEST(test_migrate_stays_if_the_new_domain_was_destroyed),
+    UNIT_TEST(test_migrate_stays_if_both_pauses_were_taken_back),
+    UNIT_TEST(test_migrate_stays_if_a_shared_page_moved),
     UNIT_TEST(test_migrate_stays_hvm_that_stays_has_no_logging_device_model),
     UNIT_TEST(test_migrate_stays_log_dirty_held_by_others_is_busy),
     UNIT_TEST(test_migrate_stays_to_full_host),

@@ -404,7 +404,88 @@ static void test_sink_hvm_every_failing_allocation_is_told(void)
     CU_ASSERT_EQUAL(n, 1 + 3 + 1); /* sink, bitmap, job */
 }
 
+static void make_kept(uint64_t pfn)
+{
+    make();
+    CU_ASSERT_EQUAL(s->ops->keep(s, pfn), 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(fake_page(f, pfn));
+    CU_ASSERT_TRUE(xlm__page_is_zero(fake_page(f, pfn)));
+    fake_page(f, pfn)[7] = 0x99; /* as its user does */
+}
+
+static bool is_untouched(uint64_t pfn)
+{
+    unsigned char *p = fake_page(f, pfn);
+
+    if (!p || p[7] != 0x99)
+        return false;
+    p[7] = 0;
+    return xlm__page_is_zero(p);
+}
+
+static void test_sink_hvm_kept_page_is_not_written(void)
+{
+    make_kept(7);
+    CU_ASSERT_EQUAL(run(5, 10), 0);
+    CU_ASSERT_TRUE(is_untouched(7));
+    CU_ASSERT_EQUAL(wrong_pages(5, 2), 0);
+    CU_ASSERT_EQUAL(wrong_pages(8, 7), 0);
+    unmake();
+}
+
+static void test_sink_hvm_kept_page_alone_is_not_written(void)
+{
+    make_kept(7);
+    CU_ASSERT_EQUAL(run(7, 1), 0);
+    CU_ASSERT_EQUAL(s->ops->zero(j, 7, 1, XLM__PT_NOTAB), 0);
+    CU_ASSERT_TRUE(is_untouched(7));
+    unmake();
+}
+
+static void test_sink_hvm_kept_page_is_not_zeroed(void)
+{
+    make_kept(7);
+    CU_ASSERT_EQUAL(s->ops->zero(j, 0, 20, XLM__PT_NOTAB), 0);
+    CU_ASSERT_TRUE(is_untouched(7));
+    CU_ASSERT_TRUE(xlm__page_is_zero(fake_page(f, 19)));
+    unmake();
+}
+
+static void test_sink_hvm_kept_page_is_not_released(void)
+{
+    make_kept(7);
+    CU_ASSERT_EQUAL(run(5, 10), 0);
+    CU_ASSERT_EQUAL(s->ops->release(s, 5, 10), 0);
+    CU_ASSERT_TRUE(is_untouched(7));
+    CU_ASSERT_PTR_NULL(fake_page(f, 6));
+    CU_ASSERT_PTR_NULL(fake_page(f, 8));
+    unmake();
+}
+
+static void test_sink_hvm_keeps_four_pages_and_no_more(void)
+{
+    make();
+    for (uint64_t pfn = 0; pfn < XLM__KEEP_MAX; pfn++)
+        CU_ASSERT_EQUAL(s->ops->keep(s, pfn), 0);
+    CU_ASSERT_EQUAL(s->ops->keep(s, 0), 0);
+    CU_ASSERT_EQUAL(s->ops->keep(s, XLM__KEEP_MAX), XLM_ERR_INTERNAL);
+    unmake();
+}
+
+static void test_sink_hvm_kept_page_out_of_range_is_refused(void)
+{
+    make();
+    CU_ASSERT_EQUAL(s->ops->keep(s, NR_PFNS), XLM_ERR_STREAM);
+    unmake();
+}
+
 static CU_TestInfo tests[] = {
+    UNIT_TEST(test_sink_hvm_kept_page_is_not_written),
+    UNIT_TEST(test_sink_hvm_kept_page_alone_is_not_written),
+    UNIT_TEST(test_sink_hvm_kept_page_is_not_zeroed),
+    UNIT_TEST(test_sink_hvm_kept_page_is_not_released),
+    UNIT_TEST(test_sink_hvm_keeps_four_pages_and_no_more),
+    UNIT_TEST(test_sink_hvm_kept_page_out_of_range_is_refused),
     UNIT_TEST(test_sink_hvm_content_arrives_in_place),
     UNIT_TEST(test_sink_hvm_whole_2m_is_one_extent),
     UNIT_TEST(test_sink_hvm_2m_partly_there_is_filled_by_pages),

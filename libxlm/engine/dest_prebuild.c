@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The domain is completed, with all its devices, while its memory comes, and
+ * becomes the source's when that has been suspended (doc/stream-format.md 6.1).
+ *
+ *   PREBUILD ── shared pages, short context, libxc's END ──> xl   (leader)
+ *               wait for xl's "ready" ── PREBUILT ──>             (own thread)
+ *   TAIL_END ── TSC, changed parameters, context ──> Xen          (leader)
+ *
+ * From its creation on we hold one more pause of it, so that nobody's "xl
+ * unpause" starts half a guest; it is taken back as the very last act.
+ */
+#include "config.h"
+
+#define XLM_MODULE "destination"
+#include "engine/dest.h"
+
+#include <string.h>
+
+#include "base/log.h"
+
+int xlm__dest_may_prebuild(struct xlm__dest *d)
+{
+    char why[XLM_MESSAGE_MAX / 2] = "";
+    int rc;
+
+    if (!(d->offer.flags & XLM__OFFER_PREBUILD))
+        return 0;
+    rc = d->ts->ops->check_prebuild(d->ts, &d->config, why);
+    if (rc)
+        return rc;
+    if (why[0])
+        return xlm__findings_add(d->findings, XLM_FINDING_NOTE, "no-prebuild",
+                                 "", "%s is built in the pause: %s",
+                                 d->offer.name, why);
+    d->pre.allowed = !xlm__findings_blocked(d->findings);
+    return 0;
+}
+
+/* ---- the last pause ---- */
+
+int xlm__dest_hold(struct xlm__dest *d, uint32_t domid)
+{
+    int rc;
+
+    if (!d->pre.allowed)
+        return 0;
+    rc = d->hv->ops->pause(d->hv, domid);
+    d->pre.held = !rc;
+    return rc;
+}
+
+int xlm__dest_let_go(struct xlm__dest *d)
+{
+    uint32_t domid = xlm_session_domid(d->s);
+    struct xlm__dominfo info;
+    bool exists = false;
+    int rc;
+
+    if (!d->pre.held)
+        return 0;
+    /* Somebody's "xl unpause" may have taken one back already. */
+    rc = d->hv->ops->dominfo(d->hv, domid, &info, &exists);
+    if (!rc && exists && info.paused)
+        rc = d->hv->ops->unpause(d->hv, domid);
+    d->pre.held = rc != 0;
+    return rc;
+}
+
+/* ---- state ---- */
+
+bool xlm__dest_keeps_state(struct xlm__dest *d, uint32_t type)
+{
+    return xlm__hvm_state_has(type) &&
+           (d->pre.begun || xlm__flow_state(&d->s->flow) == XLM__FLOW_BUILT);
+}
+
+int xlm__dest_keep_tail(struct xlm__dest *d, const struct xlm__state_rec *st)
+{
+    return xlm__hvm_state_keep(&d->s->err,
+                               d->pre.begun ? &d->pre.last : &d->pre.first,
+                               st->xc_type, st->data, st->bytes);
+}
+
+/* ---- completing it ---- */
+
+/* libxc hands these pages to xenstored and the others at once. */
+static int keep_shared(struct xlm__dest *d)
+{
+    uint64_t pfns[XLM__HVM_SHARED_MAX];
+    size_t nr;
+    int rc;
+
+    _Static_assert(XLM__HVM_SHARED_MAX <= XLM__KEEP_MAX, "the sink keeps them");
+    rc = xlm__hvm_shared_pages(&d->s->err, &d->pre.first.params,
+                               d->offer.nr_pfns, pfns, &nr);
+    for (size_t i = 0; i < nr && !rc; i++)
+        rc = d->sink->ops->keep(d->sink, pfns[i]);
+    return rc;
+}
+
+static int relay_first(struct xlm__dest *d)
+{
+    const struct xlm__hvm_state *s = &d->pre.first;
+    unsigned char context[XLM__HVM_CONTEXT_MIN];
+    int rc;
+
+    rc = xlm__hvm_context_shorten(&d->s->err, &s->context, context);
+    if (!rc)
+        rc = xlm__dest_relay(d, XLM__XC_X86_TSC_INFO, s->tsc.data,
+                             s->tsc.bytes);
+    if (!rc)
+        rc = xlm__dest_relay(d, XLM__XC_HVM_CONTEXT, context, sizeof(context));
+    if (!rc)
+        rc = xlm__dest_relay(d, XLM__XC_HVM_PARAMS, s->params.data,
+                             s->params.bytes);
+    return rc;
+}
+
+static void *complete(void *arg)
+{
+    struct xlm__dest *d = arg;
+    int rc;
+
+    rc = d->ts->ops->restore_end(d->ts, NULL);
+    if (!rc) {
+        XLM_LOG(&d->s->err, INFO, "domain %u is complete but for its memory",
+                xlm_session_domid(d->s));
+        rc = xlm__send_empty(&xlm__session_control(d->s)->stream,
+                             XLM__REC_PREBUILT);
+    }
+    if (rc) /* the leader may be reading the control channel */
+        xlm__session_stop(d->s);
+    return NULL;
+}
+
+int xlm__dest_prebuild(struct xlm__dest *d)
+{
+    int rc;
+
+    d->pre.begun = true;
+    rc = keep_shared(d);
+    if (!rc)
+        rc = relay_first(d);
+    if (rc)
+        return rc;
+    if (pthread_create(&d->pre.thread, NULL, complete, d))
+        return XLM_FAIL(&d->s->err, XLM_ERR_SYSTEM,
+                        "thread that waits for the domain's devices");
+    d->pre.waiting = true;
+    return 0;
+}
+
+void xlm__dest_prebuild_end(struct xlm__dest *d)
+{
+    if (d->pre.waiting)
+        pthread_join(d->pre.thread, NULL);
+    d->pre.waiting = false;
+}
+
+/* ---- making it the source's ---- */
+
+static int check_paused(struct xlm__dest *d, uint32_t domid)
+{
+    struct xlm__dominfo info;
+    bool exists;
+    int rc;
+
+    rc = d->hv->ops->dominfo(d->hv, domid, &info, &exists);
+    if (rc)
+        return rc;
+    if (!exists || info.dying || memcmp(info.uuid, d->config.uuid, 16))
+        return XLM_FAIL(&d->s->err, XLM_ERR_TOOLSTACK,
+                        "domain %u was destroyed here by somebody else", domid);
+    if (!info.paused)
+        return XLM_FAIL(&d->s->err, XLM_ERR_TOOLSTACK,
+                        "domain %u was unpaused here by somebody else before "
+                        "it was complete",
+                        domid);
+    return 0;
+}
+
+int xlm__dest_prebuild_commit(struct xlm__dest *d)
+{
+    uint32_t domid = xlm_session_domid(d->s);
+    int rc;
+
+    xlm__dest_prebuild_end(d);
+    rc = d->ts->ops->restore_check(d->ts);
+    if (!rc)
+        rc = check_paused(d, domid);
+    if (!rc)
+        rc = xlm__hvm_commit(d->hv, domid, &d->pre.first, &d->pre.last);
+    return rc;
+}
+
+void xlm__dest_prebuild_free(struct xlm__dest *d)
+{
+    xlm__dest_prebuild_end(d);
+    xlm__hvm_state_free(&d->pre.first);
+    xlm__hvm_state_free(&d->pre.last);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The fake toolstack at the destination. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake_toolstack_impl.h"
+
+#define XLM_MODULE "fake"
+
+/* The toolstack's own pause: others may be left. */
+static void hv_unpause(struct fake_toolstack *t)
+{
+    if (!t->hv)
+        return;
+    pthread_mutex_lock(&t->hv->lock);
+    if (t->hv->nr_pauses)
+        t->hv->nr_pauses--;
+    else
+        t->hv->info.paused = false;
+    pthread_mutex_unlock(&t->hv->lock);
+}
+
+int fake_restore_begin(struct xlm__toolstack *base, const struct xlm__config *c,
+                       uint32_t flags, uint32_t source_xen_version,
+                       uint32_t *domid_out)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = fake_ts_enter(base, "restore_begin");
+
+    fake_ts_expect(base, t->dst == FAKE_DST_NONE && c->name,
+                   "restore_begin: not the first");
+    if (rc)
+        return rc;
+    t->dst = FAKE_DST_BUILT;
+    t->flags = flags;
+    t->source_xen_version = source_xen_version;
+    *domid_out = t->new_domid ? t->new_domid : 7;
+    fake_ts_hv_set(t, true, true, false);
+    return 0;
+}
+
+static int keep_record(struct fake_toolstack *t, uint32_t type, size_t nr_parts,
+                       const struct iovec *parts)
+{
+    struct fake_record *records;
+    struct fake_record r = { .type = type };
+
+    for (size_t i = 0; i < nr_parts; i++)
+        r.bytes += parts[i].iov_len;
+    records = reallocarray(t->records, t->nr_records + 1, sizeof(*records));
+    if (records)
+        t->records = records;
+    r.body = malloc(r.bytes ? r.bytes : 1);
+    if (!records || !r.body) {
+        free(r.body);
+        return XLM_FAIL(t->base.err, XLM_ERR_NOMEM, "record");
+    }
+    r.bytes = 0;
+    for (size_t i = 0; i < nr_parts; i++) {
+        memcpy((char *)r.body + r.bytes, parts[i].iov_base, parts[i].iov_len);
+        r.bytes += parts[i].iov_len;
+    }
+    t->records[t->nr_records++] = r;
+    return 0;
+}
+
+int fake_restore_record(struct xlm__toolstack *base, uint32_t type,
+                        size_t nr_parts, const struct iovec *parts)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = fake_ts_enter(base, "restore_record");
+
+    if (rc)
+        return rc;
+    pthread_mutex_lock(&t->lock);
+    fake_ts_expect(base, t->dst == FAKE_DST_BUILT,
+                   "restore_record: at a wrong time");
+    rc = keep_record(t, type, nr_parts, parts);
+    pthread_mutex_unlock(&t->lock);
+    return rc;
+}
+
+int fake_restore_sync(struct xlm__toolstack *base)
+{
+    fake_ts_expect(base, fake(base)->dst == FAKE_DST_BUILT,
+                   "restore_sync: at a wrong time");
+    return fake_ts_enter(base, "restore_sync");
+}
+
+int fake_restore_end(struct xlm__toolstack *base, const struct xlm__blob *dm)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = fake_ts_enter(base, "restore_end");
+
+    fake_ts_expect(base, t->dst == FAKE_DST_BUILT,
+                   "restore_end: at a wrong time");
+    if (rc)
+        return rc;
+    t->dm_bytes = dm && dm->data ? dm->bytes : 0;
+    t->dst = FAKE_DST_READY;
+    return 0;
+}
+
+int fake_restore_check(struct xlm__toolstack *base)
+{
+    int rc = fake_ts_enter(base, "restore_check");
+
+    if (!rc && fake(base)->xl_died)
+        rc = XLM_FAIL(base->err, XLM_ERR_TOOLSTACK, "xl was killed");
+    return rc;
+}
+
+int fake_storage_drop_cache(struct xlm__toolstack *base,
+                            const struct xlm__config *c)
+{
+    (void)c;
+    fake_ts_expect(base,
+                   fake(base)->dst == FAKE_DST_BUILT ||
+                       fake(base)->dst == FAKE_DST_READY,
+                   "storage_drop_cache: the guest may run already");
+    return fake_ts_enter(base, "storage_drop_cache");
+}
+
+int fake_xenstore_restore(struct xlm__toolstack *base, uint32_t domid,
+                          const struct xlm__xsnodes *nodes)
+{
+    (void)domid;
+    fake_ts_expect(base,
+                   fake(base)->dst == FAKE_DST_BUILT ||
+                       fake(base)->dst == FAKE_DST_READY,
+                   "xenstore_restore: the guest may run already");
+    fake(base)->nr_xsnodes = nodes->nr;
+    return fake_ts_enter(base, "xenstore_restore");
+}
+
+int fake_restore_go(struct xlm__toolstack *base, bool *running_out)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = fake_ts_enter(base, "restore_go");
+
+    fake_ts_expect(base, t->dst == FAKE_DST_READY, "restore_go: not ready");
+    if (rc)
+        return rc;
+    *running_out = !t->go_fails_cleanly;
+    t->dst = *running_out ? FAKE_DST_RUNNING : FAKE_DST_ABORTED;
+    if (!*running_out)
+        fake_ts_hv_set(t, false, false, false);
+    else if (!(t->flags & XLM_F_LEAVE_PAUSED))
+        hv_unpause(t);
+    return 0;
+}
+
+int fake_restore_abort(struct xlm__toolstack *base)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = fake_ts_enter(base, "restore_abort");
+
+    fake_ts_expect(base, t->dst != FAKE_DST_RUNNING, "restore_abort: it runs");
+    if (rc)
+        return rc;
+    if (t->dst != FAKE_DST_NONE) {
+        t->dst = FAKE_DST_ABORTED;
+        fake_ts_hv_set(t, false, false, false);
+    }
+    return 0;
+}
+
+int fake_guest_gap(struct xlm__toolstack *base, uint32_t domid,
+                   uint32_t timeout_ms, uint64_t *gap_us_out)
+{
+    int rc = fake_ts_enter(base, "guest_gap");
+
+    (void)domid, (void)timeout_ms;
+    *gap_us_out = fake(base)->gap_us;
+    return rc;
+}
