@@ -21,8 +21,10 @@ struct xlm_recover {
     char question[XLM_QUESTION_MAX];
 };
 
-_Static_assert(XLM_QUESTION_MAX >= 2 * XLM__UUID_TEXT,
-               "a question is two uuids and a slash");
+#define ACT "act" /* end what a dead receiver left, then say */
+
+_Static_assert(XLM_QUESTION_MAX >= 2 * XLM__UUID_TEXT + sizeof(ACT),
+               "a question is two uuids, maybe a word, and slashes");
 
 static void write_question(struct xlm_recover *r)
 {
@@ -30,20 +32,37 @@ static void write_question(struct xlm_recover *r)
 
     xlm__uuid_format(r->sent.uuid, uuid);
     xlm__uuid_format(r->sent.session, session);
-    snprintf(r->question, sizeof(r->question), "%s/%s", uuid, session);
+    snprintf(r->question, sizeof(r->question), "%s/%s%s", uuid, session,
+             r->opt.flags & XLM_F_DRY_RUN ? "" : "/" ACT);
+}
+
+/* A uuid, and what is behind the slash after it, "" if there is none. */
+static const char *read_uuid(const char *text, unsigned char uuid[16])
+{
+    const size_t bytes = strcspn(text, "/");
+    char one[XLM__UUID_TEXT];
+
+    if (bytes != sizeof(one) - 1)
+        return NULL;
+    memcpy(one, text, bytes);
+    one[bytes] = '\0';
+    if (!xlm__uuid_parse(one, uuid))
+        return NULL;
+    text += bytes;
+    return *text ? text + 1 : text;
 }
 
 static bool read_question(const char *text, unsigned char uuid[16],
-                          unsigned char session[16])
+                          unsigned char session[16], bool *act_out)
 {
-    char first[XLM__UUID_TEXT];
+    const char *rest = read_uuid(text, uuid);
 
-    if (strlen(text) < XLM__UUID_TEXT || text[XLM__UUID_TEXT - 1] != '/')
+    if (rest)
+        rest = read_uuid(rest, session);
+    if (!rest)
         return false;
-    memcpy(first, text, XLM__UUID_TEXT - 1);
-    first[XLM__UUID_TEXT - 1] = '\0';
-    return xlm__uuid_parse(first, uuid) &&
-           xlm__uuid_parse(text + XLM__UUID_TEXT, session);
+    *act_out = !strcmp(rest, ACT);
+    return *act_out || !*rest;
 }
 
 int xlm_recover_open(const char *domain, const struct xlm_options *opt,
@@ -111,13 +130,14 @@ int xlm_recover_answer(const char *question, const struct xlm_options *opt,
 {
     unsigned char uuid[16], session[16];
     struct xlm_options known;
+    bool act;
     struct xlm__backends b;
     char told[XLM__TOLD_MAX];
     enum xlm__fate fate;
     int rc;
 
     message_out[0] = '\0';
-    if (!read_question(question, uuid, session)) {
+    if (!read_question(question, uuid, session, &act)) {
         snprintf(message_out, XLM_MESSAGE_MAX, "'%.80s' is not a question",
                  question);
         return XLM_ERR_INVAL;
@@ -127,7 +147,7 @@ int xlm_recover_answer(const char *question, const struct xlm_options *opt,
         return rc;
     rc = xlm__backends_open(&b, &known);
     if (!rc)
-        rc = xlm__recover_look(b.hv, b.ts, uuid, session, &fate, told);
+        rc = xlm__recover_look(b.hv, b.ts, uuid, session, act, &fate, told);
     if (!rc)
         xlm__recover_print(fate, session, told, answer_out);
     return xlm__backends_close(&b, &known, rc, message_out);

@@ -228,6 +228,8 @@ static int open_failed(struct recovery *c, int rc, const char *message)
 static int recover(struct recovery *c)
 {
     const struct xlm_options opt = { .size = sizeof(opt),
+                                     .flags = c->job.opt.dry_run ? XLM_F_DRY_RUN
+                                                                 : 0,
                                      .log = job_log,
                                      .user = &c->job };
     char message[XLM_MESSAGE_MAX] = "";

@@ -37,11 +37,11 @@ struct xlm__kept {
     unsigned char data[];
 };
 
-struct xlm__prebuild {
-    bool allowed; /* CHECKED said so */
-    bool begun;   /* PREBUILD came   */
-    bool held;    /* one pause of the new domain is ours */
-    bool waiting; /* the thread below has to be joined   */
+struct xlm__prebuild { /* of a domain with XLM__PREBUILT_PAUSES */
+    bool allowed;      /* CHECKED said so */
+    bool begun;        /* PREBUILD came   */
+    bool held;         /* one pause of the new domain is ours */
+    bool waiting;      /* the thread below has to be joined   */
     pthread_t thread;
     struct xlm__hvm_state first, last; /* before PREBUILD, in the tail */
 };

@@ -8,7 +8,9 @@
  *   TAIL_END ── TSC, changed parameters, context ──> Xen          (leader)
  *
  * From its creation on we hold one more pause of it, so that nobody's "xl
- * unpause" starts half a guest; it is taken back as the very last act.
+ * unpause" starts half a guest.  xl is told to leave it paused: as the very
+ * last act we take both pauses back, and it does not matter whether xl, or we,
+ * died in between.
  */
 #include "config.h"
 
@@ -52,17 +54,19 @@ int xlm__dest_hold(struct xlm__dest *d, uint32_t domid)
 
 int xlm__dest_let_go(struct xlm__dest *d)
 {
+    const unsigned nr = d->paused ? 1 : XLM__PREBUILT_PAUSES;
     uint32_t domid = xlm_session_domid(d->s);
     struct xlm__dominfo info;
-    bool exists = false;
-    int rc;
+    bool exists;
+    int rc = 0;
 
-    if (!d->pre.held)
-        return 0;
     /* Somebody's "xl unpause" may have taken one back already. */
-    rc = d->hv->ops->dominfo(d->hv, domid, &info, &exists);
-    if (!rc && exists && info.paused)
+    for (unsigned i = 0; i < nr && d->pre.held && !rc; i++) {
+        rc = d->hv->ops->dominfo(d->hv, domid, &info, &exists);
+        if (rc || !exists || !info.paused)
+            break;
         rc = d->hv->ops->unpause(d->hv, domid);
+    }
     d->pre.held = rc != 0;
     return rc;
 }

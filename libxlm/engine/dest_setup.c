@@ -419,7 +419,8 @@ int xlm__dest_build(struct xlm__dest *d, uint32_t flags)
     d->paused = flags & XLM__BUILD_LEAVE_PAUSED;
     d->building = true;
     rc = d->ts->ops->restore_begin(
-        d->ts, &d->config, restore_flags(flags),
+        d->ts, &d->config,
+        restore_flags(flags) | (d->pre.allowed ? XLM_F_LEAVE_PAUSED : 0),
         d->offer.xen_major << 16 | (d->offer.xen_minor & 0xffff), &domid);
     if (!rc)
         rc = xlm__dest_hold(d, domid);

@@ -27,7 +27,7 @@ static const char *fate_word(enum xlm__fate fate)
     return "none";
 }
 
-static const char *fate_text(enum xlm__fate fate)
+const char *xlm__fate_text(enum xlm__fate fate)
 {
     switch (fate) {
 #define TEXT(name, word, text)                                                 \
@@ -41,144 +41,7 @@ static const char *fate_text(enum xlm__fate fate)
     return "no answer";
 }
 
-/* ---- at the destination ---- */
-
-/* The domain that is here, if any. */
-struct here {
-    bool exists;
-    struct xlm__dominfo info;
-    char name[XLM_NAME_MAX];
-};
-
-static int look_here(struct xlm__hv *hv, struct xlm__toolstack *t,
-                     const unsigned char uuid[16], struct here *h)
-{
-    char text[XLM__UUID_TEXT];
-    uint32_t domid = 0;
-    int rc;
-
-    memset(h, 0, sizeof(*h));
-    rc = hv->ops->find_uuid(hv, uuid, 0, &domid);
-    if (rc || !domid)
-        return rc;
-    rc = hv->ops->dominfo(hv, domid, &h->info, &h->exists);
-    if (rc || !h->exists)
-        return rc;
-    /* A dying domain may have lost its name already. */
-    if (h->info.dying)
-        return 0;
-    xlm__uuid_format(uuid, text);
-    return t->ops->find(t, text, &domid, h->name);
-}
-
-/* It has its own name, and is not waiting for xl to unpause it. */
-static bool is_finished(const struct xlm__mark *m, const struct here *h)
-{
-    char incoming[XLM_NAME_MAX + 16];
-
-    snprintf(incoming, sizeof(incoming), "%s--incoming", m->name);
-    return !h->info.dying && strcmp(h->name, incoming) &&
-           (!h->info.paused || (m->flags & XLM__MARK_PAUSED));
-}
-
-static enum xlm__fate judge(const struct xlm__mark *m, const struct here *h)
-{
-    switch ((enum xlm__received)m->phase) {
-    case XLM__RECEIVED_BUILDING:
-    case XLM__RECEIVED_NEVER:
-        return h->exists ? XLM__FATE_LEFT : XLM__FATE_NEVER;
-    case XLM__RECEIVED_GO:
-        if (!h->exists)
-            return XLM__FATE_UNCLEAR;
-        return is_finished(m, h) ? XLM__FATE_RUNS : XLM__FATE_LEFT;
-    case XLM__RECEIVED_RUNS:
-        return h->exists ? XLM__FATE_RUNS : XLM__FATE_RAN;
-    }
-    return XLM__FATE_UNKNOWN;
-}
-
-static void tell(enum xlm__fate fate, const struct here *h,
-                 char told[XLM__TOLD_MAX])
-{
-    if (h->exists)
-        snprintf(told, XLM__TOLD_MAX, "%s: %.160s (domain %u%s)",
-                 fate_text(fate), h->name, h->info.domid,
-                 h->info.dying    ? ", dying"
-                 : h->info.paused ? ", paused"
-                                  : "");
-    else
-        snprintf(told, XLM__TOLD_MAX, "%s", fate_text(fate));
-}
-
-static int read_mark(struct xlm__toolstack *t, const unsigned char uuid[16],
-                     const unsigned char session[16], struct xlm__mark *m,
-                     bool *ours_out)
-{
-    int rc = t->ops->mark_get(t, XLM__MARK_RECEIVED, uuid, m, ours_out);
-
-    if (!rc && *ours_out)
-        *ours_out = xlm__uuid_equal(m->session, session);
-    return rc;
-}
-
-/* BUSY is an answer here, not a failure: kept out of the caller's errors. */
-static int try_lock(struct xlm__toolstack *t, const unsigned char uuid[16])
-{
-    struct xlm__errslot aside = XLM__ERRSLOT_INITIALIZER;
-    struct xlm__errslot *const errors = t->err;
-    char text[XLM_MESSAGE_MAX];
-    int rc;
-
-    t->err = &aside;
-    rc = t->ops->lock(t, uuid);
-    t->err = errors;
-    xlm__errslot_read(&aside, text);
-    xlm__errslot_destroy(&aside);
-    if (rc && rc != XLM_ERR_BUSY)
-        return XLM_FAIL(errors, rc, "%s", text);
-    return rc;
-}
-
-/* Whoever holds the lock can change everything but this. */
-static bool is_certain(const struct xlm__mark *m, const struct here *h)
-{
-    return m->phase == XLM__RECEIVED_RUNS ||
-           (m->phase == XLM__RECEIVED_GO && h->exists && !h->info.paused &&
-            is_finished(m, h));
-}
-
-int xlm__recover_look(struct xlm__hv *hv, struct xlm__toolstack *t,
-                      const unsigned char uuid[16],
-                      const unsigned char session[16], enum xlm__fate *fate_out,
-                      char told[XLM__TOLD_MAX])
-{
-    struct here h = { .exists = false };
-    struct xlm__mark m;
-    bool ours, locked = false, busy = false;
-    int rc;
-
-    *fate_out = XLM__FATE_UNKNOWN;
-    rc = read_mark(t, uuid, session, &m, &ours);
-    if (!rc && ours) {
-        rc = try_lock(t, uuid);
-        locked = !rc;
-        busy = rc == XLM_ERR_BUSY;
-        /* The holder may have written its last word since. */
-        if (!rc || busy)
-            rc = read_mark(t, uuid, session, &m, &ours);
-    }
-    if (!rc)
-        rc = look_here(hv, t, uuid, &h);
-    if (locked)
-        t->ops->unlock(t);
-    if (rc)
-        return rc;
-    if (ours)
-        *fate_out = busy && !is_certain(&m, &h) ? XLM__FATE_BUSY
-                                                : judge(&m, &h);
-    tell(*fate_out, &h, told);
-    return 0;
-}
+/* ---- question and answer ---- */
 
 void xlm__recover_print(enum xlm__fate fate, const unsigned char session[16],
                         const char *told, char out[XLM_ANSWER_MAX])
@@ -344,7 +207,7 @@ static enum xlm_verdict decide_fate(const struct xlm__mark *sent,
                                     enum xlm__fate fate,
                                     char why[XLM_MESSAGE_MAX])
 {
-    snprintf(why, XLM_MESSAGE_MAX, "%s", fate_text(fate));
+    snprintf(why, XLM_MESSAGE_MAX, "%s", xlm__fate_text(fate));
     switch (fate) {
     case XLM__FATE_NEVER:
         return XLM_VERDICT_RESUMED;

@@ -13,7 +13,8 @@
  *                        runs    it is there            destroys its copy
  *                        ran     it ran, and is gone    destroys its copy
  *                        busy    somebody works on it   waits
- *                        left    it is there, unfinished    waits
+ *                        left    it is there, unfinished    waits (an act
+ *                                before ends most of these: see below)
  *                        unclear it may have run, is gone   waits
  *                        unknown of no such session     waits
  *   RUNNING              (is not asked: it said so)     destroys its copy
@@ -48,14 +49,20 @@ enum xlm__fate {
 
 /* ---- at the destination ---- */
 
+const char *xlm__fate_text(enum xlm__fate fate);
+
 /*
- * What became of the domain here; changes nothing but that it takes the
- * domain's lock for as long as it looks.  told: one line with the details.
+ * What became of the domain here.  Takes the domain's lock for as long as it
+ * looks, and, unless act, changes nothing.  told: one line with the details.
+ *
+ * act: where a receiver died in the middle, first do what it would have done: a
+ * domain that it was to start and holds back is started, one that it never was
+ * told to start is destroyed.
  */
 int xlm__recover_look(struct xlm__hv *hv, struct xlm__toolstack *t,
                       const unsigned char uuid[16],
-                      const unsigned char session[16], enum xlm__fate *fate_out,
-                      char told[XLM__TOLD_MAX]);
+                      const unsigned char session[16], bool act,
+                      enum xlm__fate *fate_out, char told[XLM__TOLD_MAX]);
 
 /* "xlm-answer 1 WORD SESSION TEXT", without a newline. */
 void xlm__recover_print(enum xlm__fate fate, const unsigned char session[16],

@@ -381,7 +381,8 @@ enum xlm_verdict {
 
 /*
  * Find the copy by name, with or without "--migratedaway", by id or uuid, and
- * lock it.  opt: log, user and xl_path count; NULL means all defaults.
+ * lock it.  opt: log, user, xl_path and XLM_F_DRY_RUN (for the question)
+ * count; NULL means all defaults.
  *
  * Errors: INVAL (no such domain), STATE (it is not suspended, or not by a
  * migration of this library), BUSY (a migration is in progress), HYPERVISOR,
@@ -401,13 +402,16 @@ XLM_API uint32_t xlm_recover_domid(const struct xlm_recover *r);
 /*
  * What has to be asked at the destination, by xlm_recover_answer() there:
  * letters, digits, '-' and '/'.  NULL: nothing, the outcome is known.  Valid
- * until close.
+ * until close.  With XLM_F_DRY_RUN the answer changes nothing there.
  */
 XLM_API const char *xlm_recover_question(const struct xlm_recover *r);
 
 /*
  * At the destination: what became of the domain here, as one line for
- * xlm_recover_finish() at the source.  Changes nothing.
+ * xlm_recover_finish() at the source.  If the question says so, it first does
+ * what a receiver that died had left to do, both decided by the permission it
+ * had: start the domain that it held paused, or destroy what it never was to
+ * start.
  *
  * Errors: INVAL (not a question), HYPERVISOR, TOOLSTACK, SYSTEM.
  */

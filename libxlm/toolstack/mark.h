@@ -35,8 +35,11 @@ enum xlm__received {
 
 #define XLM__MARK_DEVICE_MODEL (1u << 0) /* SENT: HVM                       */
 #define XLM__MARK_PAUSED       (1u << 1) /* RECEIVED: it is to stay paused  */
-#define XLM__MARK_HELD         (1u << 2) /* RECEIVED: it has one more pause */
-                                         /* than xl knows of, until RUNS    */
+#define XLM__MARK_HELD         (1u << 2) /* RECEIVED: the receiver, not xl, */
+                                         /* takes its pauses back           */
+#define XLM__PREBUILT_PAUSES 2u /* of such a domain: Xen's own for a new one,  \
+                                 */
+                                /* and the receiver's                         */
 
 struct xlm__mark {
     unsigned char uuid[16];    /* of the domain, names the file */

@@ -298,7 +298,9 @@ static int fake_destroy(struct xlm__toolstack *base, uint32_t domid)
     struct fake_toolstack *t = fake(base);
     int rc = fake_ts_enter(base, "destroy");
 
-    fake_ts_expect(base, t->exists && t->suspended && domid == t->domid,
+    fake_ts_expect(base,
+                   t->exists && domid == t->domid &&
+                       (t->suspended || (t->hv && t->hv->info.paused)),
                    "destroy: it runs");
     if (rc)
         return rc;

@@ -24,9 +24,9 @@ static enum xlm__fate ask(struct run *r, struct xlm__errslot *err,
 
     r->dst.hv->base.err = r->dst.ts.base.err = err;
     r->dst.ts.exists = r->dst.hv->exists;
-    SCENARIO_CHECK(r,
-                   !xlm__recover_look(&r->dst.hv->base, &r->dst.ts.base,
-                                      sent->uuid, sent->session, &fate, told));
+    SCENARIO_CHECK(r, !xlm__recover_look(&r->dst.hv->base, &r->dst.ts.base,
+                                         sent->uuid, sent->session, true, &fate,
+                                         told));
     xlm__recover_print(fate, sent->session, told, line);
     return xlm__recover_parse(line, sent->session, told);
 }

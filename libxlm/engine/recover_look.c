@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* At the destination: what became of a domain, and what is left to be done. */
+#include "config.h"
+
+#define XLM_MODULE "recover"
+#include "engine/recover.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "util/uuid.h"
+
+/* The domain that is here, if any. */
+struct here {
+    bool exists;
+    struct xlm__dominfo info;
+    char name[XLM_NAME_MAX];
+};
+
+static int look_here(struct xlm__hv *hv, struct xlm__toolstack *t,
+                     const unsigned char uuid[16], struct here *h)
+{
+    char text[XLM__UUID_TEXT];
+    uint32_t domid = 0;
+    int rc;
+
+    memset(h, 0, sizeof(*h));
+    rc = hv->ops->find_uuid(hv, uuid, 0, &domid);
+    if (rc || !domid)
+        return rc;
+    rc = hv->ops->dominfo(hv, domid, &h->info, &h->exists);
+    if (rc || !h->exists)
+        return rc;
+    /* A dying domain may have lost its name already. */
+    if (h->info.dying)
+        return 0;
+    xlm__uuid_format(uuid, text);
+    return t->ops->find(t, text, &domid, h->name);
+}
+
+static bool is_incoming(const struct xlm__mark *m, const struct here *h)
+{
+    char incoming[XLM_NAME_MAX + 16];
+
+    snprintf(incoming, sizeof(incoming), "%s--incoming", m->name);
+    return !strcmp(h->name, incoming);
+}
+
+/* It has its own name, and is not waiting for xl to unpause it. */
+static bool is_finished(const struct xlm__mark *m, const struct here *h)
+{
+    return !h->info.dying && !is_incoming(m, h) &&
+           (!h->info.paused || (m->flags & XLM__MARK_PAUSED));
+}
+
+static enum xlm__fate judge(const struct xlm__mark *m, const struct here *h)
+{
+    switch ((enum xlm__received)m->phase) {
+    case XLM__RECEIVED_BUILDING:
+    case XLM__RECEIVED_NEVER:
+        return h->exists ? XLM__FATE_LEFT : XLM__FATE_NEVER;
+    case XLM__RECEIVED_GO:
+        if (!h->exists)
+            return XLM__FATE_UNCLEAR;
+        return is_finished(m, h) ? XLM__FATE_RUNS : XLM__FATE_LEFT;
+    case XLM__RECEIVED_RUNS:
+        return h->exists ? XLM__FATE_RUNS : XLM__FATE_RAN;
+    }
+    return XLM__FATE_UNKNOWN;
+}
+
+static void tell(enum xlm__fate fate, const struct here *h,
+                 char told[XLM__TOLD_MAX])
+{
+    if (h->exists)
+        snprintf(told, XLM__TOLD_MAX, "%s: %.160s (domain %u%s)",
+                 xlm__fate_text(fate), h->name, h->info.domid,
+                 h->info.dying    ? ", dying"
+                 : h->info.paused ? ", paused"
+                                  : "");
+    else
+        snprintf(told, XLM__TOLD_MAX, "%s", xlm__fate_text(fate));
+}
+
+static int read_mark(struct xlm__toolstack *t, const unsigned char uuid[16],
+                     const unsigned char session[16], struct xlm__mark *m,
+                     bool *ours_out)
+{
+    int rc = t->ops->mark_get(t, XLM__MARK_RECEIVED, uuid, m, ours_out);
+
+    if (!rc && *ours_out)
+        *ours_out = xlm__uuid_equal(m->session, session);
+    return rc;
+}
+
+/* BUSY is an answer here, not a failure: kept out of the caller's errors. */
+static int try_lock(struct xlm__toolstack *t, const unsigned char uuid[16])
+{
+    struct xlm__errslot aside = XLM__ERRSLOT_INITIALIZER;
+    struct xlm__errslot *const errors = t->err;
+    char text[XLM_MESSAGE_MAX];
+    int rc;
+
+    t->err = &aside;
+    rc = t->ops->lock(t, uuid);
+    t->err = errors;
+    xlm__errslot_read(&aside, text);
+    xlm__errslot_destroy(&aside);
+    if (rc && rc != XLM_ERR_BUSY)
+        return XLM_FAIL(errors, rc, "%s", text);
+    return rc;
+}
+
+/* Whoever holds the lock can change everything but this. */
+static bool is_certain(const struct xlm__mark *m, const struct here *h)
+{
+    return m->phase == XLM__RECEIVED_RUNS ||
+           (m->phase == XLM__RECEIVED_GO && h->exists && !h->info.paused &&
+            is_finished(m, h));
+}
+
+/* ---- what a receiver that died would have done ---- */
+
+/* Its receiver had the permission, and xl has done what it was to do, which is
+ * to rename it: what is left are the pauses. */
+static bool is_to_run(const struct xlm__mark *m, const struct here *h)
+{
+    return m->phase == XLM__RECEIVED_GO && (m->flags & XLM__MARK_HELD) &&
+           !is_incoming(m, h);
+}
+
+/* It never ran, and nobody is left who may start it. */
+static bool is_to_go(const struct xlm__mark *m, const struct here *h)
+{
+    if (!is_incoming(m, h))
+        return false;
+    return m->phase == XLM__RECEIVED_BUILDING ||
+           m->phase == XLM__RECEIVED_NEVER ||
+           (m->phase == XLM__RECEIVED_GO && (m->flags & XLM__MARK_HELD));
+}
+
+static int set_phase(struct xlm__toolstack *t, struct xlm__mark *m,
+                     enum xlm__received phase)
+{
+    m->phase = (uint32_t)phase;
+    return t->ops->mark_set(t, XLM__MARK_RECEIVED, m);
+}
+
+static int let_run(struct xlm__hv *hv, struct xlm__toolstack *t,
+                   struct xlm__mark *m)
+{
+    struct xlm__dominfo info = { .paused = true };
+    bool exists = true;
+    int rc = 0;
+
+    for (unsigned i = 0;
+         i < XLM__PREBUILT_PAUSES && !rc && exists && info.paused; i++) {
+        rc = hv->ops->unpause(hv, m->domid);
+        if (!rc)
+            rc = hv->ops->dominfo(hv, m->domid, &info, &exists);
+    }
+    return rc ? rc : set_phase(t, m, XLM__RECEIVED_RUNS);
+}
+
+/* Under the domain's lock: its receiver is dead. */
+static int finish(struct xlm__hv *hv, struct xlm__toolstack *t,
+                  struct xlm__mark *m, const struct here *h)
+{
+    int rc;
+
+    if (!h->exists || h->info.dying || !h->info.paused ||
+        h->info.domid != m->domid)
+        return 0;
+    if (is_to_run(m, h))
+        return let_run(hv, t, m);
+    if (!is_to_go(m, h))
+        return 0;
+    rc = set_phase(t, m, XLM__RECEIVED_NEVER);
+    return rc ? rc : t->ops->destroy(t, m->domid);
+}
+
+int xlm__recover_look(struct xlm__hv *hv, struct xlm__toolstack *t,
+                      const unsigned char uuid[16],
+                      const unsigned char session[16], bool act,
+                      enum xlm__fate *fate_out, char told[XLM__TOLD_MAX])
+{
+    struct here h = { .exists = false };
+    struct xlm__mark m;
+    bool ours, locked = false, busy = false;
+    int rc;
+
+    *fate_out = XLM__FATE_UNKNOWN;
+    rc = read_mark(t, uuid, session, &m, &ours);
+    if (!rc && ours) {
+        rc = try_lock(t, uuid);
+        locked = !rc;
+        busy = rc == XLM_ERR_BUSY;
+        /* The holder may have written its last word since. */
+        if (!rc || busy)
+            rc = read_mark(t, uuid, session, &m, &ours);
+    }
+    if (!rc)
+        rc = look_here(hv, t, uuid, &h);
+    if (!rc && locked && act)
+        rc = finish(hv, t, &m, &h);
+    if (!rc && locked && act)
+        rc = look_here(hv, t, uuid, &h);
+    if (locked)
+        t->ops->unlock(t);
+    if (rc)
+        return rc;
+    if (ours)
+        *fate_out = busy && !is_certain(&m, &h) ? XLM__FATE_BUSY
+                                                : judge(&m, &h);
+    tell(*fate_out, &h, told);
+    return 0;
+}
