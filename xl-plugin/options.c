@@ -19,6 +19,7 @@ enum {
     ID_TIMEOUT,
     ID_ALLOW_PAUSE,
     ID_UNPAUSE,
+    ID_NO_PREBUILD,
     ID_JSON,
     ID_DRY_RUN,
     ID_VERSION,
@@ -59,6 +60,8 @@ const struct lm_option lm_option_table[] = {
       "even if that takes longer than --downtime." },
     { ID_UNPAUSE, "unpause-to-suspend", NULL,
       "Unpause a paused domain so that it can suspend.", NULL },
+    { ID_NO_PREBUILD, "no-prebuild", NULL,
+      "Build devices at <host> in the pause, not before it.", NULL },
     { ID_JSON, "json", "file",
       "Write a report to <file> as JSON; - is stdout.", NULL },
     { ID_DRY_RUN, "dry-run", NULL,
@@ -221,6 +224,9 @@ static void set_flag(int id, struct lm_options *o)
         break;
     case ID_UNPAUSE:
         o->unpause_to_suspend = true;
+        break;
+    case ID_NO_PREBUILD:
+        o->no_prebuild = true;
         break;
     case 'N':
     case ID_DRY_RUN:

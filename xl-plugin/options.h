@@ -30,6 +30,7 @@ struct lm_options {
     bool dry_run;               /* --dry-run, -N                            */
     bool allow_pause;           /* --allow-pause                            */
     bool unpause_to_suspend;    /* --unpause-to-suspend                     */
+    bool no_prebuild;           /* --no-prebuild                            */
     bool live_line;             /* -t: live line although not a terminal    */
     bool timestamps;            /* -T                                       */
 };

@@ -27,12 +27,13 @@ static void report_pause(struct console *con, const struct xlm_stats *s)
     }
     console_line(con,
                  "pause: %s +- %s, predicted %s (suspend %s, last round %s, "
-                 "rebuild %s, start %s)",
+                 "%s %s, start %s)",
                  format_seconds(s->blackout_us, pause),
                  format_seconds(s->clock_error_us, error),
                  format_seconds(s->predicted_blackout_us, predicted),
                  format_seconds(s->suspend_us, suspend),
                  format_seconds(s->last_round_us, last),
+                 s->prebuilt ? "context" : "rebuild",
                  format_seconds(s->rebuild_us, rebuild),
                  format_seconds(s->start_us, start));
 }

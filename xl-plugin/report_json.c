@@ -65,6 +65,7 @@ static void put_findings(yajl_gen g, const struct findings *f)
     X(round)                                                                   \
     X(channels)                                                                \
     X(live)                                                                    \
+    X(prebuilt)                                                                \
     X(elapsed_us)                                                              \
     X(memory_pages)                                                            \
     X(sent_pages)                                                              \

@@ -105,6 +105,8 @@ int xlm__dest_may_prebuild(struct xlm__dest *d);
 /* Our own pause of the new domain, if it is to be pre-built. */
 int xlm__dest_hold(struct xlm__dest *d, uint32_t domid);
 int xlm__dest_let_go(struct xlm__dest *d);
+/* After let_go() failed: is it proven, and is it gone now? */
+bool xlm__dest_never_ran(struct xlm__dest *d);
 /* Is a record of this type, now, one for xlm__dest_keep_tail()? */
 bool xlm__dest_keeps_state(struct xlm__dest *d, uint32_t type);
 int xlm__dest_keep_tail(struct xlm__dest *d, const struct xlm__state_rec *st);

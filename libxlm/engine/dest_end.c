@@ -160,8 +160,10 @@ static int start(struct xlm__dest *d, struct xlm__running *r,
         xlm__watch_start(&watch, d->hv, xlm_session_domid(d->s),
                          XLM__WATCH_UNPAUSED);
     rc = d->ts->ops->restore_go(d->ts, &running);
-    if (!rc && running)
+    if (!rc && running && !d->paused) {
         rc = xlm__dest_let_go(d);
+        *never_ran_out = rc && xlm__dest_never_ran(d);
+    }
     r->unpaused_ns = xlm__watch_end(&watch, xlm__clock_ns());
     r->domid = xlm_session_domid(d->s);
     r->flags = d->paused ? XLM__RUNNING_PAUSED : 0;

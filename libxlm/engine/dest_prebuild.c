@@ -71,6 +71,19 @@ int xlm__dest_let_go(struct xlm__dest *d)
     return rc;
 }
 
+bool xlm__dest_never_ran(struct xlm__dest *d)
+{
+    uint32_t domid = xlm_session_domid(d->s);
+    struct xlm__dominfo info;
+    bool exists;
+
+    /* Paused still, it has been so since its creation: we hold it. */
+    if (d->hv->ops->dominfo(d->hv, domid, &info, &exists) || !exists ||
+        !info.paused)
+        return false;
+    return !d->ts->ops->destroy(d->ts, domid);
+}
+
 /* ---- state ---- */
 
 bool xlm__dest_keeps_state(struct xlm__dest *d, uint32_t type)

@@ -37,9 +37,10 @@ enum xlm__received {
 #define XLM__MARK_PAUSED       (1u << 1) /* RECEIVED: it is to stay paused  */
 #define XLM__MARK_HELD         (1u << 2) /* RECEIVED: the receiver, not xl, */
                                          /* takes its pauses back           */
-#define XLM__PREBUILT_PAUSES 2u /* of such a domain: Xen's own for a new one,  \
-                                 */
-                                /* and the receiver's                         */
+#define XLM__PREBUILT_PAUSES                                                   \
+    2u /* of such a domain: Xen's own for a new one,                           \
+        */
+       /* and the receiver's                         */
 
 struct xlm__mark {
     unsigned char uuid[16];    /* of the domain, names the file */

@@ -31,8 +31,9 @@
 
 static bool is_elsewhere(uint32_t domid, const char *name)
 {
-    return domid ||
-           (name && name[0] && strcmp(name, "0") && strcmp(name, "Domain-0"));
+    if (domid && domid != (uint32_t)INVALID_DOMID)
+        return true;
+    return name && name[0] && strcmp(name, "0") && strcmp(name, "Domain-0");
 }
 
 /* Is it the script that is taken if none is named? */
@@ -119,7 +120,10 @@ void xlm__libxl_check_prebuild(const libxl_domain_config *c,
 {
     why[0] = '\0';
     if (c->c_info.type != LIBXL_DOMAIN_TYPE_PVH)
-        WHY(why, "only PVH domains are");
+        WHY(why, "only PVH domains are not");
+    else if (!libxl_defbool_is_default(c->c_info.hap) &&
+             !libxl_defbool_val(c->c_info.hap))
+        WHY(why, "it runs without HAP, which was never tried so");
     for (int i = 0; i < c->num_disks && !*why; i++)
         check_disk(&c->disks[i], why);
     for (int i = 0; i < c->num_nics && !*why; i++)

@@ -260,6 +260,7 @@ static int moved(struct xlm_session *s)
     t->suspend_us = 100000;
     t->last_round_us = 82000;
     t->rebuild_us = 150000;
+    t->prebuilt = !(s->opt.flags & XLM_F_NO_PREBUILD);
     t->start_us = 20000;
     t->guest_gap_us = 361000;
     s->owner = XLM_OWNER_DESTINATION;

@@ -19,8 +19,15 @@ test_outcome_moved_reports_figures()
     ends hello 0 "guest1: moved to hostb in " ", live: 2 rounds, 96.0 MiB on" \
         "33768 pages, 5000 of them zero, compressed 3.1 : 1" \
         "pause: 0.352 s +- 0.001 s, predicted 0.350 s (suspend 0.100 s, last \
-round 0.082 s, rebuild 0.150 s, start 0.020 s)" \
+round 0.082 s, context 0.150 s, start 0.020 s)" \
         "longest gap by the guest's own clock: 0.361 s"
+}
+
+test_outcome_built_in_the_pause_is_told()
+{
+    FAKE_XLM=hello run xl lmigrate -s ./fakessh --no-prebuild guest1 hostb
+    expect_code 0
+    expect_err "last round 0.082 s, rebuild 0.150 s, start"
 }
 
 test_outcome_not_a_terminal_one_line_a_round()

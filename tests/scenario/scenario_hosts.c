@@ -74,6 +74,18 @@ static int watch_go(struct xlm__toolstack *t, bool *running_out)
     return rc;
 }
 
+/* Of a domain that is held: it never ran, and never will. */
+static int watch_destroy(struct xlm__toolstack *t, uint32_t domid)
+{
+    struct side *s = side_of_ts(t);
+    bool held = s->hv->info.paused;
+    int rc = fake_ts->destroy(t, domid);
+
+    if (!rc && held && s == &s->run->dst)
+        atomic_store(&s->run->runs_there, false);
+    return rc;
+}
+
 static struct run *the_run; /* the only one at a time */
 
 static int watch_off(struct xlm__hv *hv, uint32_t domid)
@@ -96,6 +108,7 @@ static void watch(struct side *s)
     w.ts.resume = watch_resume;
     w.ts.restore_end = watch_end;
     w.ts.restore_go = watch_go;
+    w.ts.destroy = watch_destroy;
     w.hv = *fake_hv_ops;
     w.hv.logdirty_off = watch_off;
     the_run = s->run;

@@ -112,6 +112,15 @@ domains() {
     on "$1" xl list | awk 'NR > 2 { print $1 }'
 }
 
+# running: the domains of both hosts that are neither paused nor suspended.
+running() {
+    local h
+
+    for h in a b; do
+        on $h xl list | awk -v h=$h 'NR > 2 && $5 !~ /[ps]/ { print h, $1 }'
+    done
+}
+
 # only_at HOST NAME: running there, and nowhere else under any name. The other
 # host may need a moment to destroy what it had built.
 only_at() {

@@ -305,6 +305,8 @@ static int fake_destroy(struct xlm__toolstack *base, uint32_t domid)
     if (rc)
         return rc;
     t->exists = false;
+    if (t->dst != FAKE_DST_NONE)
+        t->dst = FAKE_DST_ABORTED;
     fake_ts_hv_set(t, false, false, false);
     return 0;
 }

@@ -37,6 +37,8 @@ int fake_restore_begin(struct xlm__toolstack *base, const struct xlm__config *c,
     t->flags = flags;
     t->source_xen_version = source_xen_version;
     *domid_out = t->new_domid ? t->new_domid : 7;
+    t->domid = *domid_out;
+    t->exists = true;
     fake_ts_hv_set(t, true, true, false);
     return 0;
 }
@@ -162,6 +164,7 @@ int fake_restore_abort(struct xlm__toolstack *base)
         return rc;
     if (t->dst != FAKE_DST_NONE) {
         t->dst = FAKE_DST_ABORTED;
+        t->exists = false;
         fake_ts_hv_set(t, false, false, false);
     }
     return 0;

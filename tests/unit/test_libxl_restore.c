@@ -157,6 +157,8 @@ static int restore_begin(uint32_t flags)
     return rc;
 }
 
+#define GO_BYTES "r44"
+
 /* Up to xl's "ready". */
 static void begin_ready(const char *after, uint32_t flags)
 {
@@ -176,8 +178,6 @@ static int go(bool *running)
     CU_ASSERT_EQUAL(xlm__errslot_code(&err), rc);
     return rc;
 }
-
-#define GO_BYTES "r44"
 
 /* ---------------- building ---------------- */
 
@@ -250,6 +250,24 @@ static void test_libxl_restore_end_quotes_xl_that_fails(void)
     CU_ASSERT_EQUAL(xlm__ts_restore_end(&ts.base, NULL), XLM_ERR_TOOLSTACK);
     xlm__errslot_read(&err, message);
     CU_ASSERT_PTR_NOT_NULL(strstr(message, "bad stream"));
+    end();
+}
+
+static void test_libxl_restore_check_sees_that_xl_has_died(void)
+{
+    begin_ready("eterminate called;x9", 0);
+    CU_ASSERT_TRUE_FATAL(xlm__xlproc_ended(ts.restore.xl, 10000));
+    CU_ASSERT_EQUAL(xlm__ts_restore_check(&ts.base), XLM_ERR_TOOLSTACK);
+    xlm__errslot_read(&err, message);
+    CU_ASSERT_PTR_NOT_NULL(strstr(message, "status 9"));
+    end();
+}
+
+static void test_libxl_restore_check_of_one_that_waits_is_well(void)
+{
+    begin_ready(GO_BYTES ";g;x0", 0);
+    CU_ASSERT_EQUAL(xlm__ts_restore_check(&ts.base), 0);
+    CU_ASSERT_EQUAL(xlm__ts_restore_check(&ts.base), 0);
     end();
 }
 
@@ -427,6 +445,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_libxl_restore_calls_without_begin_are_refused),
     UNIT_TEST(test_libxl_restore_records_are_framed),
     UNIT_TEST(test_libxl_restore_end_quotes_xl_that_fails),
+    UNIT_TEST(test_libxl_restore_check_sees_that_xl_has_died),
+    UNIT_TEST(test_libxl_restore_check_of_one_that_waits_is_well),
     UNIT_TEST(test_libxl_restore_go_reported_well_is_running),
     UNIT_TEST(test_libxl_restore_go_given_back_is_not_running),
     UNIT_TEST(test_libxl_restore_go_xl_dies_before_renaming_is_undone),

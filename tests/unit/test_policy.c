@@ -280,7 +280,46 @@ static void test_policy_every_reason_has_its_own_text(void)
     }
 }
 
+static void test_policy_again_is_judged_afresh_for_three_rounds(void)
+{
+    struct xlm__policy p;
+    enum xlm__reason why;
+
+    xlm__policy_init(&p, 2, 400000, 300000);
+    CU_ASSERT_EQUAL(decide(&p, 1, 100000, 9000, &why), XLM__DECIDE_SWITCHOVER);
+    xlm__policy_again(&p, 1);
+    /* What came together meanwhile is no lack of progress. */
+    CU_ASSERT_EQUAL(decide(&p, 2, 9000, 90000, &why), XLM__DECIDE_CONTINUE);
+    CU_ASSERT_EQUAL(why, XLM__REASON_MORE);
+    CU_ASSERT_EQUAL(decide(&p, 3, 90000, 80000, &why), XLM__DECIDE_CONTINUE);
+    CU_ASSERT_EQUAL(decide(&p, 4, 80000, 70000, &why), XLM__DECIDE_ABORT);
+    CU_ASSERT_EQUAL(why, XLM__REASON_ROUNDS);
+}
+
+static void test_policy_again_takes_no_round_away(void)
+{
+    struct xlm__policy p;
+
+    xlm__policy_init(&p, 30, 0, 0);
+    xlm__policy_again(&p, 5);
+    CU_ASSERT_EQUAL(p.max_rounds, 30);
+}
+
+static void test_policy_fixed_part_set_later_counts(void)
+{
+    struct xlm__policy p;
+
+    xlm__policy_init(&p, 30, 200000, 300000);
+    CU_ASSERT_TRUE(xlm__policy_goal_unreachable(&p));
+    xlm__policy_set_fixed(&p, 100000);
+    CU_ASSERT_FALSE(xlm__policy_goal_unreachable(&p));
+    CU_ASSERT_EQUAL(xlm__policy_predict_us(&p, 0), 100000);
+}
+
 static CU_TestInfo tests[] = {
+    UNIT_TEST(test_policy_again_is_judged_afresh_for_three_rounds),
+    UNIT_TEST(test_policy_again_takes_no_round_away),
+    UNIT_TEST(test_policy_fixed_part_set_later_counts),
     UNIT_TEST(test_policy_pause_still_shrinks_continues),
     UNIT_TEST(test_policy_ten_ms_left_switches_over),
     UNIT_TEST(test_policy_few_pages_switch_over_on_any_link),

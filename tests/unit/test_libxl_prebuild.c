@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Which devices may exist at both hosts at once. */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "libxl_fixture.h"
+#include "unit.h"
+
+static char why[XLM_MESSAGE_MAX / 2];
+
+static void may(void)
+{
+    xlm__libxl_check_prebuild(&a, why);
+    CU_ASSERT_STRING_EQUAL(why, "");
+    configs_free();
+}
+
+static void may_not(const char *text)
+{
+    xlm__libxl_check_prebuild(&a, why);
+    if (!strstr(why, text))
+        printf("\n  \"%s\" has no \"%s\"\n", why, text);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, text));
+    configs_free();
+}
+
+static void test_libxl_prebuild_disk_and_bridge_may(void)
+{
+    configs_make();
+    may();
+}
+
+static void test_libxl_prebuild_without_devices_may(void)
+{
+    configs_make();
+    libxl_device_disk_dispose(&a.disks[--a.num_disks]);
+    libxl_device_nic_dispose(&a.nics[--a.num_nics]);
+    may();
+}
+
+static void test_libxl_prebuild_only_pvh_may(void)
+{
+    configs_make();
+    a.c_info.type = LIBXL_DOMAIN_TYPE_HVM;
+    may_not("only PVH");
+}
+
+static void test_libxl_prebuild_shadow_may_not(void)
+{
+    configs_make();
+    libxl_defbool_set(&a.c_info.hap, true);
+    may();
+    configs_make();
+    libxl_defbool_set(&a.c_info.hap, false);
+    may_not("HAP");
+}
+
+static void test_libxl_prebuild_raw_in_qemu_may(void)
+{
+    configs_make();
+    a.disks[0].backend = LIBXL_DISK_BACKEND_QDISK;
+    may();
+}
+
+static void test_libxl_prebuild_backend_yet_to_be_chosen_may(void)
+{
+    configs_make();
+    a.disks[0].backend = LIBXL_DISK_BACKEND_UNKNOWN;
+    may();
+}
+
+static void test_libxl_prebuild_raw_file_may(void)
+{
+    configs_make();
+    add_disk(&a, "xvdb", "/proc/self/exe");
+    may();
+}
+
+static void test_libxl_prebuild_empty_drive_may(void)
+{
+    configs_make();
+    add_disk(&a, "hdc", "")->format = LIBXL_DISK_FORMAT_EMPTY;
+    may();
+}
+
+static void test_libxl_prebuild_image_formats_may_not(void)
+{
+    static const libxl_disk_format formats[] = {
+        LIBXL_DISK_FORMAT_QCOW, LIBXL_DISK_FORMAT_QCOW2, LIBXL_DISK_FORMAT_VHD,
+        LIBXL_DISK_FORMAT_QED, LIBXL_DISK_FORMAT_UNKNOWN
+    };
+
+    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
+        configs_make();
+        add_disk(&a, "xvdb", "/dev/null")->format = formats[i];
+        may_not("disk xvdb is an image of format");
+    }
+}
+
+static void test_libxl_prebuild_blktap_may_not(void)
+{
+    configs_make();
+    a.disks[0].backend = LIBXL_DISK_BACKEND_TAP;
+    may_not("disk xvda has back end tap");
+}
+
+static void test_libxl_prebuild_scripts_of_disks(void)
+{
+    configs_make();
+    set_text(&a.disks[0].script, "block-drbd");
+    may_not("hotplug script block-drbd");
+    configs_make();
+    set_text(&a.disks[0].script, "/etc/xen/scripts/block-iscsi");
+    may_not("block-iscsi");
+    configs_make();
+    set_text(&a.disks[0].script, "/etc/xen/scripts/block");
+    may();
+}
+
+static void test_libxl_prebuild_path_that_is_none_may_not(void)
+{
+    configs_make();
+    set_text(&a.disks[0].pdev_path, "drbd:web");
+    may_not("no local path");
+    configs_make();
+    set_text(&a.disks[0].pdev_path, NULL);
+    may_not("no local path");
+}
+
+static void test_libxl_prebuild_backends_elsewhere_may_not(void)
+{
+    configs_make();
+    a.disks[0].backend_domid = 3;
+    may_not("disk xvda has its back end in another domain");
+    configs_make();
+    set_text(&a.disks[0].backend_domname, "storage");
+    may_not("disk xvda has its back end");
+    configs_make();
+    set_text(&a.disks[0].backend_domname, "Domain-0");
+    may();
+    configs_make();
+    set_text(&a.nics[0].backend_domname, "router");
+    may_not("network interface");
+}
+
+static void test_libxl_prebuild_scripts_of_interfaces(void)
+{
+    configs_make();
+    set_text(&a.nics[0].script, "vif-route");
+    may_not("hotplug script vif-route");
+    configs_make();
+    set_text(&a.nics[0].script, "/etc/xen/scripts/vif-openvswitch");
+    may_not("vif-openvswitch");
+    configs_make();
+    set_text(&a.nics[0].script, "/etc/xen/scripts/vif-bridge");
+    may();
+}
+
+static void test_libxl_prebuild_untried_devices_may_not(void)
+{
+    configs_make();
+    add_pci(&a, 3);
+    may_not("PCI device");
+    configs_make();
+    a.vtpms = calloc(1, sizeof(*a.vtpms));
+    libxl_device_vtpm_init(a.vtpms);
+    a.num_vtpms = 1;
+    may_not("virtual TPM");
+}
+
+static void test_libxl_prebuild_first_reason_is_told(void)
+{
+    configs_make();
+    add_disk(&a, "xvdb", "/dev/null")->format = LIBXL_DISK_FORMAT_QCOW2;
+    set_text(&a.nics[0].script, "vif-route");
+    may_not("xvdb");
+}
+
+static CU_TestInfo tests[] = {
+    UNIT_TEST(test_libxl_prebuild_disk_and_bridge_may),
+    UNIT_TEST(test_libxl_prebuild_without_devices_may),
+    UNIT_TEST(test_libxl_prebuild_only_pvh_may),
+    UNIT_TEST(test_libxl_prebuild_shadow_may_not),
+    UNIT_TEST(test_libxl_prebuild_raw_in_qemu_may),
+    UNIT_TEST(test_libxl_prebuild_backend_yet_to_be_chosen_may),
+    UNIT_TEST(test_libxl_prebuild_raw_file_may),
+    UNIT_TEST(test_libxl_prebuild_empty_drive_may),
+    UNIT_TEST(test_libxl_prebuild_image_formats_may_not),
+    UNIT_TEST(test_libxl_prebuild_blktap_may_not),
+    UNIT_TEST(test_libxl_prebuild_scripts_of_disks),
+    UNIT_TEST(test_libxl_prebuild_path_that_is_none_may_not),
+    UNIT_TEST(test_libxl_prebuild_backends_elsewhere_may_not),
+    UNIT_TEST(test_libxl_prebuild_scripts_of_interfaces),
+    UNIT_TEST(test_libxl_prebuild_untried_devices_may_not),
+    UNIT_TEST(test_libxl_prebuild_first_reason_is_told),
+    CU_TEST_INFO_NULL,
+};
+UNIT_MAIN("libxl_prebuild", tests)
