@@ -125,6 +125,9 @@ repair() {
     for h in hosta hostb; do
         simxen status $h | grep -q 'no power' || continue
         simxen boot $h || return 1
+        # libxl's own files of domains that were lost with the power: they
+        # stay at a real host too.
+        on "${h#host}" sh -c 'rm -f /var/lib/xen/userdata-*' || return 1
     done
     case $1 in
     wire:*) simxen net "host${1#*:}" mend ;;
