@@ -3,8 +3,8 @@
  * The inside of a session: what both ends share.
  *
  * Threads: the one inside xlm_session_run() leads; source and destination each
- * have one thread a data channel; the destination has one more that takes data
- * channels in.  All of them end when stop_fd becomes readable.
+ * have one thread a data channel; the destination has one more while xl builds
+ * devices ahead of the memory.  All of them end when stop_fd becomes readable.
  * Lock order: see doc/ARCHITECTURE.md.
  */
 #ifndef XLM_ENGINE_SESSION_H

@@ -130,7 +130,7 @@ static int drop_fd(struct drop *d, const char *path, int fd)
         return XLM_FAIL_ERRNO(d->err, XLM_ERR_DEVICE, "disk %s: stat %s",
                               d->disk, path);
     /* Dirty pages are not dropped, so they are written first; there should be
-     * none: nobody here has it open. */
+     * none: who has it open here serves a domain that never ran. */
     if (fsync(fd) && errno != EINVAL && errno != EROFS)
         return XLM_FAIL_ERRNO(d->err, XLM_ERR_DEVICE, "disk %s: flush %s",
                               d->disk, path);
