@@ -124,7 +124,8 @@ static int open_session(struct worker *w, int guard_fd, struct outcome *o)
 
     job_library_options(w->job, &opt);
     opt.guard_fd = guard_fd;
-    opt.fixed_pause_ms = pausefile_read(w->job->opt.host, w->job->name);
+    if (!w->job->opt.no_prebuild)
+        opt.fixed_pause_ms = pausefile_read(w->job->opt.host, w->job->name);
     opt.log = on_log;
     opt.progress = on_progress;
     opt.finding = on_finding;
@@ -215,7 +216,7 @@ static void take_results(struct worker *w, struct outcome *o)
     o->stats.size = sizeof(o->stats);
     if (xlm_session_stats(w->session, &o->stats))
         o->stats.size = 0;
-    else if (o->owner == XLM_OWNER_DESTINATION)
+    else if (o->owner == XLM_OWNER_DESTINATION && !w->job->opt.no_prebuild)
         pausefile_write(w->job->opt.host, w->job->name, &o->stats);
 }
 

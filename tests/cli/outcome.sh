@@ -25,9 +25,14 @@ round 0.082 s, context 0.150 s, start 0.020 s)" \
 
 test_outcome_built_in_the_pause_is_told()
 {
+    rm -f "$work/xlm-pause-hostb-guest1"
     FAKE_XLM=hello run xl lmigrate -s ./fakessh --no-prebuild guest1 hostb
     expect_code 0
     expect_err "last round 0.082 s, rebuild 0.150 s, start"
+    # The next move of the usual kind shall not expect that.
+    [ ! -e "$work/xlm-pause-hostb-guest1" ] || complain "pause remembered"
+    FAKE_XLM=hello run xl lmigrate -s ./fakessh guest1 hostb
+    expect_file "$work/xlm-pause-hostb-guest1" 2
 }
 
 test_outcome_not_a_terminal_one_line_a_round()
