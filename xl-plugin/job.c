@@ -45,6 +45,7 @@ void job_library_options(const struct job *j, struct xlm_options *opt)
         .max_rounds = j->opt.rounds,
         .downtime_ms = j->opt.downtime_ms,
         .timeout_ms = j->opt.timeout_ms,
+        .dirty = j->opt.dirty,
         .bandwidth_bytes_s = j->opt.bandwidth_bytes_s,
         .compress = j->opt.compress,
         .compress_level = j->opt.compress_level,

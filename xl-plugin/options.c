@@ -17,6 +17,7 @@ enum {
     ID_BANDWIDTH,
     ID_COMPRESS,
     ID_TIMEOUT,
+    ID_DIRTY,
     ID_ALLOW_PAUSE,
     ID_UNPAUSE,
     ID_NO_PREBUILD,
@@ -55,9 +56,12 @@ const struct lm_option lm_option_table[] = {
     { ID_TIMEOUT, "timeout", "s",
       "Give up and run on here unless <host> may start it",
       "within <s> seconds, 1 to 604800." },
+    { ID_DIRTY, "dirty", "way",
+      "How to find what the domain writes: log (by Xen), scan",
+      "(read all again), none (suspend, copy, start), or auto." },
     { ID_ALLOW_PAUSE, "allow-pause", NULL,
-      "Where Xen cannot track writes: suspend, copy, start,",
-      "even if that takes longer than --downtime." },
+      "Allow --dirty=none, or the last scan, to take longer",
+      "than --downtime." },
     { ID_UNPAUSE, "unpause-to-suspend", NULL,
       "Unpause a paused domain so that it can suspend.", NULL },
     { ID_NO_PREBUILD, "no-prebuild", NULL,
@@ -166,6 +170,23 @@ static bool set_compress(const char *value, struct lm_options *o, char *error)
                      error);
 }
 
+const char *const lm_dirty_words[] = { "auto", "log", "scan", "none" };
+_Static_assert(sizeof(lm_dirty_words) / sizeof(lm_dirty_words[0]) ==
+                   LM_DIRTY_COUNT,
+               "a word for each enum xlm_dirty");
+
+static bool set_dirty(const char *value, uint32_t *way_out, char *error)
+{
+    for (uint32_t way = 0; way < LM_DIRTY_COUNT; way++) {
+        if (strcmp(value, lm_dirty_words[way]))
+            continue;
+        *way_out = way;
+        return true;
+    }
+    return bad_value(ID_DIRTY, value, "auto, log, scan or none is wanted",
+                     error);
+}
+
 static bool set_value(int id, const char *value, struct lm_options *o,
                       char *error)
 {
@@ -184,6 +205,8 @@ static bool set_value(int id, const char *value, struct lm_options *o,
         return set_number(id, value, 1000, "rounds", &o->rounds, error);
     case ID_COMPRESS:
         return set_compress(value, o, error);
+    case ID_DIRTY:
+        return set_dirty(value, &o->dirty, error);
     case ID_TIMEOUT:
         return set_timeout(value, &o->timeout_ms, error);
     default:

@@ -20,6 +20,7 @@ struct lm_options {
     uint32_t downtime_ms;       /* 0: no goal                               */
     uint32_t rounds;            /* 0: default                               */
     uint32_t timeout_ms;        /* 0: none                                  */
+    uint32_t dirty;             /* enum xlm_dirty                           */
     uint64_t bandwidth_bytes_s; /* 0: no limit                           */
     uint32_t compress;          /* --compress: enum xlm_compress            */
     int32_t compress_level;     /* 0: default                               */
@@ -37,6 +38,10 @@ struct lm_options {
 
 extern const struct lm_option lm_option_table[];
 extern const size_t lm_option_count;
+
+/* Words for enum xlm_dirty, in its order. */
+#define LM_DIRTY_COUNT 4u
+extern const char *const lm_dirty_words[];
 
 enum lm_action { LM_RUN, LM_HELP, LM_VERSION, LM_DESCRIBE, LM_LIST, LM_BAD };
 

@@ -49,6 +49,13 @@ static const char *format_ratio(const struct xlm_stats *s, char out[UNIT_MAX])
     return out;
 }
 
+static const char *way_text(const struct xlm_stats *s)
+{
+    if (s->dirty == XLM_DIRTY_SCAN)
+        return "live, by content scan";
+    return s->live ? "live" : "suspended while copied";
+}
+
 void report_figures(struct console *con, const struct outcome *o)
 {
     const struct xlm_stats *s = &o->stats;
@@ -60,9 +67,9 @@ void report_figures(struct console *con, const struct outcome *o)
                  "%s: moved to %s in %s, %s: %u round%s, %s on the wire, "
                  "%" PRIu64 " pages, %" PRIu64 " of them zero%s",
                  o->name, o->there, format_seconds(s->elapsed_us, total),
-                 s->live ? "live" : "suspended while copied", s->round,
-                 s->round == 1 ? "" : "s", format_bytes(s->wire_bytes, wire),
-                 s->sent_pages, s->zero_pages, format_ratio(s, ratio));
+                 way_text(s), s->round, s->round == 1 ? "" : "s",
+                 format_bytes(s->wire_bytes, wire), s->sent_pages,
+                 s->zero_pages, format_ratio(s, ratio));
     report_pause(con, s);
     if (s->guest_gap_us)
         console_line(con, "longest gap by the guest's own clock: %s",

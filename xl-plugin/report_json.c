@@ -4,6 +4,7 @@
 #include <string.h>
 #include <yajl/yajl_gen.h>
 
+#include "options.h"
 #include "report.h"
 
 static void put_text(yajl_gen g, const char *text)
@@ -66,6 +67,7 @@ static void put_findings(yajl_gen g, const struct findings *f)
     X(channels)                                                                \
     X(live)                                                                    \
     X(prebuilt)                                                                \
+    X(scan_us)                                                                 \
     X(elapsed_us)                                                              \
     X(memory_pages)                                                            \
     X(sent_pages)                                                              \
@@ -92,6 +94,8 @@ static void put_stats(yajl_gen g, const struct xlm_stats *s)
         return;
     }
     yajl_gen_map_open(g);
+    put_key_text(g, "dirty",
+                 s->dirty < LM_DIRTY_COUNT ? lm_dirty_words[s->dirty] : NULL);
 #define PUT_STAT(field) put_key_number(g, #field, s->field);
     STATS_MAP(PUT_STAT)
 #undef PUT_STAT

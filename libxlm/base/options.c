@@ -109,6 +109,11 @@ static int check(const struct xlm_options *opt, enum xlm_role role,
     if (opt->max_rounds > XLM__MAX_ROUNDS_MAX)
         return invalid(message_out, "options: max_rounds is %u, limit %u",
                        opt->max_rounds, XLM__MAX_ROUNDS_MAX);
+    if (opt->dirty > XLM_DIRTY_NONE || opt->reserved)
+        return invalid(message_out,
+                       "options: dirty is %u, limit %u; reserved is %u, "
+                       "limit 0",
+                       opt->dirty, (unsigned)XLM_DIRTY_NONE, opt->reserved);
     if (opt->guard_fd < 0 || opt->record_fd < 0)
         return invalid(message_out, "options: descriptor %d",
                        opt->guard_fd < 0 ? opt->guard_fd : opt->record_fd);

@@ -146,10 +146,13 @@ static int undo_source(struct xlm__hv *hv, struct xlm__toolstack *t,
         return 0;
     }
 
-    note_first(&rc, hv->ops->logdirty_off(hv, n->domid));
+    /* A Xen that has none fails to switch it off. */
+    if (!n->not_logged)
+        note_first(&rc, hv->ops->logdirty_off(hv, n->domid));
     if (n->device_model && !info.dying)
         note_first(&rc, t->ops->dm_logdirty(t, n->domid, false));
-    *did_out = "it runs on here, dirty logging is off again";
+    *did_out = n->not_logged ? "it runs on here"
+                             : "it runs on here, dirty logging is off again";
     if (n->phase == XLM__GUARD_RENAMED)
         note_first(&rc, restore_name(t, n));
     if (is_suspended(&info)) {

@@ -45,6 +45,7 @@ struct xlm__guard_note {
     uint32_t domid;
     uint32_t device_model; /* 1: HVM, its qemu tracks dirty pages too */
     uint32_t owner;        /* enum xlm_owner; means something with DONE */
+    uint32_t not_logged;   /* 1: Xen's log-dirty is not on, and will not be */
     unsigned char uuid[16];
     char name[XLM_NAME_MAX];
 };

@@ -131,6 +131,8 @@ static int send_pfns(struct worker *w, size_t nr)
 
     rc = xlm__batch_load(w->batch, nr, w->pfns, job->live, job->deferred,
                          job->gone);
+    if (!rc && job->dirty)
+        rc = job->dirty->ops->sending(job->dirty, w->batch);
     if (!rc)
         rc = send_entries(w);
     xlm__batch_unload(w->batch);

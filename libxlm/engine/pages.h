@@ -14,6 +14,7 @@
 
 #include "dom/dom.h"
 #include "engine/session.h"
+#include "mem/dirty.h"
 
 struct xlm__pages_pool;
 
@@ -23,6 +24,7 @@ struct xlm__pages_job {
     const uint64_t *todo; /* pfns to send; borrowed until end()              */
     uint64_t *deferred;   /* set: could not travel now                       */
     uint64_t *gone;       /* set: does not exist any more                    */
+    struct xlm__dirty *dirty; /* is told what travels; NULL: need not know   */
 };
 
 /* The data links of s must be open.  Starts the threads.

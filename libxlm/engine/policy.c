@@ -25,7 +25,9 @@ void xlm__policy_init(struct xlm__policy *p, uint32_t max_rounds,
     p->max_rounds = max_rounds;
     p->goal_us = goal_us;
     p->fixed_us = fixed_us;
+    p->scan_may_exceed = false;
     p->rate_pages_s = 0;
+    p->scan_us = 0;
     p->best_us = UINT64_MAX;
     p->stalled = 0;
 }
@@ -61,7 +63,7 @@ static uint64_t variable_us(const struct xlm__policy *p, uint64_t pages)
 uint64_t xlm__policy_predict_us(const struct xlm__policy *p,
                                 uint64_t dirty_pages)
 {
-    return p->fixed_us + variable_us(p, dirty_pages);
+    return p->fixed_us + p->scan_us + variable_us(p, dirty_pages);
 }
 
 bool xlm__policy_goal_unreachable(const struct xlm__policy *p)
@@ -90,13 +92,29 @@ static void note_progress(struct xlm__policy *p, uint64_t left_us)
         p->best_us = left_us;
 }
 
+/* What no round changes, as far as the goal has to have room for it. */
+static uint64_t constant_us(const struct xlm__policy *p)
+{
+    uint64_t us = xlm__policy_goal_unreachable(p) ? 0 : p->fixed_us;
+
+    if (p->scan_may_exceed && us + p->scan_us > p->goal_us)
+        return us;
+    return us + p->scan_us;
+}
+
 static bool goal_met(const struct xlm__policy *p, uint64_t left_us)
 {
-    if (!p->goal_us)
-        return false;
-    if (xlm__policy_goal_unreachable(p))
-        return left_us <= p->goal_us;
-    return p->fixed_us + left_us <= p->goal_us;
+    return p->goal_us && constant_us(p) + left_us <= p->goal_us;
+}
+
+/* The rest is as small as it gets. */
+static enum xlm__decision end_small(const struct xlm__policy *p,
+                                    enum xlm__reason *reason_out)
+{
+    bool missed = p->goal_us && constant_us(p) > p->goal_us;
+
+    *reason_out = missed ? XLM__REASON_SCAN : XLM__REASON_SMALL;
+    return missed ? XLM__DECIDE_ABORT : XLM__DECIDE_SWITCHOVER;
 }
 
 enum xlm__decision xlm__policy_decide(struct xlm__policy *p,
@@ -107,16 +125,15 @@ enum xlm__decision xlm__policy_decide(struct xlm__policy *p,
 
     note_rate(p, r);
     left_us = variable_us(p, r->dirty_pages);
-    note_progress(p, left_us);
+    p->scan_us = r->scan_us;
+    note_progress(p, p->scan_us + left_us);
 
     if (goal_met(p, left_us)) {
         *reason_out = XLM__REASON_GOAL_MET;
         return XLM__DECIDE_SWITCHOVER;
     }
-    if (r->dirty_pages <= SMALL_PAGES || left_us <= SMALL_US) {
-        *reason_out = XLM__REASON_SMALL;
-        return XLM__DECIDE_SWITCHOVER;
-    }
+    if (r->dirty_pages <= SMALL_PAGES || left_us <= SMALL_US)
+        return end_small(p, reason_out);
     if (r->number >= p->max_rounds)
         *reason_out = XLM__REASON_ROUNDS;
     else if (p->stalled >= STALLED_ROUNDS)
@@ -136,6 +153,8 @@ const char *xlm__policy_reason(enum xlm__reason r)
         [XLM__REASON_GOAL_MET] = "the downtime goal can be met",
         [XLM__REASON_STALLED] = "the expected pause stopped shrinking",
         [XLM__REASON_ROUNDS] = "the round limit is reached",
+        [XLM__REASON_SCAN] = "to read all of its memory once more takes "
+                             "longer than the goal",
     };
 
     return text[r];

@@ -3,7 +3,7 @@
  * When to stop copying live and switch over.  Pure arithmetic: no clock, no
  * state but the struct, so that every case can be tested.
  *
- * predicted blackout = fixed part + dirty pages / page rate
+ * predicted blackout = fixed part + content scan + dirty pages / page rate
  */
 #ifndef XLM_ENGINE_POLICY_H
 #define XLM_ENGINE_POLICY_H
@@ -24,6 +24,7 @@ enum xlm__reason {
     XLM__REASON_GOAL_MET,
     XLM__REASON_STALLED, /* the pause stopped shrinking                   */
     XLM__REASON_ROUNDS,  /* round limit                                   */
+    XLM__REASON_SCAN,    /* the scan alone takes longer than the goal     */
 };
 
 struct xlm__policy {
@@ -31,7 +32,9 @@ struct xlm__policy {
     uint32_t max_rounds;
     uint64_t goal_us;  /* for the blackout; 0 = none                        */
     uint64_t fixed_us; /* assumed part that no round changes                */
+    bool scan_may_exceed; /* the goal: it is then for what is sent           */
     /* state */
+    uint64_t scan_us;      /* the last round's: no round makes it shorter   */
     uint64_t rate_pages_s; /* of the last round worth measuring             */
     uint64_t best_us;      /* smallest variable part so far                 */
     uint32_t stalled;      /* rounds in a row without 5 % less              */
@@ -42,6 +45,9 @@ struct xlm__round_result {
     uint64_t pages;       /* sent in this round                             */
     uint64_t duration_us; /* of sending them, barrier included              */
     uint64_t dirty_pages; /* written meanwhile: what the next would send    */
+    uint64_t scan_us;  /* of finding them by content, which the pause has to */
+                       /* do again; 0: Xen's log knows them                 */
+    uint64_t fetch_us; /* of finding them in any way: to tell people         */
 };
 
 void xlm__policy_init(struct xlm__policy *p, uint32_t max_rounds,

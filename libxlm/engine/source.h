@@ -5,6 +5,7 @@
  *   source.c          the order of things, and undoing them
  *   source_setup.c    lock, configuration, greeting, preflight, build
  *   source_control.c  waiting for the peer's records
+ *   source_track.c    by which way the dirty pages are found
  *   source_rounds.c   live rounds
  *   source_switch.c   suspend, last round, state, permission
  */
@@ -44,13 +45,12 @@ struct xlm__source {
     uint64_t nr_ram;
     uint64_t tot_pages; /* that the domain had when it was last looked at    */
     bool resized;       /* it had another number since the log was read      */
-    uint64_t round_began_ns;
+    uint64_t round_began_ns, looked_ns;
 
     /* what has to be undone */
     struct xlm__guard_note note;
     bool locked;
     bool live; /* dirty pages were tracked */
-    bool pause_announced;
     bool dm_logging;
     bool unpaused;  /* by us, so that it can suspend   */
     bool suspended; /* by us                           */
@@ -78,8 +78,11 @@ int xlm__source_greet(struct xlm__source *m);
 int xlm__source_preflight(struct xlm__source *m);
 int xlm__source_build(struct xlm__source *m);
 
-/* Part of preflight: does Xen grant log-dirty?  If not, that is a finding. */
+/* Part of preflight: how the dirty pages will be found, if that is worth a
+ * finding. */
 int xlm__source_probe(struct xlm__source *m);
+/* Start doing so; sets m->live. */
+int xlm__source_track(struct xlm__source *m);
 int xlm__source_precopy(struct xlm__source *m);
 int xlm__source_switchover(struct xlm__source *m);
 int xlm__source_permit(struct xlm__source *m);
@@ -102,6 +105,8 @@ int xlm__source_await(struct xlm__source *m, enum xlm__rec_type type,
 int xlm__source_await_prebuilt(struct xlm__source *m);
 /* Look without waiting: an ABORT, or the end of the channel, is an error. */
 int xlm__source_listen(struct xlm__source *m);
+/* All that can end a wait: cancel, time limit, the guest, the peer. */
+int xlm__source_look(struct xlm__source *m);
 /* After a failure on some channel: the peer may have said why. */
 int xlm__source_blame(struct xlm__source *m, struct xlm__link *failed, int rc);
 /* Has the guest ended, or did somebody else suspend or resume it?

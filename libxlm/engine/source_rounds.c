@@ -18,26 +18,19 @@
  * channels. */
 #define ROUND_LIMIT_MS 120000
 
-/* Expected fixed part where no report of this peer is known: suspend, device
- * hotplug and rebuild as first measured in the lab on PVH and HVM; the report
- * says what it really was. */
-#define FIXED_MS     300
-#define FIXED_DM_MS  1000
-#define FIXED_PRE_MS 100 /* without hotplug and rebuild */
-
-static uint64_t fixed_ms(const struct xlm__source *m)
-{
-    if (m->s->opt.fixed_pause_ms)
-        return m->s->opt.fixed_pause_ms;
-    if (m->prebuild)
-        return FIXED_PRE_MS;
-    return m->config.type == XLM__TYPE_HVM ? FIXED_DM_MS : FIXED_MS;
-}
-
 static void tell_sent(struct xlm__source *m, uint64_t sent)
 {
     XLM__STATS(m->s, st->round_sent_pages = sent);
     xlm__session_progress(m->s);
+}
+
+int xlm__source_look(struct xlm__source *m)
+{
+    int rc = xlm__session_check(m->s);
+
+    if (!rc)
+        rc = xlm__source_guest(m);
+    return rc ? rc : xlm__source_listen(m);
 }
 
 /* Pages travel on the channels' threads; this one looks after the rest.
@@ -50,11 +43,7 @@ static int attend(struct xlm__source *m, int rc)
     while (!done && !rc) {
         done = xlm__pages_poll(m->pool, POLL_MS, &sent);
         tell_sent(m, sent);
-        rc = xlm__session_check(m->s);
-        if (!rc)
-            rc = xlm__source_guest(m);
-        if (!rc)
-            rc = xlm__source_listen(m);
+        rc = xlm__source_look(m);
     }
     if (rc) { /* free the threads, then wait for them */
         xlm__session_stop(m->s);
@@ -144,6 +133,7 @@ int xlm__source_round(struct xlm__source *m, bool final,
         .todo = m->todo,
         .deferred = m->deferred,
         .gone = m->gone,
+        .dirty = final ? NULL : m->dirty,
     };
     int rc;
 
@@ -188,12 +178,14 @@ static void tell_round(struct xlm__source *m, const struct xlm__round_result *r,
 
     XLM_LOG(&m->s->err, INFO,
             "round %u: %" PRIu64 " pages and %" PRIu64 " zero ones in %" PRIu64
-            " ms, %" PRIu64 " dirty, expected pause %" PRIu64 " ms: %s",
+            " ms, %" PRIu64 " dirty, found in %" PRIu64
+            " ms, expected pause %" PRIu64 " ms: %s",
             r->number, r->pages, zero_pages, us / 1000, r->dirty_pages,
-            predicted / 1000, xlm__policy_reason(reason));
+            r->fetch_us / 1000, predicted / 1000, xlm__policy_reason(reason));
     tell_compression(m);
     XLM__STATS(m->s, {
-        st->dirty_rate_pages_s = r->dirty_pages * 1000000 / us;
+        st->dirty_rate_pages_s = r->dirty_pages * 1000000 / (us + r->scan_us);
+        st->scan_us = r->scan_us;
         st->bandwidth_bytes_s = r->pages * XLM__PAGE_SIZE * 1000000 / us;
         st->expected_blackout_us = predicted;
     });
@@ -221,23 +213,17 @@ static int refuse_goal(struct xlm__source *m, const struct xlm__round_result *r,
  */
 bool xlm__source_must_resend(struct xlm__source *m)
 {
-    bool resized = m->info.hvm && m->resized;
+    bool resized = m->info.hvm && m->resized && m->dirty->way == XLM__DIRTY_LOG;
 
     m->resized = false;
     return resized;
 }
 
-static int fetch_dirty(struct xlm__source *m, uint64_t *nr_out)
+/* A page may have changed that the log does not name. */
+static int add_all(struct xlm__source *m, uint64_t *nr_out)
 {
-    int rc = xlm__source_guest(m);
-    bool resend;
+    int rc;
 
-    if (rc)
-        return rc;
-    resend = xlm__source_must_resend(m);
-    rc = m->dirty->ops->fetch(m->dirty, false, m->todo, nr_out);
-    if (rc || !resend)
-        return rc;
     xlm__bitmap_zero(m->ram, m->dom->nr_pfns);
     rc = m->dom->ops->ram(m->dom, m->ram, &m->nr_ram);
     if (rc)
@@ -249,6 +235,24 @@ static int fetch_dirty(struct xlm__source *m, uint64_t *nr_out)
     xlm__bitmap_or(m->todo, m->ram, m->dom->nr_pfns);
     *nr_out = xlm__bitmap_count(m->todo, m->dom->nr_pfns);
     return 0;
+}
+
+/* What was written meanwhile, and how long it took to find out. */
+static int fetch_dirty(struct xlm__source *m, struct xlm__round_result *r)
+{
+    int rc = xlm__source_guest(m);
+    uint64_t began_ns;
+    bool resend;
+
+    if (rc)
+        return rc;
+    resend = xlm__source_must_resend(m);
+    began_ns = xlm__clock_ns();
+    rc = m->dirty->ops->fetch(m->dirty, false, m->todo, &r->dirty_pages);
+    r->fetch_us = (xlm__clock_ns() - began_ns) / XLM__NS_PER_US;
+    /* Xen's log is ready at any time; a scan is part of the pause. */
+    r->scan_us = m->dirty->way == XLM__DIRTY_SCAN ? r->fetch_us : 0;
+    return rc || !resend ? rc : add_all(m, &r->dirty_pages);
 }
 
 /* The guest runs, and writes, until the destination has its devices: what it
@@ -278,7 +282,7 @@ static int live_round(struct xlm__source *m, bool *over_out)
     r.number = total.round;
     r.pages = total.pages;
     r.duration_us = (xlm__clock_ns() - m->round_began_ns) / XLM__NS_PER_US;
-    rc = fetch_dirty(m, &r.dirty_pages);
+    rc = fetch_dirty(m, &r);
     if (rc)
         return rc;
     decision = xlm__policy_decide(&m->policy, &r, &reason);
@@ -305,99 +309,11 @@ static int alloc_maps(struct xlm__source *m)
     return 0;
 }
 
-static int start_tracking(struct xlm__source *m)
-{
-    int rc;
-
-    rc = xlm__source_tell_guard(m, XLM__GUARD_TRACKING);
-    if (!rc && m->config.type == XLM__TYPE_HVM) {
-        rc = m->ts->ops->dm_logdirty(m->ts, m->domid, true);
-        m->dm_logging = true;
-    }
-    if (!rc)
-        rc = xlm__dirty_open(m->dom, m->ram, &m->dirty);
-    return rc;
-}
-
-/* Nothing tells which pages are dirty: all of it travels in the pause. */
-static void describe_pause(const struct xlm__source *m, struct xlm_finding *f,
-                           char text[XLM_MESSAGE_MAX])
-{
-    uint64_t ms = xlm__policy_predict_us(&m->policy, m->info.tot_pages) / 1000;
-    uint32_t goal = m->s->opt.downtime_ms;
-    bool too_long = goal && ms > goal && !(m->s->opt.flags & XLM_F_ALLOW_PAUSE);
-
-    snprintf(text, XLM_MESSAGE_MAX,
-             "Xen here has no log-dirty mode for %.64s (PV without shadow "
-             "paging): it is suspended while all %" PRIu64
-             " MiB are copied, expected pause %" PRIu64 " ms",
-             m->config.name, m->info.tot_pages >> 8, ms);
-    f->code = "no-log-dirty";
-    f->message = text;
-    f->severity = too_long ? XLM_FINDING_BLOCK : XLM_FINDING_WARN;
-    f->advice = too_long ? "give --allow-pause to accept a pause beyond the "
-                           "downtime goal"
-                         : "";
-}
-
-static int announce_pause(struct xlm__source *m)
-{
-    char text[XLM_MESSAGE_MAX];
-    struct xlm_finding f;
-
-    if (m->pause_announced)
-        return 0;
-    describe_pause(m, &f, text);
-    xlm__session_finding(m->s, &f);
-    if (f.severity == XLM_FINDING_BLOCK)
-        return XLM_FAIL(&m->s->err, XLM_ERR_INCOMPATIBLE, "%s", text);
-    return 0;
-}
-
-int xlm__source_probe(struct xlm__source *m)
-{
-    bool refused = false, busy = false;
-    char text[XLM_MESSAGE_MAX];
-    struct xlm_finding f;
-    int rc;
-
-    xlm__policy_init(
-        &m->policy, m->s->opt.max_rounds ? m->s->opt.max_rounds : 30,
-        m->s->opt.downtime_ms * UINT64_C(1000), fixed_ms(m) * 1000);
-    XLM__STATS(m->s, st->fixed_pause_ms = (uint32_t)fixed_ms(m));
-    if (m->info.hvm)
-        return 0;
-    rc = xlm__source_tell_guard(m, XLM__GUARD_TRACKING);
-    if (!rc)
-        rc = m->hv->ops->logdirty_on(m->hv, m->domid, &refused, &busy);
-    if (rc || busy)
-        return rc; /* who holds it is said when tracking starts */
-    if (!refused)
-        return m->hv->ops->logdirty_off(m->hv, m->domid);
-    m->pause_announced = true;
-    describe_pause(m, &f, text);
-    rc = xlm__findings_add(m->findings, f.severity, f.code, f.advice, "%s",
-                           text);
-    return rc ? XLM_FAIL(&m->s->err, rc, "list of findings") : 0;
-}
-
-static void announce_goal(struct xlm__source *m)
-{
-    if (xlm__policy_goal_unreachable(&m->policy))
-        XLM_LOG(&m->s->err, WARN,
-                "downtime goal of %u ms: the fixed part of the pause alone is "
-                "expected to be %" PRIu64
-                " ms; the goal is applied to the rest",
-                m->s->opt.downtime_ms, fixed_ms(m));
-}
-
 int xlm__source_precopy(struct xlm__source *m)
 {
     bool over = false;
     int rc;
 
-    xlm__policy_set_fixed(&m->policy, fixed_ms(m) * 1000);
-    XLM__STATS(m->s, st->fixed_pause_ms = (uint32_t)fixed_ms(m));
     rc = alloc_maps(m);
     if (!rc)
         rc = xlm__source_guest(m);
@@ -405,17 +321,12 @@ int xlm__source_precopy(struct xlm__source *m)
     if (!rc)
         rc = m->dom->ops->ram(m->dom, m->ram, &m->nr_ram);
     if (!rc)
-        rc = start_tracking(m);
+        rc = xlm__source_track(m);
     if (rc)
         return rc;
-    m->live = m->dirty->live;
-    XLM__STATS(m->s, {
-        st->live = m->live;
-        st->memory_pages = m->nr_ram;
-    });
+    XLM__STATS(m->s, st->memory_pages = m->nr_ram);
     if (!m->live)
-        return announce_pause(m);
-    announce_goal(m);
+        return m->prebuild ? xlm__source_await_prebuilt(m) : 0;
     xlm__bitmap_copy(m->todo, m->ram, m->dom->nr_pfns);
     while (!rc && !over)
         rc = live_round(m, &over);

@@ -99,6 +99,15 @@ enum xlm_owner {
 
 enum xlm_log_level { XLM_LOG_ERROR, XLM_LOG_WARN, XLM_LOG_INFO, XLM_LOG_DEBUG };
 
+/* How the pages are found that the domain writes while it is copied. */
+enum xlm_dirty {
+    XLM_DIRTY_AUTO = 0, /* by Xen's log, else by content                     */
+    XLM_DIRTY_LOG,      /* by Xen's log-dirty mode, which Xen may refuse     */
+    XLM_DIRTY_SCAN,     /* by content: 16 bytes of hash for each page are    */
+                        /* kept, and all pages are read again in each round  */
+    XLM_DIRTY_NONE,     /* not at all: suspend, copy, start                  */
+};
+
 /* A snapshot of counters.  Set .size before use; fields only get appended. */
 struct xlm_stats {
     size_t size;                    /* sizeof(struct xlm_stats)             */
@@ -131,6 +140,8 @@ struct xlm_stats {
     uint64_t packed_bytes;          /* and what they took on the wire       */
     uint32_t prebuilt;              /* 1: its devices were complete before  */
                                     /* it was suspended                     */
+    uint32_t dirty;                 /* enum xlm_dirty in use, AUTO before   */
+    uint64_t scan_us;               /* last content scan of a live round    */
 };
 
 /* One thing that preflight found. */
@@ -157,8 +168,8 @@ typedef void xlm_finding_fn(void *user, const struct xlm_finding *finding);
 
 #define XLM_F_DRY_RUN      (1u << 0) /* stop after preflight           */
 #define XLM_F_LEAVE_PAUSED (1u << 1) /* do not unpause at destination  */
-#define XLM_F_ALLOW_PAUSE  (1u << 2) /* suspend-and-copy may exceed    */
-                                     /* downtime_ms                    */
+#define XLM_F_ALLOW_PAUSE  (1u << 2) /* suspend-and-copy, and a scan,  */
+                                     /* may exceed downtime_ms         */
 #define XLM_F_UNPAUSE_TO_SUSPEND                                               \
     (1u << 3)                      /* a paused guest may be unpaused           \
                                     */
@@ -214,6 +225,8 @@ struct xlm_options {
     uint32_t compress;      /* source: enum xlm_compress                   */
     int32_t compress_level; /* of zstd: -5..-1 faster, 1..9 smaller;        */
                             /* default 1                                   */
+    uint32_t dirty;         /* source: enum xlm_dirty                      */
+    uint32_t reserved;
 };
 
 /* What went wrong first.  Owned by the session, valid until it is closed. */

@@ -21,6 +21,8 @@ struct xlm__batch {
     struct xlm__map map;
     unsigned char *copies; /* grown when first needed: PV page tables */
     size_t nr_copies;
+    unsigned char *privates; /* grown when first needed: content scan */
+    size_t nr_privates;
     /* Scratch of load(): of each pfn; of each page that gets mapped. */
     uint64_t gfns[XLM__BATCH_MAX], types[XLM__BATCH_MAX];
     uint64_t map_gfns[XLM__BATCH_MAX];
@@ -45,6 +47,7 @@ void xlm__batch_free(struct xlm__batch *b)
         return;
     xlm__batch_unload(b);
     free(b->copies);
+    free(b->privates);
     free(b);
 }
 
@@ -112,24 +115,31 @@ static int map_content(struct xlm__batch *b)
                         &b->map);
 }
 
+static int grow(struct xlm__batch *b, size_t nr, unsigned char **pages,
+                size_t *nr_pages)
+{
+    unsigned char *more;
+
+    if (nr <= *nr_pages)
+        return 0;
+    more = aligned_alloc(XLM__PAGE_SIZE, nr * XLM__PAGE_SIZE);
+    if (!more)
+        return XLM_FAIL(b->dom->hv->err, XLM_ERR_NOMEM, "copies of %zu pages",
+                        nr);
+    free(*pages);
+    *pages = more;
+    *nr_pages = nr;
+    return 0;
+}
+
 static int reserve_copies(struct xlm__batch *b)
 {
     size_t nr = 0;
-    unsigned char *copies;
 
     for (size_t i = 0; i < b->nr; i++)
         nr += b->entries[i].kind == XLM__ENTRY_DATA &&
               b->dom->ops->needs_copy(b->entries[i].type);
-    if (nr <= b->nr_copies)
-        return 0;
-    copies = aligned_alloc(XLM__PAGE_SIZE, nr * XLM__PAGE_SIZE);
-    if (!copies)
-        return XLM_FAIL(b->dom->hv->err, XLM_ERR_NOMEM,
-                        "copies of %zu page tables", nr);
-    free(b->copies);
-    b->copies = copies;
-    b->nr_copies = nr;
-    return 0;
+    return grow(b, nr, &b->copies, &b->nr_copies);
 }
 
 struct fill {
@@ -216,4 +226,36 @@ int xlm__batch_load(struct xlm__batch *b, size_t nr, const uint64_t *pfns,
     if (rc)
         xlm__batch_unload(b);
     return rc;
+}
+
+static bool in_guest(const struct xlm__batch *b, const struct xlm__entry *e)
+{
+    return e->kind == XLM__ENTRY_DATA && !b->dom->ops->needs_copy(e->type);
+}
+
+int xlm__batch_privatise(struct xlm__batch *b,
+                         void (*each)(void *user, const struct xlm__entry *e),
+                         void *user)
+{
+    size_t nr = 0;
+    int rc;
+
+    for (size_t i = 0; i < b->nr; i++)
+        nr += in_guest(b, &b->entries[i]);
+    rc = grow(b, nr, &b->privates, &b->nr_privates);
+    if (rc)
+        return rc;
+    nr = 0;
+    for (size_t i = 0; i < b->nr; i++) {
+        struct xlm__entry *e = &b->entries[i];
+
+        if (in_guest(b, e)) {
+            e->page = memcpy(b->privates + nr++ * XLM__PAGE_SIZE, e->page,
+                             XLM__PAGE_SIZE);
+            if (xlm__page_is_zero(e->page))
+                e->kind = XLM__ENTRY_ZERO;
+        }
+        each(user, e);
+    }
+    return 0;
 }

@@ -52,6 +52,16 @@ int xlm__batch_load(struct xlm__batch *b, size_t nr, const uint64_t *pfns,
 const struct xlm__entry *xlm__batch_entries(const struct xlm__batch *b,
                                             size_t *nr_out);
 
+/*
+ * Put a private copy in place of the guest's own memory wherever an entry
+ * points to that, look again whether it is zero, and call each() for every
+ * entry, when its page has just been copied and is still in the cache.
+ * Errors: NOMEM.
+ */
+int xlm__batch_privatise(struct xlm__batch *b,
+                         void (*each)(void *user, const struct xlm__entry *e),
+                         void *user);
+
 /* Drop the mapping.  Safe on an unloaded batch. */
 void xlm__batch_unload(struct xlm__batch *b);
 

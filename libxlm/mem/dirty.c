@@ -13,6 +13,13 @@ struct none {
     const uint64_t *ram;
 };
 
+int xlm__dirty_sending_nothing(struct xlm__dirty *d, struct xlm__batch *b)
+{
+    (void)d;
+    (void)b;
+    return 0;
+}
+
 static void none_close(struct xlm__dirty *d)
 {
     free(d);
@@ -30,6 +37,7 @@ static int none_fetch(struct xlm__dirty *d, bool final, uint64_t *bitmap,
 static const struct xlm__dirty_ops none_ops = {
     .close = none_close,
     .fetch = none_fetch,
+    .sending = xlm__dirty_sending_nothing,
 };
 
 int xlm__dirty_open_none(struct xlm__dom *dom, const uint64_t *ram,
@@ -42,20 +50,32 @@ int xlm__dirty_open_none(struct xlm__dom *dom, const uint64_t *ram,
                         dom->domid);
     n->base.ops = &none_ops;
     n->base.dom = dom;
-    n->base.live = false;
+    n->base.way = XLM__DIRTY_NONE;
     n->ram = ram;
     *dirty_out = &n->base;
     return 0;
 }
 
-int xlm__dirty_open(struct xlm__dom *dom, const uint64_t *ram,
+static int refused(struct xlm__dom *dom)
+{
+    return XLM_FAIL(dom->hv->err, XLM_ERR_INCOMPATIBLE,
+                    "domain %u: Xen has no log-dirty mode for it", dom->domid);
+}
+
+int xlm__dirty_open(struct xlm__dom *dom, const struct xlm__dirty_params *p,
                     struct xlm__dirty **dirty_out)
 {
     struct xlm__dirty *d = NULL;
-    int rc = xlm__dirty_open_log(dom, ram, &d);
+    int rc = 0;
 
-    if (!rc && !d)
-        rc = xlm__dirty_open_none(dom, ram, &d);
+    if (p->want == XLM__DIRTY_AUTO || p->want == XLM__DIRTY_LOG)
+        rc = xlm__dirty_open_log(dom, p->ram, &d);
+    if (!rc && !d && p->want == XLM__DIRTY_LOG)
+        rc = refused(dom);
+    else if (!rc && !d && p->want == XLM__DIRTY_NONE)
+        rc = xlm__dirty_open_none(dom, p->ram, &d);
+    else if (!rc && !d)
+        rc = xlm__dirty_open_scan(dom, p, &d);
     if (!rc)
         *dirty_out = d;
     return rc;

@@ -123,6 +123,7 @@ static void log_close(struct xlm__dirty *d)
 static const struct xlm__dirty_ops log_ops = {
     .close = log_close,
     .fetch = log_fetch,
+    .sending = xlm__dirty_sending_nothing,
 };
 
 int xlm__dirty_open_log(struct xlm__dom *dom, const uint64_t *ram,
@@ -143,7 +144,7 @@ int xlm__dirty_open_log(struct xlm__dom *dom, const uint64_t *ram,
     }
     l->base.ops = &log_ops;
     l->base.dom = dom;
-    l->base.live = true;
+    l->base.way = XLM__DIRTY_LOG;
     l->ram = ram;
     *dirty_out = &l->base;
     return 0;

@@ -106,10 +106,10 @@ static void dump(const struct xlm_options *o)
         return;
     fprintf(f,
             "domid=%u flags=0x%x rounds=%u downtime=%u timeout=%u "
-            "bandwidth=%llu compress=%u/%d config=%s\n",
+            "bandwidth=%llu compress=%u/%d dirty=%u config=%s\n",
             o->domid, o->flags, o->max_rounds, o->downtime_ms, o->timeout_ms,
             (unsigned long long)o->bandwidth_bytes_s, o->compress,
-            o->compress_level, o->config_json ? o->config_json : "-");
+            o->compress_level, o->dirty, o->config_json ? o->config_json : "-");
     fclose(f);
 }
 
@@ -220,7 +220,8 @@ static void rounds(struct xlm_session *s)
 {
     struct xlm_stats *t = &s->stats;
 
-    t->live = 1;
+    t->live = s->opt.dirty != XLM_DIRTY_NONE;
+    t->dirty = s->opt.dirty;
     t->memory_pages = 32768;
     for (t->round = 1; t->round <= 2; t->round++) {
         t->round_pages = t->round == 1 ? 32768 : 1000;

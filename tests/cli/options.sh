@@ -23,6 +23,8 @@ test_options_bad_numbers_name_option_value_limits()
     bad "--rounds '0': a whole number of rounds from 1 to 1000" --rounds 0
     bad "--rounds '1001'" --rounds 1001
     bad "--rounds ''" --rounds ''
+    bad "--dirty 'peek': auto, log, scan or none is wanted" --dirty peek
+    bad "--dirty ''" --dirty ''
     bad "--timeout '0': a whole number of seconds from 1 to 604800" --timeout 0
     bad "--timeout '99999999999999999999'" --timeout 99999999999999999999
     bad "--bandwidth '10': a rate of 64Ki to 1T bytes/s" --bandwidth 10
@@ -104,10 +106,11 @@ test_options_all_reach_the_library()
 {
     FAKE_XLM_DUMP=$work/dump run xl lmigrate guest1 hostb -s ./fakessh -p -e \
         -D --debug --live --downtime 300 --rounds 9 --bandwidth 2.5Gbit \
-        --timeout 60 --allow-pause --unpause-to-suspend --no-prebuild
+        --timeout 60 --dirty scan --allow-pause --unpause-to-suspend \
+        --no-prebuild
     expect_code 0
     expect_file "$work/dump" "domid=7 flags=0x17e rounds=9 downtime=300 \
-timeout=60000 bandwidth=312500000 compress=0/0 config=-"
+timeout=60000 bandwidth=312500000 compress=0/0 dirty=2 config=-"
 }
 
 test_options_config_file_is_read_by_real_xl()

@@ -35,6 +35,20 @@ test_outcome_built_in_the_pause_is_told()
     expect_file "$work/xlm-pause-hostb-guest1" 2
 }
 
+test_outcome_tells_by_which_way_it_was_copied()
+{
+    FAKE_XLM=hello run xl lmigrate -s ./fakessh --dirty=scan --json - guest1 \
+        hostb
+    expect_code 0
+    expect_err ", live, by content scan: 2 rounds"
+    expect_out '"dirty": "scan"'
+    FAKE_XLM=hello run xl lmigrate -s ./fakessh --dirty=none --json - guest1 \
+        hostb
+    expect_code 0
+    expect_err ", suspended while copied: 2 rounds"
+    expect_out '"dirty": "none"'
+}
+
 test_outcome_not_a_terminal_one_line_a_round()
 {
     ends hello 0 "guest1: talking to hostb" \

@@ -161,6 +161,12 @@ void fake_pv_boot(struct fake_hv *f)
     arch->p2m_generation = 2;
 }
 
+void fake_pv_rewrite(struct fake_hv *f)
+{
+    for (size_t i = 0; i < nr_leaves(f); i++)
+        write_leaf(f, i, FAKE_PV_LEAVES + i);
+}
+
 void fake_pv_move_leaf(struct fake_hv *f, size_t leaf, uint64_t pfn)
 {
     struct arch_shared_info *arch = fake_pv_shared(f);

@@ -341,13 +341,17 @@ static int op_logdirty_on(struct xlm__hv *hv, uint32_t domid, bool *refused_out,
 
 static int op_logdirty_off(struct xlm__hv *hv, uint32_t domid)
 {
+    struct fake_hv *f = fake(hv);
     int rc = fake_enter(hv, domid);
 
     if (rc)
         return rc;
-    fake(hv)->logging = false;
-    fake(hv)->nr_off++;
-    return fake_leave(hv);
+    if (f->refuse_logdirty && !f->logging)
+        rc = XLM_FAIL(hv->err, XLM_ERR_HYPERVISOR,
+                      "switch off log-dirty: there is none");
+    f->logging = false;
+    f->nr_off++;
+    return fake_leave(hv) || rc ? XLM_ERR_HYPERVISOR : 0;
 }
 
 static int op_logdirty_clean(struct xlm__hv *hv, uint32_t domid, bool final,

@@ -116,6 +116,8 @@ void fake_set_policy(struct fake_hv *f, const void *leaves, size_t leaves_bytes,
 void fake_pv_boot(struct fake_hv *f);
 /* The guest puts leaf page number `leaf` of its p2m at page pfn instead. */
 void fake_pv_move_leaf(struct fake_hv *f, size_t leaf, uint64_t pfn);
+/* The guest writes its p2m again, as Xen has it; no leaf was moved. */
+void fake_pv_rewrite(struct fake_hv *f);
 /* struct arch_shared_info of public/arch-x86/xen.h, for the test to spoil. */
 struct arch_shared_info;
 struct arch_shared_info *fake_pv_shared(struct fake_hv *f);

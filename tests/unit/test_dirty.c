@@ -18,6 +18,13 @@ static struct xlm__dom *dom;
 static struct xlm__dirty *d;
 static uint64_t *ram, *bitmap, nr;
 
+static int open_way(enum xlm__dirty_way want)
+{
+    const struct xlm__dirty_params p = { .want = want, .ram = ram };
+
+    return xlm__dirty_open(dom, &p, &d);
+}
+
 static void make(void)
 {
     const struct fake_hv_config c = { .nr_pfns = NR_PFNS };
@@ -35,7 +42,7 @@ static void make(void)
 static void open_ok(void)
 {
     make();
-    CU_ASSERT_EQUAL_FATAL(xlm__dirty_open(dom, ram, &d), 0);
+    CU_ASSERT_EQUAL_FATAL(open_way(XLM__DIRTY_LOG), 0);
 }
 
 static void unmake(void)
@@ -60,7 +67,7 @@ static bool said(const char *word)
 static void test_dirty_written_pages_are_told_once(void)
 {
     open_ok();
-    CU_ASSERT_TRUE(d->live);
+    CU_ASSERT_EQUAL(d->way, XLM__DIRTY_LOG);
     fake_write(f, 3, 0, "x", 1);
     fake_write(f, 3, 1, "x", 1);
     fake_write(f, 199, 0, "x", 1);
@@ -92,15 +99,12 @@ static void test_dirty_close_survives_failing_off(void)
     unmake();
 }
 
-static void test_dirty_refused_log_makes_everything_dirty(void)
+static void test_dirty_refused_log_becomes_a_scan(void)
 {
     make();
     f->refuse_logdirty = true;
-    CU_ASSERT_EQUAL_FATAL(xlm__dirty_open(dom, ram, &d), 0);
-    CU_ASSERT_FALSE(d->live);
-    CU_ASSERT_EQUAL(d->ops->fetch(d, true, bitmap, &nr), 0);
-    CU_ASSERT_EQUAL(nr, NR_RAM);
-    CU_ASSERT_EQUAL(memcmp(bitmap, ram, XLM__BITMAP_BYTES(NR_PFNS)), 0);
+    CU_ASSERT_EQUAL_FATAL(open_way(XLM__DIRTY_AUTO), 0);
+    CU_ASSERT_EQUAL(d->way, XLM__DIRTY_SCAN);
     CU_ASSERT_EQUAL(xlm__errslot_code(&err), 0);
     d->ops->close(d);
     d = NULL;
@@ -108,11 +112,40 @@ static void test_dirty_refused_log_makes_everything_dirty(void)
     unmake();
 }
 
+static void test_dirty_granted_log_is_preferred(void)
+{
+    make();
+    CU_ASSERT_EQUAL_FATAL(open_way(XLM__DIRTY_AUTO), 0);
+    CU_ASSERT_EQUAL(d->way, XLM__DIRTY_LOG);
+    unmake();
+}
+
+static void test_dirty_wanted_log_refused_fails_by_name(void)
+{
+    make();
+    f->refuse_logdirty = true;
+    CU_ASSERT_EQUAL(open_way(XLM__DIRTY_LOG), XLM_ERR_INCOMPATIBLE);
+    CU_ASSERT_TRUE(said("domain 1"));
+    unmake();
+}
+
+static void test_dirty_none_makes_everything_dirty(void)
+{
+    make();
+    CU_ASSERT_EQUAL_FATAL(open_way(XLM__DIRTY_NONE), 0);
+    CU_ASSERT_EQUAL(d->way, XLM__DIRTY_NONE);
+    CU_ASSERT_EQUAL(d->ops->fetch(d, true, bitmap, &nr), 0);
+    CU_ASSERT_EQUAL(nr, NR_RAM);
+    CU_ASSERT_EQUAL(memcmp(bitmap, ram, XLM__BITMAP_BYTES(NR_PFNS)), 0);
+    CU_ASSERT_EQUAL(f->nr_on, 0);
+    unmake();
+}
+
 static void test_dirty_log_of_somebody_else_is_left_on(void)
 {
     make();
     f->logging = true;
-    CU_ASSERT_EQUAL(xlm__dirty_open(dom, ram, &d), XLM_ERR_BUSY);
+    CU_ASSERT_EQUAL(open_way(XLM__DIRTY_LOG), XLM_ERR_BUSY);
     CU_ASSERT_TRUE(said("domain 1 is on already"));
     CU_ASSERT_TRUE(f->logging);
     CU_ASSERT_EQUAL(f->nr_off, 0);
@@ -184,7 +217,7 @@ static void test_dirty_every_failing_call_is_passed_on(void)
         make();
         f->lose_logs = 1;
         f->fail_call = n++;
-        rc = xlm__dirty_open(dom, ram, &d);
+        rc = open_way(XLM__DIRTY_LOG);
         if (!rc)
             rc = d->ops->fetch(d, false, bitmap, &nr);
         CU_ASSERT_TRUE(rc == 0 || rc == XLM_ERR_HYPERVISOR);
@@ -195,15 +228,14 @@ static void test_dirty_every_failing_call_is_passed_on(void)
 
 static void test_dirty_every_failing_allocation_is_told(void)
 {
-    for (int refused = 0; refused < 2; refused++) {
+    for (int way = XLM__DIRTY_LOG; way <= XLM__DIRTY_NONE; way++) {
         unsigned n = 1;
         int rc;
 
         do {
             make();
-            f->refuse_logdirty = refused;
             fault_alloc_at(n++);
-            rc = xlm__dirty_open(dom, ram, &d);
+            rc = open_way((enum xlm__dirty_way)way);
             CU_ASSERT_EQUAL(rc == XLM_ERR_NOMEM, fault_alloc_hit());
             unmake();
         } while (rc);
@@ -215,7 +247,10 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_dirty_written_pages_are_told_once),
     UNIT_TEST(test_dirty_close_switches_log_off),
     UNIT_TEST(test_dirty_close_survives_failing_off),
-    UNIT_TEST(test_dirty_refused_log_makes_everything_dirty),
+    UNIT_TEST(test_dirty_refused_log_becomes_a_scan),
+    UNIT_TEST(test_dirty_granted_log_is_preferred),
+    UNIT_TEST(test_dirty_wanted_log_refused_fails_by_name),
+    UNIT_TEST(test_dirty_none_makes_everything_dirty),
     UNIT_TEST(test_dirty_log_of_somebody_else_is_left_on),
     UNIT_TEST(test_dirty_lost_log_restarts_with_larger_pool),
     UNIT_TEST(test_dirty_log_lost_twice_fails_by_name),

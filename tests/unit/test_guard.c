@@ -317,6 +317,21 @@ static void test_guard_undo_tracking_without_device_model(void)
     host_close(&h);
 }
 
+/* Xen has no log-dirty there, so that switching it off fails. */
+static void test_guard_undo_without_log_leaves_it_alone(void)
+{
+    struct host h;
+
+    host_open(&h, XLM__GUARD_SUSPENDING, true);
+    h.hv->logging = false;
+    h.hv->refuse_logdirty = true;
+    h.note.not_logged = 1;
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_EQUAL(h.hv->nr_off, 0);
+    CU_ASSERT_FALSE(h.ts.suspended);
+    host_close(&h);
+}
+
 static void test_guard_undo_suspended_is_resumed(void)
 {
     struct host h;
@@ -497,6 +512,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_guard_undo_clears_the_mark_of_what_it_finished),
     UNIT_TEST(test_guard_undo_tracking_switches_logging_off),
     UNIT_TEST(test_guard_undo_tracking_without_device_model),
+    UNIT_TEST(test_guard_undo_without_log_leaves_it_alone),
     UNIT_TEST(test_guard_undo_suspended_is_resumed),
     UNIT_TEST(test_guard_undo_late_suspend_is_resumed),
     UNIT_TEST(test_guard_undo_guest_that_never_suspends_is_left_alone),

@@ -236,30 +236,121 @@ static void test_migrate_hvm_with_device_model_moves(void)
     DONE();
 }
 
-static void test_migrate_without_log_dirty_copies_in_the_pause(void)
+static void test_migrate_without_log_dirty_scans(void)
 {
     LOOK(MOVED, .type = XLM__TYPE_PV, .refuse_logdirty = true);
 
-    SCENARIO_CHECK(r, r->src.stats.live == 0 && r->src.stats.round == 1);
+    SCENARIO_CHECK(r, r->src.stats.live == 1 && r->src.stats.round > 1);
+    SCENARIO_CHECK(r, r->src.stats.dirty == XLM_DIRTY_SCAN);
     SCENARIO_CHECK(r, r->nr_findings == 1);
+    SCENARIO_CHECK(r, r->src.hv->nr_on == 0 && r->src.hv->nr_off == 0);
     DONE();
 }
 
-static void test_migrate_without_log_dirty_needs_leave_to_miss_the_goal(void)
+static void test_migrate_scan_of_dirty_pv_moves(void)
+{
+    LOOK(MOVED, .type = XLM__TYPE_PV, .refuse_logdirty = true,
+         .writer = WRITER_FAST, .nr_ram = 2000, .channels = 2,
+         .opt = { .bandwidth_bytes_s = 200 << 20 });
+
+    SCENARIO_CHECK(r, r->src.stats.dirty == XLM_DIRTY_SCAN);
+    SCENARIO_CHECK(r, r->src.stats.round > 2 && r->src.stats.scan_us > 0);
+    DONE();
+}
+
+static void test_migrate_scan_of_ballooning_guests_moves(void)
+{
+    RUN(MOVED, .writer = WRITER_BALLOON, .nr_ram = 1500, .channels = 2,
+        .opt = { .bandwidth_bytes_s = 20 << 20, .dirty = XLM_DIRTY_SCAN });
+}
+
+static void test_migrate_scan_of_hvm_needs_no_logging_device_model(void)
+{
+    LOOK(MOVED, .type = XLM__TYPE_HVM, .writer = WRITER_SLOW,
+         .opt = { .dirty = XLM_DIRTY_SCAN });
+
+    SCENARIO_CHECK(r, r->src.hv->nr_on == 0);
+    SCENARIO_CHECK(r, !fake_toolstack_count(&r->src.ts, "dm_logdirty_on"));
+    DONE();
+}
+
+static void test_migrate_scan_longer_than_the_goal_stays(void)
+{
+    LOOK(.rc = XLM_ERR_NOCONVERGE, STAYED, .nr_pfns = 65536, .nr_ram = 60000,
+         .opt = { .downtime_ms = 1000000,
+                  .fixed_pause_ms = 999999,
+                  .dirty = XLM_DIRTY_SCAN });
+
+    SCENARIO_CHECK(r, !r->was_suspended);
+    SCENARIO_CHECK(r, strstr(r->src.message, "read all of its memory"));
+    DONE();
+}
+
+static void test_migrate_scan_longer_than_the_goal_moves_with_leave(void)
+{
+    RUN(MOVED, .nr_pfns = 65536, .nr_ram = 60000,
+        .opt = { .downtime_ms = 1000000,
+                 .fixed_pause_ms = 999999,
+                 .dirty = XLM_DIRTY_SCAN,
+                 .flags = XLM_F_ALLOW_PAUSE });
+}
+
+static void cancel_it(struct run *r)
+{
+    scenario_cancel(&r->src);
+}
+
+static void test_migrate_scan_is_cancelled(void)
+{
+    RUN(.rc = XLM_ERR_CANCELLED, STAYED, .type = XLM__TYPE_PV,
+        .refuse_logdirty = true, .writer = WRITER_FAST, .event = cancel_it,
+        .event_state = XLM_STATE_PRECOPY, .event_round = 2,
+        .opt = { .bandwidth_bytes_s = 20 << 20 });
+}
+
+static void test_migrate_log_wanted_and_refused_stays(void)
 {
     LOOK(.rc = XLM_ERR_INCOMPATIBLE, STAYED, .type = XLM__TYPE_PV,
-         .refuse_logdirty = true,
-         .opt = { .downtime_ms = 10, .fixed_pause_ms = 5 });
+         .refuse_logdirty = true, .opt = { .dirty = XLM_DIRTY_LOG });
+
+    SCENARIO_CHECK(r, strstr(r->log, "no-log-dirty"));
+    DONE();
+}
+
+static void test_migrate_paused_copy_is_one_round(void)
+{
+    for (int type = XLM__TYPE_PV; type <= XLM__TYPE_HVM; type++) {
+        const struct scenario sc = {
+            MOVED,
+            .type = (enum xlm__domain_type)type,
+            .refuse_logdirty = type == XLM__TYPE_PV,
+            .opt = { .dirty = XLM_DIRTY_NONE },
+        };
+        struct run *r = calloc(1, sizeof(*r));
+
+        scenario_run(&sc, __func__, r);
+        SCENARIO_CHECK(r, r->src.stats.live == 0 && r->src.stats.round == 1);
+        SCENARIO_CHECK(r, r->src.hv->nr_on == 0 && r->nr_findings == 1);
+        DONE();
+    }
+}
+
+static void test_migrate_paused_copy_needs_leave_to_miss_the_goal(void)
+{
+    LOOK(.rc = XLM_ERR_INCOMPATIBLE, STAYED, .type = XLM__TYPE_PV,
+         .opt = {
+             .downtime_ms = 10, .fixed_pause_ms = 5, .dirty = XLM_DIRTY_NONE });
 
     SCENARIO_CHECK(r, !r->was_suspended);
     DONE();
 }
 
-static void test_migrate_without_log_dirty_moves_with_allow_pause(void)
+static void test_migrate_paused_copy_moves_with_allow_pause(void)
 {
-    RUN(MOVED, .type = XLM__TYPE_PV, .refuse_logdirty = true,
+    RUN(MOVED, .type = XLM__TYPE_PV,
         .opt = { .downtime_ms = 10,
                  .fixed_pause_ms = 5,
+                 .dirty = XLM_DIRTY_NONE,
                  .flags = XLM_F_ALLOW_PAUSE });
 }
 
@@ -379,9 +470,17 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_pv_with_page_tables_moves),
     UNIT_TEST(test_migrate_pv_dirty_moves),
     UNIT_TEST(test_migrate_hvm_with_device_model_moves),
-    UNIT_TEST(test_migrate_without_log_dirty_copies_in_the_pause),
-    UNIT_TEST(test_migrate_without_log_dirty_needs_leave_to_miss_the_goal),
-    UNIT_TEST(test_migrate_without_log_dirty_moves_with_allow_pause),
+    UNIT_TEST(test_migrate_without_log_dirty_scans),
+    UNIT_TEST(test_migrate_scan_of_dirty_pv_moves),
+    UNIT_TEST(test_migrate_scan_of_ballooning_guests_moves),
+    UNIT_TEST(test_migrate_scan_of_hvm_needs_no_logging_device_model),
+    UNIT_TEST(test_migrate_scan_longer_than_the_goal_stays),
+    UNIT_TEST(test_migrate_scan_longer_than_the_goal_moves_with_leave),
+    UNIT_TEST(test_migrate_scan_is_cancelled),
+    UNIT_TEST(test_migrate_log_wanted_and_refused_stays),
+    UNIT_TEST(test_migrate_paused_copy_is_one_round),
+    UNIT_TEST(test_migrate_paused_copy_needs_leave_to_miss_the_goal),
+    UNIT_TEST(test_migrate_paused_copy_moves_with_allow_pause),
     UNIT_TEST(test_migrate_dirty_writer_moves),
     UNIT_TEST(test_migrate_zero_pages_cost_no_bytes),
     UNIT_TEST(test_migrate_ballooning_guest_moves),

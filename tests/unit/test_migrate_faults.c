@@ -59,6 +59,10 @@ static const struct scenario packed = {
     .owner = XLM_OWNER_DESTINATION, .opt = { .compress = XLM_COMPRESS_LZ4 }
 };
 
+static const struct scenario pv_scan = { .owner = XLM_OWNER_DESTINATION,
+                                         .type = XLM__TYPE_PV,
+                                         .refuse_logdirty = true };
+
 static void test_migrate_faults_cut_to_destination_after_each_record(void)
 {
     cut_everywhere(&pvh, TO_DESTINATION, false);
@@ -187,6 +191,11 @@ static void test_migrate_faults_each_source_hypervisor_call_of_pv(void)
     fail_everywhere(&pv, "source hypervisor (PV)", fail_src_hv);
 }
 
+static void test_migrate_faults_each_source_hypervisor_call_of_a_scan(void)
+{
+    fail_everywhere(&pv_scan, "source hypervisor (scan)", fail_src_hv);
+}
+
 static void test_migrate_faults_each_destination_hypervisor_call(void)
 {
     fail_everywhere(&pvh, "destination hypervisor", fail_dst_hv);
@@ -255,6 +264,11 @@ static void test_migrate_faults_each_allocation_when_compressed(void)
     each_allocation(&packed);
 }
 
+static void test_migrate_faults_each_allocation_of_a_scan(void)
+{
+    each_allocation(&pv_scan);
+}
+
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_faults_cut_to_destination_after_each_record),
     UNIT_TEST(test_migrate_faults_cut_to_source_after_each_record),
@@ -264,12 +278,14 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_faults_destination_cancelled_before_each_record),
     UNIT_TEST(test_migrate_faults_each_source_hypervisor_call),
     UNIT_TEST(test_migrate_faults_each_source_hypervisor_call_of_pv),
+    UNIT_TEST(test_migrate_faults_each_source_hypervisor_call_of_a_scan),
     UNIT_TEST(test_migrate_faults_each_destination_hypervisor_call),
     UNIT_TEST(test_migrate_faults_each_source_toolstack_call),
     UNIT_TEST(test_migrate_faults_each_destination_toolstack_call),
     UNIT_TEST(test_migrate_faults_each_allocation),
     UNIT_TEST(test_migrate_faults_each_allocation_of_pv),
     UNIT_TEST(test_migrate_faults_each_allocation_when_compressed),
+    UNIT_TEST(test_migrate_faults_each_allocation_of_a_scan),
     CU_TEST_INFO_NULL,
 };
 UNIT_MAIN("migrate_faults", tests)

@@ -10,7 +10,9 @@
 static struct xlm__round_result round_of(uint32_t number, uint64_t pages,
                                          uint64_t dirty)
 {
-    return (struct xlm__round_result){ number, pages, S, dirty };
+    return (struct xlm__round_result){
+        .number = number, .pages = pages, .duration_us = S, .dirty_pages = dirty
+    };
 }
 
 static enum xlm__decision decide(struct xlm__policy *p, uint32_t number,
@@ -192,7 +194,9 @@ static void test_policy_tiny_round_leaves_the_rate_alone(void)
 {
     struct xlm__policy p;
     enum xlm__reason why;
-    struct xlm__round_result r = { 2, 255, 100 * S, 100000 };
+    struct xlm__round_result r = {
+        .number = 2, .pages = 255, .duration_us = 100 * S, .dirty_pages = 100000
+    };
 
     xlm__policy_init(&p, 30, 0, 0);
     CU_ASSERT_EQUAL(xlm__policy_rate(&p), 0);
@@ -217,7 +221,9 @@ static void test_policy_first_tiny_round_is_better_than_a_guess(void)
 
 static void test_policy_round_without_time_or_pages_is_not_measured(void)
 {
-    struct xlm__round_result r = { 1, 1000, 0, 50000 };
+    struct xlm__round_result r = {
+        .number = 1, .pages = 1000, .duration_us = 0, .dirty_pages = 50000
+    };
     struct xlm__policy p;
     enum xlm__reason why;
 
@@ -232,7 +238,9 @@ static void test_policy_round_without_time_or_pages_is_not_measured(void)
 
 static void test_policy_rate_never_becomes_zero(void)
 {
-    struct xlm__round_result r = { 1, 1, 10 * S, 100 };
+    struct xlm__round_result r = {
+        .number = 1, .pages = 1, .duration_us = 10 * S, .dirty_pages = 100
+    };
     struct xlm__policy p;
     enum xlm__reason why;
 
@@ -268,9 +276,75 @@ static void test_policy_prediction_saturates(void)
         CU_ASSERT_TRUE(xlm__policy_predict_us(&p, pages[i]) > UINT64_MAX / 4);
 }
 
+/* ---- content scan ---- */
+
+/* As expect(), with a scan of 200 ms. */
+static void expect_scan(uint64_t goal_us, bool may_exceed, uint64_t dirty,
+                        enum xlm__decision decision, enum xlm__reason reason)
+{
+    struct xlm__round_result r = round_of(1, 100000, dirty);
+    struct xlm__policy p;
+    enum xlm__reason why;
+
+    r.scan_us = 200000;
+    xlm__policy_init(&p, 30, goal_us, 300000);
+    p.scan_may_exceed = may_exceed;
+    CU_ASSERT_EQUAL(xlm__policy_decide(&p, &r, &why), decision);
+    CU_ASSERT_EQUAL(why, reason);
+    CU_ASSERT_EQUAL(xlm__policy_predict_us(&p, dirty), 500000 + dirty * 10);
+}
+
+static void test_policy_scan_is_part_of_the_pause(void)
+{
+    expect_scan(0, false, 1000, XLM__DECIDE_SWITCHOVER, XLM__REASON_SMALL);
+    expect_scan(0, false, 1001, XLM__DECIDE_CONTINUE, XLM__REASON_MORE);
+    /* 300 ms fixed + 200 ms scan + 100 ms for 10000 pages */
+    expect_scan(600000, false, 10000, XLM__DECIDE_SWITCHOVER,
+                XLM__REASON_GOAL_MET);
+    expect_scan(600000, false, 10001, XLM__DECIDE_CONTINUE, XLM__REASON_MORE);
+}
+
+static void test_policy_scan_beyond_the_goal_aborts_when_all_is_small(void)
+{
+    expect_scan(400000, false, 1001, XLM__DECIDE_CONTINUE, XLM__REASON_MORE);
+    expect_scan(400000, false, 1000, XLM__DECIDE_ABORT, XLM__REASON_SCAN);
+    /* A goal below the fixed part is one for the rest, scan included. */
+    expect_scan(250000, false, 1000, XLM__DECIDE_SWITCHOVER,
+                XLM__REASON_GOAL_MET);
+    expect_scan(150000, false, 1000, XLM__DECIDE_ABORT, XLM__REASON_SCAN);
+}
+
+static void test_policy_scan_that_may_exceed_leaves_the_goal_to_the_rest(void)
+{
+    expect_scan(400000, true, 10000, XLM__DECIDE_SWITCHOVER,
+                XLM__REASON_GOAL_MET);
+    expect_scan(400000, true, 10001, XLM__DECIDE_CONTINUE, XLM__REASON_MORE);
+    expect_scan(150000, true, 15000, XLM__DECIDE_SWITCHOVER,
+                XLM__REASON_GOAL_MET);
+    expect_scan(150000, true, 15001, XLM__DECIDE_CONTINUE, XLM__REASON_MORE);
+}
+
+/* Five percent of the whole, not of the part that still shrinks. */
+static void test_policy_rounds_that_only_scan_are_a_stall(void)
+{
+    struct xlm__policy p;
+    enum xlm__reason why;
+    uint64_t dirty = 2000;
+
+    xlm__policy_init(&p, 30, 0, 0);
+    for (uint32_t n = 1; n <= 3; n++, dirty -= 200) {
+        struct xlm__round_result r = round_of(n, 100000, dirty);
+
+        r.scan_us = S;
+        CU_ASSERT_EQUAL(xlm__policy_decide(&p, &r, &why),
+                        n < 3 ? XLM__DECIDE_CONTINUE : XLM__DECIDE_SWITCHOVER);
+    }
+    CU_ASSERT_EQUAL(why, XLM__REASON_STALLED);
+}
+
 static void test_policy_every_reason_has_its_own_text(void)
 {
-    for (int a = XLM__REASON_MORE; a <= XLM__REASON_ROUNDS; a++) {
+    for (int a = XLM__REASON_MORE; a <= XLM__REASON_SCAN; a++) {
         const char *text = xlm__policy_reason((enum xlm__reason)a);
 
         CU_ASSERT_TRUE(text && text[0]);
@@ -339,6 +413,10 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_policy_rate_never_becomes_zero),
     UNIT_TEST(test_policy_prediction_is_fixed_plus_variable),
     UNIT_TEST(test_policy_prediction_saturates),
+    UNIT_TEST(test_policy_scan_is_part_of_the_pause),
+    UNIT_TEST(test_policy_scan_beyond_the_goal_aborts_when_all_is_small),
+    UNIT_TEST(test_policy_scan_that_may_exceed_leaves_the_goal_to_the_rest),
+    UNIT_TEST(test_policy_rounds_that_only_scan_are_a_stall),
     UNIT_TEST(test_policy_every_reason_has_its_own_text),
     CU_TEST_INFO_NULL,
 };
