@@ -12,7 +12,7 @@ guest() {
 
     cat >"$cfg" <<END
 name = "$1"
-type = "$2"
+type = "${2%/*}"
 memory = $3
 vcpus = 2
 kernel = "$SIMXEN_RUN/guest-kernel"
@@ -100,7 +100,27 @@ nth() {
     echo "$pid"
 }
 
-# strike FAULT BY: while memory is copied. PATTERN's dots match spaces.
+# Its memory in MiB, as Xen has it, comes to MIB.
+has_memory() {
+    local end=$((SECONDS + 20))
+
+    until [ "$(on a xl list "$1" | awk 'NR == 2 { print $3 }')" -eq "$2" ]; do
+        [ "$SECONDS" -lt "$end" ] || { echo "$1 keeps its memory" && return 1; }
+        sleep 0.05
+    done
+}
+
+# balloon NAME MIB: gives MIB back, and takes them again.
+balloon() {
+    local all
+    all=$(on a xl list "$1" | awk 'NR == 2 { print $3 }')
+
+    on a xl mem-set "$1" $((all - $2))m && has_memory "$1" $((all - $2)) &&
+        on a xl mem-set "$1" "${all}m" && has_memory "$1" "$all" &&
+        kill -0 "$MOVE" || { echo "not while it was copied" && return 1; }
+}
+
+# strike FAULT BY NAME: while memory is copied. PATTERN's dots match spaces.
 strike() {
     local kind host n pattern pid
 
@@ -115,6 +135,7 @@ strike() {
     kill) pid=$(nth "$host" "$n" "$pattern") && on "$host" kill -KILL "$pid" ;;
     power) simxen power-cut "host$host" ;;
     wire) simxen net "host$host" cut ;;
+    balloon) balloon "$3" "$host" ;;
     esac
 }
 
