@@ -10,7 +10,7 @@ cases_of() {
         echo "pvh_there_and_back pvh_balloons pvh_killed pvh_twenty" \
             "pvh_two_at_once pvh_stream_is_valid pvh_events pvh_changed" \
             "pvh_cancelled pvh_paused dry_run behaviour hvm_moves pvh_beside_xl" \
-            "pv_paused_copy"
+            "pv_paused_copy pv_scan"
         [ "$sample" = yes ] || echo "hvm_plain"
         ;;
     shadow) echo "pv_live" ;;
