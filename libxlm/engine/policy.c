@@ -153,8 +153,7 @@ const char *xlm__policy_reason(enum xlm__reason r)
         [XLM__REASON_GOAL_MET] = "the downtime goal can be met",
         [XLM__REASON_STALLED] = "the expected pause stopped shrinking",
         [XLM__REASON_ROUNDS] = "the round limit is reached",
-        [XLM__REASON_SCAN] = "to read all of its memory once more takes "
-                             "longer than the goal",
+        [XLM__REASON_SCAN] = "reading its memory takes longer than the goal",
     };
 
     return text[r];
