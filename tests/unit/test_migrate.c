@@ -276,7 +276,7 @@ static void test_migrate_scan_of_hvm_needs_no_logging_device_model(void)
 
 static void test_migrate_scan_longer_than_the_goal_stays(void)
 {
-    LOOK(.rc = XLM_ERR_NOCONVERGE, STAYED, .nr_pfns = 65536, .nr_ram = 60000,
+    LOOK(.rc = XLM_ERR_NOCONVERGE, STAYED, .nr_pfns = 16384, .nr_ram = 16000,
          .opt = { .downtime_ms = 1000000,
                   .fixed_pause_ms = 999999,
                   .dirty = XLM_DIRTY_SCAN });
@@ -288,7 +288,7 @@ static void test_migrate_scan_longer_than_the_goal_stays(void)
 
 static void test_migrate_scan_longer_than_the_goal_moves_with_leave(void)
 {
-    RUN(MOVED, .nr_pfns = 65536, .nr_ram = 60000,
+    RUN(MOVED, .nr_pfns = 16384, .nr_ram = 16000,
         .opt = { .downtime_ms = 1000000,
                  .fixed_pause_ms = 999999,
                  .dirty = XLM_DIRTY_SCAN,
