@@ -23,19 +23,16 @@
 #include "console.h"
 #include "libxlm.h"
 #include "logfile.h"
+#include "options.h"
 #include "realxl.h"
+#include "receive_options.h"
 #include "stdfds.h"
 
 #define DESCRIPTION "Receive a domain - for internal use by xl lmigrate"
 #define EXIT_FAILED 3
 
 struct receiver {
-    uint32_t flags;
-    unsigned verbose;
-    bool timestamps;
-    const char *name; /* the domain's, for the log file; may be unknown */
-    const char *record;
-    const char *query; /* answer this, and leave */
+    struct receive_options opt;
     int record_fd;
     char prefix[80]; /* "HOSTNAME: " */
     struct console con;
@@ -61,8 +58,8 @@ static void on_log(void *user, enum xlm_log_level level, const char *module,
 {
     struct receiver *r = user;
     bool told = level == XLM_LOG_WARN ||
-                (level == XLM_LOG_INFO && r->verbose >= 1) ||
-                (level != XLM_LOG_INFO && r->verbose >= 2);
+                (level == XLM_LOG_INFO && r->opt.verbose >= 1) ||
+                (level != XLM_LOG_INFO && r->opt.verbose >= 2);
 
     logfile_write(&r->log, level, module, message);
     if (told)
@@ -109,7 +106,7 @@ static int run_session(struct receiver *r, int rfd, int wfd,
                        const unsigned char *greeting)
 {
     struct xlm_options opt = { .size = sizeof(opt),
-                               .flags = r->flags,
+                               .flags = r->opt.flags,
                                .record_fd = r->record_fd,
                                .log = on_log,
                                .user = r };
@@ -118,8 +115,8 @@ static int run_session(struct receiver *r, int rfd, int wfd,
     int rc;
 
     /* Not earlier: a data channel's process was given the same file. */
-    if (r->record) {
-        opt.record_fd = open(r->record,
+    if (r->opt.record) {
+        opt.record_fd = open(r->opt.record,
                              O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         if (opt.record_fd < 0)
             return fail(r, strerror(errno));
@@ -153,7 +150,7 @@ static int receive(struct receiver *r)
         return 0;
     /* A source that gives up in preflight leaves its data channels unused; it
      * says itself why. */
-    if (rc == XLM_ERR_CHANNEL && !r->verbose) {
+    if (rc == XLM_ERR_CHANNEL && !r->opt.verbose) {
         logfile_write(&r->log, XLM_LOG_INFO, "xl lmigrate-receive", message);
         return EXIT_FAILED;
     }
@@ -168,24 +165,13 @@ static int answer(struct receiver *r)
                                      .user = r };
     char line[XLM_ANSWER_MAX], message[XLM_MESSAGE_MAX];
 
-    if (xlm_recover_answer(r->query, &opt, line, message))
+    if (xlm_recover_answer(r->opt.query, &opt, line, message))
         return fail(r, message);
     logfile_write(&r->log, XLM_LOG_INFO, "xl lmigrate-receive", line);
     if (printf("%s\n", line) < 0 || fflush(stdout))
         return fail(r, "the answer could not be written");
     return 0;
 }
-
-enum { ID_RECORD = 0x100, ID_NAME, ID_QUERY, ID_DESCRIBE };
-static const struct option longs[] = {
-    { "debug", no_argument, NULL, 'd' },
-    { "help", no_argument, NULL, 'h' },
-    { "record", required_argument, NULL, ID_RECORD },
-    { "name", required_argument, NULL, ID_NAME },
-    { "query", required_argument, NULL, ID_QUERY },
-    { "describe", no_argument, NULL, ID_DESCRIBE },
-    { 0 },
-};
 
 static void help(void)
 {
@@ -208,63 +194,24 @@ static void help(void)
 }
 
 /* 0: go on; else the exit code plus 1. */
-static int take_option(struct receiver *r, int c)
-{
-    switch (c) {
-    case 'e':
-        r->flags |= XLM_F_NO_MONITOR;
-        break;
-    case 'p':
-        r->flags |= XLM_F_LEAVE_PAUSED;
-        break;
-    case 'd':
-        r->flags |= XLM_F_DEBUG;
-        break;
-    case 'v':
-        r->verbose++;
-        break;
-    case 'T':
-        r->timestamps = true;
-        break;
-    case 't':
-    case 'f':
-        break;
-    case ID_RECORD:
-        r->record = optarg;
-        break;
-    case ID_NAME:
-        r->name = optarg;
-        break;
-    case ID_QUERY:
-        r->query = optarg;
-        break;
-    case ID_DESCRIBE:
-        puts(DESCRIPTION);
-        return 1;
-    case 'h':
-        help();
-        return 1;
-    default: /* getopt has said which */
-        return 2;
-    }
-    return 0;
-}
-
 static int parse(struct receiver *r, int argc, char **argv)
 {
-    int c, rc;
-
-    while ((c = getopt_long(argc, argv, "epdvTtfh", longs, NULL)) != -1) {
-        rc = take_option(r, c);
-        if (rc)
-            return rc;
-    }
-    if (optind != argc) {
-        fprintf(stderr, "xl lmigrate-receive: takes no arguments: '%s'\n",
-                argv[optind]);
+    switch (receive_options_parse(&r->opt, argc, argv)) {
+    case LM_RUN:
+        break;
+    case LM_HELP:
+        help();
+        return 1;
+    case LM_DESCRIBE:
+        puts(DESCRIPTION);
+        return 1;
+    default: /* getopt has said which */
+        if (optind < argc)
+            fprintf(stderr, "xl lmigrate-receive: takes no arguments: '%s'\n",
+                    argv[optind]);
         return 2;
     }
-    if (!r->query && (isatty(0) || isatty(1))) {
+    if (!r->opt.query && (isatty(0) || isatty(1))) {
         fputs("xl lmigrate-receive: xl lmigrate starts this at the other host, "
               "to talk to it over stdin and stdout; it is of no use at a "
               "terminal.  See xl-lmigrate(1).\n",
@@ -287,13 +234,14 @@ int main(int argc, char **argv)
         return rc - 1;
     gethostname(here, sizeof(here) - 1);
     snprintf(r.prefix, sizeof(r.prefix), "%s: ", here);
-    console_init(&r.con, 2, false, r.timestamps, r.prefix);
+    console_init(&r.con, 2, false, r.opt.timestamps, r.prefix);
     r.con.live = false; /* a terminal may be there for ssh's sake */
-    logfile_open(&r.log, "xlm", r.name && *r.name ? r.name : "receive");
-    if (r.log.fd < 0 && r.verbose)
+    logfile_open(&r.log, "xlm",
+                 r.opt.name && *r.opt.name ? r.opt.name : "receive");
+    if (r.log.fd < 0 && r.opt.verbose)
         console_line(&r.con, "no log file %s: %s", r.log.path,
                      strerror(r.log.open_errno));
-    rc = r.query ? answer(&r) : receive(&r);
+    rc = r.opt.query ? answer(&r) : receive(&r);
     logfile_close(&r.log);
     return rc;
 }
