@@ -28,6 +28,7 @@ int xlm_guard(int fd, const struct xlm_options *opt, enum xlm_owner *owner_out,
     struct xlm__guard_note last;
     struct xlm_options known;
     struct xlm__backends b = { .hv = NULL };
+    bool ours = false;
     int rc;
 
     message_out[0] = '\0';
@@ -47,7 +48,11 @@ int xlm_guard(int fd, const struct xlm_options *opt, enum xlm_owner *owner_out,
     xlm__errslot_destroy(&b.err);
     rc = xlm__backends_open(&b, &known);
     if (!rc)
+        rc = xlm__guard_enter(b.ts, &last, &ours, message_out);
+    *owner_out = XLM_OWNER_UNKNOWN;
+    if (!rc && ours)
         rc = xlm__guard_undo(&b.err, b.hv, b.ts, &last, owner_out, message_out);
+    /* The lock ends with the toolstack. */
     return xlm__backends_close(&b, &known, rc, message_out);
 }
 

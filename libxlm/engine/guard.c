@@ -13,12 +13,16 @@
 #include <xen/sched.h>
 
 #include "base/log.h"
+#include "util/uuid.h"
 
 #define NOTE_MAGIC 0x474d4c58u /* "XLMG" */
 /* A guest that was asked to suspend has this long to do it before we believe
  * that it never saw the request. */
 #define LATE_SUSPEND_MS 5000
 #define LATE_POLL_MS    50
+/* A dying process closes its files one by one: its pipe to us may close before
+ * its lock does. */
+#define LOCK_MS 5000
 
 _Static_assert(sizeof(struct xlm__guard_note) <= PIPE_BUF,
                "a note must be written atomically");
@@ -80,6 +84,67 @@ int xlm__guard_listen(struct xlm__errslot *err, int fd,
     while ((rc = read_note(err, fd, &n)) == 1)
         *last_out = n;
     return rc;
+}
+
+int xlm__guard_try_lock(struct xlm__toolstack *t, const unsigned char uuid[16])
+{
+    struct xlm__errslot aside = XLM__ERRSLOT_INITIALIZER;
+    struct xlm__errslot *const errors = t->err;
+    char text[XLM_MESSAGE_MAX];
+    int rc;
+
+    t->err = &aside;
+    rc = t->ops->lock(t, uuid);
+    t->err = errors;
+    xlm__errslot_read(&aside, text);
+    xlm__errslot_destroy(&aside);
+    if (rc && rc != XLM_ERR_BUSY)
+        return XLM_FAIL(errors, rc, "%s", text);
+    return rc;
+}
+
+static int lock_soon(struct xlm__toolstack *t, const unsigned char uuid[16])
+{
+    const struct timespec nap = { .tv_nsec = LATE_POLL_MS * 1000000L };
+    int rc = xlm__guard_try_lock(t, uuid);
+
+    for (int ms = 0; rc == XLM_ERR_BUSY && ms < LOCK_MS; ms += LATE_POLL_MS) {
+        nanosleep(&nap, NULL);
+        rc = xlm__guard_try_lock(t, uuid);
+    }
+    return rc;
+}
+
+static bool leaves_a_mark(const struct xlm__guard_note *n)
+{
+    return n->phase >= XLM__GUARD_SUSPENDING && n->phase < XLM__GUARD_DONE;
+}
+
+int xlm__guard_enter(struct xlm__toolstack *t,
+                     const struct xlm__guard_note *last, bool *ours_out,
+                     char message[XLM_MESSAGE_MAX])
+{
+    struct xlm__mark m;
+    bool marked = false;
+    int rc = lock_soon(t, last->uuid);
+
+    *ours_out = false;
+    if (rc == XLM_ERR_BUSY) {
+        snprintf(message, XLM_MESSAGE_MAX,
+                 "%s: another process works on it: left to that one",
+                 last->name);
+        return 0;
+    }
+    if (!rc && leaves_a_mark(last))
+        rc = t->ops->mark_get(t, XLM__MARK_SENT, last->uuid, &m, &marked);
+    if (rc)
+        return rc;
+    *ours_out = !leaves_a_mark(last) ||
+                (marked && xlm__uuid_equal(m.session, last->session));
+    if (!*ours_out)
+        snprintf(message, XLM_MESSAGE_MAX,
+                 "%s: somebody else has settled it already", last->name);
+    return 0;
 }
 
 static int look(struct xlm__hv *hv, const struct xlm__guard_note *n,

@@ -43,10 +43,11 @@ struct xlm__guard_note {
     uint32_t magic;
     uint32_t phase; /* enum xlm__guard_phase */
     uint32_t domid;
-    uint32_t device_model; /* 1: HVM, its qemu tracks dirty pages too */
-    uint32_t owner;        /* enum xlm_owner; means something with DONE */
-    uint32_t not_logged;   /* 1: Xen's log-dirty is not on, and will not be */
-    unsigned char uuid[16];
+    uint32_t device_model;  /* 1: HVM, its qemu tracks dirty pages too */
+    uint32_t owner;         /* enum xlm_owner; means something with DONE */
+    uint32_t not_logged;    /* 1: Xen's log-dirty is not on, and will not be */
+    unsigned char uuid[16]; /* of the domain    */
+    unsigned char session[16]; /* of the migration */
     char name[XLM_NAME_MAX];
 };
 
@@ -59,8 +60,23 @@ int xlm__guard_tell(struct xlm__errslot *err, int fd,
 int xlm__guard_listen(struct xlm__errslot *err, int fd,
                       struct xlm__guard_note *last_out);
 
-/* Do what the table above says.  message: one line, "" if there was nothing
- * to do. */
+/* Take the domain's lock; BUSY is an answer here, not a failure: it is kept out
+ * of the toolstack's errors. */
+int xlm__guard_try_lock(struct xlm__toolstack *t, const unsigned char uuid[16]);
+
+/*
+ * Before undoing: take the lock, and see that the mark SENT is still this
+ * migration's.  By now somebody else may have recovered the domain, and moved
+ * it again: it would run twice if we resumed that move's copy.  *ours_out
+ * false: leave it alone, message says why.  Waits for a lock that the worker
+ * is about to lose with its life.  Errors: SYSTEM.
+ */
+int xlm__guard_enter(struct xlm__toolstack *t,
+                     const struct xlm__guard_note *last, bool *ours_out,
+                     char message[XLM_MESSAGE_MAX]);
+
+/* Do what the table above says, with the domain's lock held.  message: one
+ * line, "" if there was nothing to do. */
 int xlm__guard_undo(struct xlm__errslot *err, struct xlm__hv *hv,
                     struct xlm__toolstack *t,
                     const struct xlm__guard_note *last,

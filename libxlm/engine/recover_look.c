@@ -93,24 +93,6 @@ static int read_mark(struct xlm__toolstack *t, const unsigned char uuid[16],
     return rc;
 }
 
-/* BUSY is an answer here, not a failure: kept out of the caller's errors. */
-static int try_lock(struct xlm__toolstack *t, const unsigned char uuid[16])
-{
-    struct xlm__errslot aside = XLM__ERRSLOT_INITIALIZER;
-    struct xlm__errslot *const errors = t->err;
-    char text[XLM_MESSAGE_MAX];
-    int rc;
-
-    t->err = &aside;
-    rc = t->ops->lock(t, uuid);
-    t->err = errors;
-    xlm__errslot_read(&aside, text);
-    xlm__errslot_destroy(&aside);
-    if (rc && rc != XLM_ERR_BUSY)
-        return XLM_FAIL(errors, rc, "%s", text);
-    return rc;
-}
-
 /* Whoever holds the lock can change everything but this. */
 static bool is_certain(const struct xlm__mark *m, const struct here *h)
 {
@@ -192,7 +174,7 @@ int xlm__recover_look(struct xlm__hv *hv, struct xlm__toolstack *t,
     *fate_out = XLM__FATE_UNKNOWN;
     rc = read_mark(t, uuid, session, &m, &ours);
     if (!rc && ours) {
-        rc = try_lock(t, uuid);
+        rc = xlm__guard_try_lock(t, uuid);
         locked = !rc;
         busy = rc == XLM_ERR_BUSY;
         /* The holder may have written its last word since. */

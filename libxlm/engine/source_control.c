@@ -291,6 +291,7 @@ int xlm__source_tell_guard(struct xlm__source *m, enum xlm__guard_phase phase)
     int rc = mark(m, phase);
 
     m->note.owner = (uint32_t)xlm_session_owner(m->s);
+    memcpy(m->note.session, m->s->greeting.session, sizeof(m->note.session));
     if (rc)
         return rc;
     return xlm__guard_tell(&m->s->err, m->s->opt.guard_fd, &m->note, phase);
