@@ -7,6 +7,7 @@ BUILD_PACKAGES='gcc g++ clang libc6-dev make autoconf automake libtool
     libcunit1-dev
     libclang-rt-14-dev'
 LINT_PACKAGES='cppcheck shellcheck clang-format mandoc'
+MODEL_PACKAGES='spin'
 # The lab unpacks qemu, Xen, kernels and its other tools into a cache of its
 # own and installs nothing.
 LAB_PACKAGES='openssh-client xz-utils'

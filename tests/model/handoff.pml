@@ -1,0 +1,720 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The hand-off of a domain, from the suspend on, as the code does it:
+ *
+ *   worker    engine/source_switch.c, source.c     at host S
+ *   guardian  engine/guard.c, host.c (xlm_guard)   at host S
+ *   receiver  engine/dest.c, dest_end.c            at host D
+ *   xl        toolstack_libxl_restore.c drives it  at host D
+ *   operator  engine/recover.c: xl lmigrate-recover at S, which asks D
+ *
+ * A step of a process is what is between two points where it can be killed.
+ * Messages are delayed at will; a cut loses what is under way, and nothing
+ * passes on that session's channel any more.  Every wait with a limit may end
+ * at it at any time.  Each of FAULTS faults is the death of one process, a cut,
+ * a host's power cut, or something that fails at D (xl cannot start the domain,
+ * the clean-up fails, the mark cannot be written, recover finds no way to D).
+ *
+ * A host crash takes its processes, domains and locks.  S loses its mark too,
+ * with its copy, so nothing of the move is left there and it need not come
+ * back; D keeps its mark and may boot.
+ *
+ *   SESSIONS   1, or 2: a domain that was resumed may be moved again
+ *   FAULTS     how many
+ *   BREAK_*    a rule that is broken on purpose: must be caught
+ */
+#ifndef SESSIONS
+#define SESSIONS 1
+#endif
+#ifndef FAULTS
+#define FAULTS 2
+#endif
+#define NS 3 /* sessions are 1 and 2 */
+
+mtype = { TAIL, READY, PERMIT, COMMIT, RUNNING, NOT_RUNNING,
+          ABORT, ABORTED, BYE };
+
+/* engine/guard.h: phases of the mark SENT, and of the guardian's last note. */
+#define P_NONE       0
+#define P_SUSPENDING 1
+#define P_RENAMED    2
+#define P_PERMITTED  3
+#define P_COMMITTED  4
+#define P_RUNNING    5
+#define P_DONE       6
+
+/* toolstack/mark.h: phases of the mark RECEIVED. */
+#define R_NONE     0
+#define R_BUILDING 1
+#define R_GO       2
+#define R_RUNS     3
+#define R_NEVER    4
+
+/* engine/recover.h */
+#define F_NONE    0
+#define F_NEVER   1
+#define F_RUNS    2
+#define F_RAN     3
+#define F_BUSY    4
+#define F_LEFT    5
+#define F_UNCLEAR 6
+#define F_UNKNOWN 7
+
+/* Host S. */
+#define S_RUN  1
+#define S_SUSP 2
+#define S_GONE 3
+byte dom_s = S_RUN;
+byte mark_s = P_NONE, mark_s_session;
+byte note[NS];           /* the guardian's */
+byte lock_s;             /* 0, a session's worker, or one of: */
+#define RECOVERS 9
+#define GUARDS   10      /* + session */
+bool dead_s;
+
+/* Host D. */
+#define D_NONE     0
+#define D_INCOMING 1 /* NAME--incoming, paused */
+#define D_PAUSED   2 /* NAME, not unpaused yet */
+#define D_RUN      3
+byte dom_d = D_NONE;
+byte mark_d = R_NONE, mark_d_session;
+byte lock_d;         /* 0, a session's receiver, or a look */
+#define LOOKS 9
+bool up_d = true;
+
+/* Processes that have ended, or were killed: what they held is free then. */
+bool over_w[NS], over_g[NS], over_r[NS], over_x[NS];
+bool kill_v; /* recover is to die */
+/* The pipe from receiver to xl, and xl's report. */
+bool go[NS], eof[NS];
+byte report[NS];
+
+chan to_d[NS] = [5] of { mtype };
+chan to_s[NS] = [5] of { mtype };
+bool cut[NS];
+
+byte session;        /* the current one */
+byte faults = FAULTS;
+/* What happened, for the claims only. */
+bool ran;            /* at D, in this session              */
+bool ended;          /* the guest shut itself down at D    */
+bool crashed_d;      /* while D had it, or might have      */
+bool lost_witness;   /* receiver, xl or D died when GO was noted */
+bool fenced;         /* recover was told that D is dead    */
+bool by_hand;        /* a person destroyed the copy        */
+
+/* ---- what must never happen ---- */
+
+inline start_s()
+{
+    d_step {
+        assert(dom_d != D_RUN);          /* never two */
+        /* After COMMIT only if D has proven that it never unpaused; a person
+         * who says that D is dead takes that upon himself. */
+        assert(!ran || fenced);
+        assert(mark_d_session != session || fenced ||
+               (mark_d != R_GO && mark_d != R_RUNS));
+        assert(dom_s == S_SUSP);
+        dom_s = S_RUN
+    }
+}
+
+inline start_d()
+{
+    d_step {
+        assert(dom_s != S_RUN);          /* never two */
+        dom_d = D_RUN; ran = true
+    }
+}
+
+inline destroy_s()
+{
+    d_step {
+        assert(ran);                     /* not destroyed at both */
+        dom_s = S_GONE
+    }
+}
+
+inline destroy_d()
+{
+    d_step {
+        assert(dom_d != D_RUN);
+        dom_d = D_NONE
+    }
+}
+
+/* ---- pieces ---- */
+
+/* Nobody is left who could say whether it ran. */
+inline lose_r(s)
+{
+    if
+    :: mark_d_session == s && mark_d == R_GO -> lost_witness = true
+    :: else
+    fi
+}
+
+/* What no living process reads any more is forgotten: fewer states. */
+inline drain(c)
+{
+    do :: c?_ :: empty(c) -> break od;
+    skip
+}
+
+inline end_w(s)
+{
+    d_step {
+        over_w[s] = true;
+        if :: lock_s == s -> lock_s = 0 :: else fi;
+        drain(to_s[s])
+    }
+}
+
+inline end_g(s)
+{
+    d_step {
+        over_g[s] = true;
+        note[s] = P_NONE;
+        if :: lock_s == GUARDS + s -> lock_s = 0 :: else fi
+    }
+}
+
+inline end_r(s)
+{
+    d_step {
+        over_r[s] = true;
+        if :: lock_d == s -> lock_d = 0 :: else fi;
+        drain(to_d[s]);
+        if
+        :: over_x[s] -> go[s] = false; eof[s] = false
+        :: else -> eof[s] = true
+        fi;
+        report[s] = 0
+    }
+}
+
+inline end_x(s)
+{
+    d_step {
+        over_x[s] = true;
+        if
+        :: over_r[s] -> go[s] = false; eof[s] = false; report[s] = 0
+        :: else
+        fi
+    }
+}
+
+#define USE_FAULT d_step { faults > 0 -> faults-- }
+/* Nothing more will come; or it comes too late, which is a fault too. */
+#define HANG_UP(s, c, over) ((cut[s] || over[s]) && len(c) == 0)
+#define LATE(s, c, over) \
+    d_step { HANG_UP(s, c, over) || faults > 0 -> \
+             if :: HANG_UP(s, c, over) \
+                :: !HANG_UP(s, c, over) -> faults-- fi }
+
+inline send_d(s, m)
+{
+    atomic { if :: cut[s] || over_r[s] :: else -> to_d[s]!m fi }
+}
+
+inline send_s(s, m)
+{
+    atomic { if :: cut[s] || over_w[s] :: else -> to_s[s]!m fi }
+}
+
+inline write_s(s, phase)
+{
+    d_step { mark_s = phase; mark_s_session = s }
+}
+
+inline clear_s(s)
+{
+    d_step { if :: mark_s_session == s -> mark_s = P_NONE :: else fi }
+}
+
+inline clear_d(s)
+{
+    d_step { if :: mark_d_session == s -> mark_d = R_NONE :: else fi }
+}
+
+/* ---- S: the worker ---- */
+
+proctype worker(byte s)
+{
+    bool tell, await;
+    {
+        write_s(s, P_SUSPENDING);
+        d_step { note[s] = P_SUSPENDING; dom_s = S_SUSP };
+        send_d(s, TAIL);
+        write_s(s, P_RENAMED);
+        note[s] = P_RENAMED;
+        if
+        :: to_s[s]?READY
+        :: to_s[s]?ABORT -> await = true; goto unwind
+        :: to_s[s]?ABORTED -> goto unwind
+        :: LATE(s, to_s[s], over_r) -> /* or cancelled */
+            d_step { tell = true; await = true };
+            goto unwind
+        fi;
+        write_s(s, P_PERMITTED);
+        note[s] = P_PERMITTED;
+#ifdef BREAK_DESTROY_BEFORE_COMMIT
+        destroy_s();
+#endif
+        send_d(s, PERMIT);
+        if
+        :: to_s[s]?COMMIT
+        :: to_s[s]?ABORTED -> goto unwind
+        :: to_s[s]?ABORT -> /* is_ours() */
+            if
+            :: to_s[s]?ABORTED -> goto unwind
+            :: LATE(s, to_s[s], over_r) -> goto undecided
+            fi
+        :: LATE(s, to_s[s], over_r) ->
+#ifdef BREAK_RESUME_UNASKED
+            goto unwind
+#else
+            goto undecided
+#endif
+        fi;
+        write_s(s, P_COMMITTED);
+        note[s] = P_COMMITTED;
+#ifdef BREAK_DESTROY_AT_COMMIT
+        destroy_s();
+#endif
+        if
+        :: to_s[s]?RUNNING
+        :: to_s[s]?NOT_RUNNING -> goto unwind
+        :: LATE(s, to_s[s], over_r) -> note[s] = P_DONE; goto undecided
+        fi;
+        write_s(s, P_RUNNING);
+        note[s] = P_RUNNING;
+        destroy_s();
+        send_d(s, BYE);
+        clear_s(s);
+        note[s] = P_DONE;
+        goto undecided;
+unwind:
+        skip;
+        start_s();
+        if
+        :: tell -> send_d(s, ABORT)
+        :: else
+        fi;
+        do
+        :: await -> /* what was under way is read and ignored */
+            if
+            :: to_s[s]?ABORTED -> await = false
+            :: to_s[s]?READY
+            :: to_s[s]?ABORT
+            :: LATE(s, to_s[s], over_r) -> await = false
+            fi
+        :: !await -> break
+        od;
+        send_d(s, BYE);
+        clear_s(s);
+        note[s] = P_DONE;
+undecided:
+        skip;
+        end_w(s)
+    } unless {
+        over_w[s]
+    }
+}
+
+/* ---- S: its guardian, which outlives it ---- */
+
+proctype guardian(byte s)
+{
+    {
+        over_w[s];
+#ifndef BREAK_GUARDIAN_WITHOUT_LOCK
+        if
+        :: note[s] == P_NONE || note[s] == P_DONE -> goto done
+        :: else
+        fi;
+        if
+        :: d_step { lock_s == 0 -> lock_s = GUARDS + s }
+        :: lock_s != 0 -> goto done /* somebody else sees to it */
+        fi;
+        if
+        :: mark_s == P_NONE || mark_s_session != s -> goto done
+        :: else
+        fi;
+#endif
+        if
+        :: note[s] == P_SUSPENDING || note[s] == P_RENAMED ->
+            if
+            :: dom_s == S_SUSP ->
+#ifdef BREAK_GUARDIAN_WITHOUT_LOCK
+                d_step {
+                    assert(dom_d != D_RUN);
+                    assert(dom_s != S_GONE);
+                    dom_s = S_RUN
+                }
+#else
+                start_s()
+#endif
+            :: else
+            fi;
+            clear_s(s)
+        :: note[s] == P_RUNNING ->
+            if
+            :: dom_s == S_SUSP -> destroy_s()
+            :: else
+            fi;
+            clear_s(s)
+        :: else
+        fi;
+done:
+        skip;
+        end_g(s)
+    } unless {
+        over_g[s]
+    }
+}
+
+/* ---- D: xl migrate-receive, with the built domain ---- */
+
+proctype xl(byte s)
+{
+    {
+        if
+        :: go[s] ->
+            dom_d = D_PAUSED; /* renamed */
+            if
+            :: start_d(); report[s] = 1
+            :: USE_FAULT; destroy_d(); report[s] = 2
+            fi
+        :: !go[s] && eof[s] -> destroy_d()
+        fi;
+        end_x(s)
+    } unless {
+        over_x[s]
+    }
+}
+
+/* ---- D: the receiver ---- */
+
+/* restore_abort(): xl ends by itself or is killed, then what it left goes. */
+inline abort_xl(s, done)
+{
+    eof[s] = true;
+    if
+    :: over_x[s]
+    :: end_x(s)
+    fi;
+    if
+    :: d_step {
+           if
+           :: dom_d == D_INCOMING -> dom_d = D_NONE
+           :: else
+           fi;
+           done = true
+       }
+    :: d_step { dom_d == D_INCOMING && faults > 0 -> faults--; done = false;
+                lose_r(s) }
+    fi
+}
+
+proctype receiver(byte s)
+{
+    bool ready, done, told;
+    {
+        if
+        :: to_d[s]?TAIL -> ready = true; send_s(s, READY)
+        :: to_d[s]?ABORT -> told = true; goto give_up
+        :: LATE(s, to_d[s], over_w) -> goto give_up
+        fi;
+        if
+        :: to_d[s]?PERMIT
+        :: to_d[s]?ABORT -> told = true; goto give_up
+        :: LATE(s, to_d[s], over_w) -> goto give_up
+        fi;
+
+        send_s(s, COMMIT);
+        if
+        :: d_step { mark_d = R_GO; mark_d_session = s }
+        :: USE_FAULT; abort_xl(s, done);
+            if
+            :: done -> goto never_ran
+            :: else -> goto leave
+            fi
+        fi;
+        go[s] = true;
+        if
+        :: report[s] == 1 -> goto runs
+        :: report[s] == 2 -> goto stopped
+        :: d_step { /* judge_without_report() */
+               report[s] == 0 && (over_x[s] || faults > 0) ->
+               if :: over_x[s] :: !over_x[s] -> faults-- fi
+           };
+            eof[s] = true;
+            if
+            :: over_x[s]
+            :: end_x(s)
+            fi;
+            if
+            :: dom_d == D_INCOMING -> goto stopped
+            :: dom_d == D_PAUSED -> start_d(); goto runs
+            :: dom_d == D_RUN -> goto runs
+            :: dom_d == D_NONE -> /* gone: it may have run */
+                lost_witness = true;
+                goto leave
+            fi
+        fi;
+stopped:
+        abort_xl(s, done);
+        if
+        :: done
+        :: else -> goto leave
+        fi;
+never_ran:
+        skip;
+        d_step { mark_d = R_NEVER; mark_d_session = s };
+        send_s(s, NOT_RUNNING);
+        goto bye;
+runs:
+        skip;
+        d_step { mark_d = R_RUNS; mark_d_session = s };
+        send_s(s, RUNNING);
+        goto bye;
+
+give_up:
+        if
+        :: told
+        :: !told -> send_s(s, ABORT)
+        fi;
+        abort_xl(s, done);
+        if
+        :: !ready -> clear_d(s)
+        :: else
+        fi;
+        if
+        :: done -> send_s(s, ABORTED)
+        :: else -> goto leave
+        fi;
+bye: /* its own BYE is read by nobody who decides by it */
+        do
+        :: to_d[s]?BYE -> clear_d(s); break
+        :: to_d[s]?PERMIT /* under way when we gave up: ignored */
+        :: to_d[s]?ABORT
+        :: to_d[s]?TAIL
+        :: LATE(s, to_d[s], over_w) -> break
+        od;
+leave:
+        skip;
+        end_r(s)
+    } unless {
+        over_r[s]
+    }
+}
+
+/* ---- the operator ---- */
+
+#define QUIET_AT(s) (over_w[s] && over_g[s] && over_r[s] && over_x[s])
+#if SESSIONS == 2
+#define QUIET (QUIET_AT(1) && (session == 1 || QUIET_AT(2)))
+#else
+#define QUIET QUIET_AT(1)
+#endif
+
+/* recover.c: judge() and is_certain(), of what was read. */
+inline judge(m, busy, fate)
+{
+    if
+    :: busy && m != R_RUNS && !(m == R_GO && dom_d == D_RUN) -> fate = F_BUSY
+    :: else ->
+        if
+        :: m == R_BUILDING || m == R_NEVER ->
+            fate = (dom_d == D_NONE -> F_NEVER : F_LEFT)
+        :: m == R_GO && dom_d == D_NONE -> fate = F_UNCLEAR
+        :: m == R_GO && dom_d == D_RUN -> fate = F_RUNS
+        :: m == R_GO && dom_d != D_NONE && dom_d != D_RUN -> fate = F_LEFT
+        :: m == R_RUNS -> fate = (dom_d == D_NONE -> F_RAN : F_RUNS)
+        fi
+    fi
+}
+
+/* xlm__recover_look(), at D. */
+inline look(s, fate)
+{
+    d_step {
+        busy = false;
+        m = R_NONE;
+        quiet = QUIET; /* nobody else is at work any more */
+        if
+        :: mark_d != R_NONE && mark_d_session == s ->
+            m = mark_d;
+            if
+            :: lock_d == 0 -> lock_d = LOOKS
+            :: else -> busy = true
+            fi
+        :: else
+        fi
+    };
+    d_step {
+        if
+        :: !up_d -> fate = F_NONE
+        :: up_d && m == R_NONE -> fate = F_UNKNOWN
+        :: else -> judge(m, busy, fate)
+        fi;
+        quiet = quiet && up_d;
+        if :: lock_d == LOOKS -> lock_d = 0 :: else fi
+    }
+}
+
+/* ---- what goes wrong ---- */
+
+inline cut_off(c)
+{
+    if
+    :: d_step { drain(c) }
+    :: true
+    fi
+}
+
+proctype faulty(byte s)
+{
+end:
+    do
+    :: d_step { faults > 0 && !over_w[s] -> faults--; end_w(s) }
+    :: d_step { faults > 0 && !over_g[s] -> faults--; end_g(s) }
+    :: d_step { faults > 0 && !over_r[s] -> faults--; lose_r(s); end_r(s) }
+    :: d_step { faults > 0 && !over_x[s] -> faults--; end_x(s) }
+    :: d_step { faults > 0 && lock_s == RECOVERS -> faults--; kill_v = true }
+    :: atomic {
+           faults > 0 && !cut[s] && !(over_w[s] && over_r[s]) ->
+               faults--;
+               cut[s] = true;
+               cut_off(to_d[s]);
+               cut_off(to_s[s])
+       }
+    :: d_step { /* S loses its power */
+            faults > 0 && !dead_s ->
+            faults--;
+            dead_s = true;
+            dom_s = S_GONE; mark_s = P_NONE;
+            end_w(s); end_g(s);
+            lock_s = 0
+        }
+    :: d_step { /* D does */
+            faults > 0 && up_d ->
+            faults--;
+            up_d = false;
+            crashed_d = true;
+            lose_r(s);
+            dom_d = D_NONE;
+            end_x(s); end_r(s);
+            lock_d = 0
+        }
+    :: !up_d -> up_d = true
+    :: d_step { /* the guest ends by itself */
+            faults > 0 && s == session && dom_d == D_RUN ->
+            faults--; dom_d = D_NONE; ended = true
+        }
+    od
+}
+
+inline begin(s)
+{
+    d_step {
+        session = s;
+        ran = false;
+        lock_s = s; lock_d = s;
+        mark_d = R_BUILDING; mark_d_session = s;
+        dom_d = D_INCOMING
+    };
+    run worker(s);
+    run guardian(s);
+    run receiver(s);
+    run xl(s);
+    run faulty(s)
+}
+
+/* Recovers any number of times; and whoever may, moves the domain again. */
+proctype operator()
+{
+    byte m, fate, phase, s;
+    bool busy, quiet, peer_dead;
+end:
+    do
+    :: atomic {
+           !dead_s && dom_s == S_SUSP && lock_s == 0 && mark_s != P_NONE ->
+           lock_s = RECOVERS; phase = mark_s; s = mark_s_session;
+           if
+           :: true
+           :: !up_d -> peer_dead = true
+           fi
+       };
+        {
+            if
+            :: phase == P_SUSPENDING || phase == P_RENAMED -> fate = F_NEVER
+            :: phase == P_RUNNING -> fate = F_RUNS
+            :: else ->
+                if
+                :: peer_dead && phase == P_PERMITTED -> fenced = true; fate = F_NEVER
+                :: peer_dead && phase == P_COMMITTED ->
+                    /* "xl destroy, then xl create" */
+                    d_step { dom_s = S_GONE; by_hand = true }
+                :: !peer_dead && up_d -> look(s, fate)
+                :: !peer_dead && !up_d
+                :: d_step { !peer_dead && up_d && faults > 0 -> faults-- }
+                fi
+            fi;
+            if
+            :: fate == F_NEVER -> start_s(); clear_s(s)
+            :: fate == F_RUNS || fate == F_RAN -> destroy_s(); clear_s(s)
+            :: else ->
+                /* With both sides up and nobody at work it has to end decided,
+                 * but for what only a dead process could have told. */
+                assert(!quiet || (fate == F_UNCLEAR && lost_witness) ||
+                       fate == F_LEFT || ended);
+                /* What it says to do then. */
+                if
+                :: quiet && fate == F_LEFT && dom_d == D_INCOMING ->
+                    d_step {
+                        dom_d = D_NONE;
+                        if :: mark_d == R_GO -> assert(lost_witness) :: else fi
+                    }
+                :: quiet && fate == F_LEFT && dom_d == D_PAUSED -> start_d()
+                :: quiet && fate == F_UNCLEAR ->
+                    d_step { dom_s = S_GONE; by_hand = true }
+                :: else
+                fi
+            fi;
+            skip
+        } unless {
+            kill_v || dead_s
+        };
+        d_step {
+            if :: lock_s == RECOVERS -> lock_s = 0 :: else fi;
+            if :: lock_d == LOOKS -> lock_d = 0 :: else fi;
+            kill_v = false; peer_dead = false;
+            m = 0; fate = 0; phase = 0; s = 0; busy = false; quiet = false
+        }
+#if SESSIONS == 2
+    :: atomic {
+           session == 1 && !dead_s && dom_s == S_RUN && lock_s == 0 &&
+               up_d && lock_d == 0 && dom_d == D_NONE ->
+               begin(2)
+       }
+#endif
+    :: d_step {
+           QUIET && (dead_s || dom_s != S_SUSP) ->
+               assert((!dead_s && dom_s == S_RUN) || dom_d == D_RUN || ended ||
+                      dead_s || (crashed_d && ran) || by_hand);
+               assert(!by_hand || lost_witness || crashed_d || ended)
+       };
+       break
+    od
+}
+
+init
+{
+    atomic {
+        begin(1);
+        run operator()
+    }
+}
