@@ -15,9 +15,12 @@
 
 static char nothing;
 
-xc_interface *xc_interface_open(xentoollog_logger *logger,
-                                xentoollog_logger *dombuild_logger,
-                                unsigned open_flags)
+/* Instead of those of Xen's libraries, for libxl too. */
+#define REPLACES __attribute__((visibility("default")))
+
+REPLACES xc_interface *xc_interface_open(xentoollog_logger *logger,
+                                         xentoollog_logger *dombuild_logger,
+                                         unsigned open_flags)
 {
     (void)logger;
     (void)dombuild_logger;
@@ -25,7 +28,7 @@ xc_interface *xc_interface_open(xentoollog_logger *logger,
     return (xc_interface *)&nothing;
 }
 
-struct xs_handle *xs_open(unsigned long flags)
+REPLACES struct xs_handle *xs_open(unsigned long flags)
 {
     (void)flags;
     return (struct xs_handle *)&nothing;
