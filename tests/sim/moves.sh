@@ -27,6 +27,9 @@ END
     well a "$1"
 }
 
+# Options of xl itself, before the command.
+XL_OPTIONS=()
+
 # start_move FROM BY NAME SLOWLY RULE-A RULE-B: sets MOVE.
 start_move() {
     local from=$1 by=$2 transport='simxen-ssh' options=() words=()
@@ -46,7 +49,7 @@ start_move() {
         simxen net "host$from" rate 24mbit || return 1
     fi
     SIMXEN_FAULT=$5 on "$from" timeout -k 5 $((MOVE_LIMIT_S + 10)) \
-        xl "${options[@]}" -s "$transport" "$3" "host$(other "$from")" \
+        xl "${XL_OPTIONS[@]}" "${options[@]}" -s "$transport" "$3" "host$(other "$from")" \
         </dev/null >"$WORK/move" 2>&1 &
     MOVE=$!
 }
