@@ -15,6 +15,9 @@
  * a host's power cut, or something that fails at D (xl cannot start the domain,
  * the clean-up fails, the mark cannot be written, recover finds no way to D).
  *
+ * Not modelled: a pre-built domain that the receiver holds back itself, and what
+ * the look then does in place of a dead receiver (XLM__MARK_HELD).
+ *
  * A host crash takes its processes, domains and locks.  S loses its mark too,
  * with its copy, so nothing of the move is left there and it need not come
  * back; D keeps its mark and may boot.
