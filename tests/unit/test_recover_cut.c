@@ -156,7 +156,9 @@ static void test_recover_cut_when_it_cannot_start_there(void)
 
 static void disk_is_full_there(struct run *r)
 {
+    pthread_mutex_lock(&r->dst.ts.lock);
     r->dst.ts.fail_op = "mark_received";
+    pthread_mutex_unlock(&r->dst.ts.lock);
 }
 
 /* The permission came, but it could not be written down: not taken over. */
