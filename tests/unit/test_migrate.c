@@ -167,10 +167,12 @@ static void test_migrate_page_added_unlogged_arrives(void)
  * Xen has no trace of it in its log. */
 static void recycle(struct run *r)
 {
+    pthread_mutex_lock(&r->guest); /* its writer looks before it writes */
     fake_remove(r->src.hv, 300, 8);
     fake_add(r->src.hv, 300, 4);
     for (uint64_t pfn = 300; pfn < 304; pfn++)
         fake_fill(r->src.hv, pfn, ~pfn);
+    pthread_mutex_unlock(&r->guest);
 }
 
 static void test_migrate_recycled_pages_arrive(void)
