@@ -12,10 +12,6 @@
 #include "base/log.h"
 #include "engine/pack.h"
 #include "mem/batch.h"
-#include "util/bitmap.h"
-
-/* 2 MiB: what the destination can populate in one extent. */
-#define RANGE_PAGES 512u
 
 struct worker {
     /* set once */
@@ -46,7 +42,7 @@ struct xlm__pages_pool {
     /* set by the leader before a round */
     struct xlm__pages_job job;
     /* shared in a round */
-    _Atomic uint64_t next_range;
+    struct xlm__ranges ranges; /* of job.todo */
     _Atomic uint64_t sent;
     /* under lock */
     pthread_mutex_t lock;
@@ -140,41 +136,15 @@ static int send_pfns(struct worker *w, size_t nr)
     return rc;
 }
 
-static size_t collect(struct worker *w, uint64_t first, uint64_t end, size_t nr)
-{
-    const uint64_t *todo = w->pool->job.todo;
-
-    for (uint64_t pfn = xlm__bitmap_next(todo, end, first); pfn < end;
-         pfn = xlm__bitmap_next(todo, end, pfn + 1))
-        w->pfns[nr++] = pfn;
-    return nr;
-}
-
-/* Take ranges until none is left; sparse ones share a batch. */
 static int send_ranges(struct worker *w)
 {
     struct xlm__pages_pool *p = w->pool;
-    const uint64_t nr_pfns = p->dom->nr_pfns;
-    size_t nr = 0;
-    int rc;
+    size_t nr;
+    int rc = 0;
 
-    for (;;) {
-        uint64_t first = atomic_fetch_add(&p->next_range, RANGE_PAGES);
-        uint64_t end = first + RANGE_PAGES;
-
-        if (first >= nr_pfns)
-            break;
-        nr = collect(w, first, end < nr_pfns ? end : nr_pfns, nr);
-        if (nr <= XLM__BATCH_MAX - RANGE_PAGES)
-            continue;
-        if (xlm__session_stopped(p->s))
-            return XLM_ERR_CANCELLED;
-        rc = send_pfns(w, nr);
-        if (rc)
-            return rc;
-        nr = 0;
-    }
-    return nr ? send_pfns(w, nr) : 0;
+    while (!rc && (nr = xlm__ranges_take(&p->ranges, w->pfns)) != 0)
+        rc = xlm__session_stopped(p->s) ? XLM_ERR_CANCELLED : send_pfns(w, nr);
+    return rc;
 }
 
 static int work_round(struct worker *w)
@@ -303,7 +273,7 @@ void xlm__pages_begin(struct xlm__pages_pool *p,
     pthread_mutex_lock(&p->lock);
     assert(!p->busy);
     p->job = *job;
-    atomic_store(&p->next_range, 0);
+    xlm__ranges_begin(&p->ranges, job->todo, p->dom->nr_pfns);
     atomic_store(&p->sent, 0);
     p->busy = p->nr_workers;
     p->generation++;

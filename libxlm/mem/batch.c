@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,33 @@
 #define XLM_MODULE "mem"
 
 _Static_assert(XLM__BATCH_MAX <= XLM__MAP_MAX, "one call has to do");
+
+void xlm__ranges_begin(struct xlm__ranges *r, const uint64_t *bitmap,
+                       uint64_t nr_pfns)
+{
+    r->bitmap = bitmap;
+    r->nr_pfns = nr_pfns;
+    atomic_store(&r->next, 0);
+}
+
+size_t xlm__ranges_take(struct xlm__ranges *r, uint64_t pfns[XLM__BATCH_MAX])
+{
+    size_t nr = 0;
+
+    while (nr <= XLM__BATCH_MAX - XLM__RANGE_PAGES) {
+        uint64_t first = atomic_fetch_add(&r->next, XLM__RANGE_PAGES);
+        uint64_t end = first + XLM__RANGE_PAGES;
+
+        if (first >= r->nr_pfns)
+            break;
+        if (end > r->nr_pfns)
+            end = r->nr_pfns;
+        for (uint64_t pfn = xlm__bitmap_next(r->bitmap, end, first); pfn < end;
+             pfn = xlm__bitmap_next(r->bitmap, end, pfn + 1))
+            pfns[nr++] = pfn;
+    }
+    return nr;
+}
 
 struct xlm__batch {
     struct xlm__dom *dom;

@@ -27,6 +27,23 @@ struct xlm__entry {
     const void *page; /* in the mapping or in a copy; valid until unload() */
 };
 
+/* 2 MiB: what the destination can populate in one extent.  A whole number of
+ * words of a bitmap, so that no two threads touch one. */
+#define XLM__RANGE_PAGES 512u
+
+/* The pages of a bitmap, handed out to any number of threads. */
+struct xlm__ranges {
+    const uint64_t *bitmap; /* borrowed; nr_pfns bits */
+    uint64_t nr_pfns;
+    _Atomic uint64_t next;
+};
+/* Not while a thread takes of it. */
+void xlm__ranges_begin(struct xlm__ranges *r, const uint64_t *bitmap,
+                       uint64_t nr_pfns);
+/* Up to a batch of ascending pfns that nobody else gets: whole ranges, sparse
+ * ones together.  0: there are no more. */
+size_t xlm__ranges_take(struct xlm__ranges *r, uint64_t pfns[XLM__BATCH_MAX]);
+
 struct xlm__batch; /* reusable: allocate once a thread */
 
 int xlm__batch_new(struct xlm__dom *dom, struct xlm__batch **out);

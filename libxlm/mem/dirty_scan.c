@@ -26,8 +26,6 @@
 
 #define XLM_MODULE "mem"
 
-/* Of the bitmap, taken by one thread at once: whole words of it. */
-#define RANGE_PAGES 512u
 /* More would wait for memory, not for processors. */
 #define THREADS_MAX 32u
 /* A thread costs about as much as this many pages. */
@@ -59,7 +57,7 @@ struct scan {
     uint64_t *gone; /* of no interest: it is not sent */
     uint64_t *bitmap;
     bool live;
-    _Atomic uint64_t next;
+    struct xlm__ranges ranges; /* of now */
     atomic_bool stop;
 };
 
@@ -104,34 +102,14 @@ static void compare(struct scan *s, const struct xlm__batch *b)
     }
 }
 
-/* Up to a batch of pages that nobody else takes; 0: there are no more. */
-static size_t take(struct scanner *t)
-{
-    struct scan *s = t->scan;
-    const uint64_t nr_pfns = s->base.dom->nr_pfns;
-    size_t nr = 0;
-
-    while (nr <= XLM__BATCH_MAX - RANGE_PAGES) {
-        uint64_t first = atomic_fetch_add(&s->next, RANGE_PAGES);
-        uint64_t end = first + RANGE_PAGES < nr_pfns ? first + RANGE_PAGES
-                                                     : nr_pfns;
-
-        if (first >= nr_pfns)
-            break;
-        for (uint64_t pfn = xlm__bitmap_next(s->now, end, first); pfn < end;
-             pfn = xlm__bitmap_next(s->now, end, pfn + 1))
-            t->pfns[nr++] = pfn;
-    }
-    return nr;
-}
-
 static int scan_some(struct scanner *t)
 {
     struct scan *s = t->scan;
     size_t nr;
     int rc = 0;
 
-    while (!rc && !atomic_load(&s->stop) && (nr = take(t))) {
+    while (!rc && !atomic_load(&s->stop) &&
+           (nr = xlm__ranges_take(&s->ranges, t->pfns)) != 0) {
         if (s->check && t == s->scanners)
             rc = s->check(s->user);
         /* A page table that cannot travel now is one that has changed. */
@@ -195,7 +173,7 @@ static int scan_fetch(struct xlm__dirty *d, bool final, uint64_t *bitmap,
     xlm__bitmap_zero(bitmap, nr_pfns);
     s->bitmap = bitmap;
     s->live = !final;
-    atomic_store(&s->next, 0);
+    xlm__ranges_begin(&s->ranges, s->now, nr_pfns);
     atomic_store(&s->stop, false);
     rc = scan_all(s, nr);
     if (!rc)
