@@ -36,7 +36,39 @@ static uint32_t flags(const struct lm_options *o)
     return f;
 }
 
-void job_library_options(const struct job *j, struct xlm_options *opt)
+/* HOST as ssh reads it, [USER@]NAME; "" if it is a command. */
+static void host_name(const struct lm_options *o, char *out, size_t bytes)
+{
+    const char *at = strrchr(o->host, '@');
+
+    snprintf(out, bytes, "%s", !*o->ssh ? "" : at ? at + 1 : o->host);
+}
+
+static uint32_t default_channels(void)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return cpus < 1                     ? 1
+           : cpus > LM_CHANNELS_DEFAULT ? LM_CHANNELS_DEFAULT
+                                        : (uint32_t)cpus;
+}
+
+static void data_options(struct job *j, struct xlm_options *opt)
+{
+    const struct lm_options *o = &j->opt;
+
+    if (o->data_by_ssh)
+        return;
+    host_name(o, j->data_host, sizeof(j->data_host));
+    opt->data = o->plain ? XLM_DATA_PLAIN : XLM_DATA_TLS;
+    opt->data_channels = o->channels ? o->channels : default_channels();
+    opt->data_host = *j->data_host ? j->data_host : NULL;
+    opt->data_address = o->migration_address;
+    opt->port_low = o->port_low ? o->port_low : LM_PORT_LOW;
+    opt->port_high = o->port_high ? o->port_high : LM_PORT_HIGH;
+}
+
+void job_library_options(struct job *j, struct xlm_options *opt)
 {
     *opt = (struct xlm_options){
         .size = sizeof(*opt),
@@ -52,8 +84,9 @@ void job_library_options(const struct job *j, struct xlm_options *opt)
         .xl_path = *j->xl_path ? j->xl_path : NULL,
         .config_json = j->config_json,
         .log = job_log,
-        .user = (void *)j,
+        .user = j,
     };
+    data_options(j, opt);
 }
 
 void job_outcome(const struct job *j, struct outcome *o)

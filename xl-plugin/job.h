@@ -28,6 +28,7 @@ struct job {
     uint32_t domid;
     char name[XLM_NAME_MAX];
     char here[72];          /* this host's name         */
+    char data_host[256];    /* HOST without its user    */
     char xl_path[PATH_MAX]; /* the real xl, "" if there is none */
     char *config_json;      /* -C, else NULL            */
     struct job_end *end;
@@ -37,7 +38,7 @@ struct job {
 };
 
 /* Library options that both processes need. */
-void job_library_options(const struct job *j, struct xlm_options *opt);
+void job_library_options(struct job *j, struct xlm_options *opt);
 
 /* An outcome that names this job, for whoever fills in the rest. */
 void job_outcome(const struct job *j, struct outcome *o);

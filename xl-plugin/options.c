@@ -14,6 +14,11 @@ enum {
     ID_LIVE,
     ID_DOWNTIME,
     ID_ROUNDS,
+    ID_CHANNELS,
+    ID_DATA,
+    ID_PLAIN,
+    ID_PORTS,
+    ID_ADDRESS,
     ID_BANDWIDTH,
     ID_COMPRESS,
     ID_TIMEOUT,
@@ -47,6 +52,19 @@ const struct lm_option lm_option_table[] = {
       "Goal for the pause, 1 to 600000 ms.  Without it the",
       "migration does not fail because of a busy domain." },
     { ID_ROUNDS, "rounds", "n", "At most <n> live rounds, 1 to 1000.", NULL },
+    { ID_CHANNELS, "channels", "n",
+      "Copy memory over <n> connections, 1 to 64.  Default: as",
+      "many as cpus here, at most 4; over ssh 1." },
+    { ID_DATA, "data", "way",
+      "How memory travels: tcp, to a port that <host> opens, or",
+      "ssh, which is what tcp falls back to." },
+    { ID_PLAIN, "plain", NULL,
+      "Memory over TCP without TLS: for a wire that you trust.", NULL },
+    { ID_PORTS, "port-range", "low-high",
+      "Ports of which <host> opens one, 1 to 65535; default",
+      LM_PORTS_TEXT "." },
+    { ID_ADDRESS, "migration-address", "addr",
+      "Memory goes to this address or name of <host> only.", NULL },
     { ID_BANDWIDTH, "bandwidth", "rate",
       "Send at most <rate> bytes/s.  Suffixes: k M G T (1000),",
       "Ki Mi Gi Ti (1024), bit (bits/s): 100M, 2.5Gbit." },
@@ -134,6 +152,34 @@ static bool set_timeout(const char *value, uint32_t *ms_out, char *error)
     return true;
 }
 
+/* LOW-HIGH, or one port. */
+static bool set_ports(const char *value, struct lm_options *o, char *error)
+{
+    const char *dash = strchr(value, '-');
+    uint64_t low, high;
+    char first[16];
+
+    snprintf(first, sizeof(first), "%.*s",
+             (int)(dash ? dash - value : (ptrdiff_t)strlen(value)), value);
+    if (!number_parse(first, 1, 65535, &low) ||
+        !number_parse(dash ? dash + 1 : first, 1, 65535, &high) || low > high)
+        return bad_value(
+            ID_PORTS, value,
+            "two ports from 1 to 65535 are wanted, such as " LM_PORTS_TEXT,
+            error);
+    o->port_low = (uint16_t)low;
+    o->port_high = (uint16_t)high;
+    return true;
+}
+
+static bool set_data(const char *value, struct lm_options *o, char *error)
+{
+    if (strcmp(value, "tcp") && strcmp(value, "ssh"))
+        return bad_value(ID_DATA, value, "tcp or ssh is wanted", error);
+    o->data_by_ssh = *value == 's';
+    return true;
+}
+
 /* zstd, or zstd:LEVEL. */
 static bool parse_zstd(const char *value, struct lm_options *o)
 {
@@ -203,6 +249,19 @@ static bool set_value(int id, const char *value, struct lm_options *o,
                           error);
     case ID_ROUNDS:
         return set_number(id, value, 1000, "rounds", &o->rounds, error);
+    case ID_CHANNELS:
+        return set_number(id, value, LM_CHANNELS_MAX, "connections",
+                          &o->channels, error);
+    case ID_DATA:
+        return set_data(value, o, error);
+    case ID_PORTS:
+        return set_ports(value, o, error);
+    case ID_ADDRESS:
+        if (!*value)
+            return bad_value(id, value, "an address or a name is wanted",
+                             error);
+        o->migration_address = value;
+        return true;
     case ID_COMPRESS:
         return set_compress(value, o, error);
     case ID_DIRTY:
@@ -238,6 +297,9 @@ static void set_flag(int id, struct lm_options *o)
         break;
     case 'T':
         o->timestamps = true;
+        break;
+    case ID_PLAIN:
+        o->plain = true;
         break;
     case ID_DEBUG:
         o->debug = true;
@@ -285,6 +347,21 @@ bool lm_options_arguments(int argc, char **argv, struct lm_options *o,
     return true;
 }
 
+/* What is about TCP would silently mean nothing. */
+static bool fit_together(const struct lm_options *o, char *error)
+{
+    const char *name = o->plain               ? "--plain"
+                       : o->migration_address ? "--migration-address"
+                       : o->port_low          ? "--port-range"
+                                              : NULL;
+
+    if (!o->data_by_ssh || !name)
+        return true;
+    snprintf(error, LM_ERROR_MAX, "%s is for --data tcp, not for --data ssh",
+             name);
+    return false;
+}
+
 enum lm_action lm_options_parse(int argc, char **argv, struct lm_options *o,
                                 char error_out[LM_ERROR_MAX])
 {
@@ -310,7 +387,10 @@ enum lm_action lm_options_parse(int argc, char **argv, struct lm_options *o,
         else if (!set_value(c, optarg, o, error_out))
             return LM_BAD;
     }
-    return lm_options_arguments(argc, argv, o, error_out) ? LM_RUN : LM_BAD;
+    return fit_together(o, error_out) &&
+                   lm_options_arguments(argc, argv, o, error_out)
+               ? LM_RUN
+               : LM_BAD;
 }
 
 void lm_options_help(FILE *f)

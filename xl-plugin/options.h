@@ -10,15 +10,25 @@
 
 #include "optable.h"
 
+#define LM_CHANNELS_MAX     64 /* of doc/stream-format.md, OFFER */
+#define LM_CHANNELS_DEFAULT 4  /* and no more than cpus */
+/* As libvirt has them: who runs that, has opened them already. */
+#define LM_PORT_LOW   49152
+#define LM_PORT_HIGH  49215
+#define LM_PORTS_TEXT "49152-49215"
+
 struct lm_options {
-    const char *config_file;    /* -C, NULL: the domain's own configuration */
-    const char *ssh;            /* -s, "" runs host as a command            */
-    const char *json;           /* --json, NULL none, "-" stdout            */
-    const char *domain;         /* name, id or uuid                         */
-    const char *host;           /* as given                                 */
-    unsigned verbose;           /* number of -v                             */
-    uint32_t downtime_ms;       /* 0: no goal                               */
-    uint32_t rounds;            /* 0: default                               */
+    const char *config_file; /* -C, NULL: the domain's own configuration */
+    const char *ssh;         /* -s, "" runs host as a command            */
+    const char *json;        /* --json, NULL none, "-" stdout            */
+    const char *domain;      /* name, id or uuid                         */
+    const char *host;        /* as given                                 */
+    unsigned verbose;        /* number of -v                             */
+    uint32_t downtime_ms;    /* 0: no goal                               */
+    uint32_t rounds;         /* 0: default                               */
+    uint32_t channels;       /* 0: default                               */
+    const char *migration_address; /* NULL: host's own                      */
+    uint16_t port_low, port_high;  /* both 0: default                        */
     uint32_t timeout_ms;        /* 0: none                                  */
     uint32_t dirty;             /* enum xlm_dirty                           */
     uint64_t bandwidth_bytes_s; /* 0: no limit                           */
@@ -27,6 +37,8 @@ struct lm_options {
     bool no_monitor;            /* -e                                       */
     bool leave_paused;          /* -p                                       */
     bool keep_domid;            /* -D                                       */
+    bool data_by_ssh;           /* --data ssh                               */
+    bool plain;                 /* --plain                                  */
     bool debug;                 /* --debug                                  */
     bool dry_run;               /* --dry-run, -N                            */
     bool allow_pause;           /* --allow-pause                            */

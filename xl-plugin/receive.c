@@ -102,16 +102,27 @@ static int tell_failure(struct receiver *r, struct xlm_session *s, int rc)
     return fail(r, line);
 }
 
+/* The address of this host that ssh came to: "CLIENT PORT SERVER PORT". */
+static const char *own_address(char out[64])
+{
+    const char *ssh = getenv("SSH_CONNECTION");
+
+    if (!ssh || sscanf(ssh, "%*s %*s %63s", out) != 1)
+        return NULL;
+    return out;
+}
+
 static int run_session(struct receiver *r, int rfd, int wfd,
                        const unsigned char *greeting)
 {
+    char xl[PATH_MAX], address[64];
     struct xlm_options opt = { .size = sizeof(opt),
                                .flags = r->opt.flags,
                                .record_fd = r->record_fd,
+                               .data_host = own_address(address),
                                .log = on_log,
                                .user = r };
     struct xlm_session *s = NULL;
-    char xl[PATH_MAX];
     int rc;
 
     /* Not earlier: a data channel's process was given the same file. */

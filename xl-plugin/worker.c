@@ -19,14 +19,15 @@
 #include "report.h"
 #include "transport.h"
 
-#define NR_CHANNELS 2 /* control, data */
-#define LINGER_MS   500
+#define TRANSPORTS_MAX (1 + LM_CHANNELS_MAX) /* control, data */
+#define LINGER_MS      500
 
 struct worker {
     struct job *job;
     struct progress progress;
     struct findings findings;
-    struct transport transport[NR_CHANNELS];
+    struct transport transport[TRANSPORTS_MAX];
+    unsigned nr_transports;
     struct xlm_session *session;
     bool greeted; /* the far side is a receiver of ours */
 };
@@ -107,6 +108,35 @@ static void on_finding(void *user, const struct xlm_finding *finding)
         report_finding(&w->job->con, finding);
 }
 
+/* One more connection by the same command; 0 or an errno. */
+static int start_transport(struct worker *w, struct transport **t_out)
+{
+    char *command = transport_command(&w->job->opt, w->job->name);
+    int err = command ? 0 : ENOMEM;
+
+    *t_out = &w->transport[w->nr_transports];
+    if (!err)
+        err = transport_start(*t_out, command);
+    if (!err)
+        w->nr_transports++;
+    free(command);
+    return err;
+}
+
+/* The library asks for a data channel: it cannot have its own. */
+static int on_open_channel(void *user, int *rfd_out, int *wfd_out)
+{
+    struct transport *t;
+    int err = start_transport(user, &t);
+
+    if (err)
+        return err;
+    *rfd_out = t->rfd;
+    *wfd_out = t->wfd;
+    t->rfd = t->wfd = -1; /* now the session's */
+    return 0;
+}
+
 /* Failures before there is a session are told through the same outcome. */
 static int failed(struct outcome *o, int code, int sys_errno, const char *what)
 {
@@ -129,6 +159,7 @@ static int open_session(struct worker *w, int guard_fd, struct outcome *o)
     opt.log = on_log;
     opt.progress = on_progress;
     opt.finding = on_finding;
+    opt.open_channel = on_open_channel;
     opt.user = w;
     rc = xlm_session_open(XLM_SOURCE, &opt, &w->session);
     if (rc)
@@ -139,27 +170,28 @@ static int open_session(struct worker *w, int guard_fd, struct outcome *o)
     return 0;
 }
 
-/* One connection each for control and data, by the same command. */
+/* The control channel, and the data channels unless the library opens them.
+ * They come up side by side; which is which they learn from their greetings. */
 static int connect_channels(struct worker *w, struct outcome *o)
 {
-    char *command = transport_command(&w->job->opt, w->job->name);
-    int rc = command ? 0 : failed(o, XLM_ERR_NOMEM, 0, "transport command");
+    const struct lm_options *opt = &w->job->opt;
+    unsigned nr = 1;
+    int rc = 0;
 
-    for (int i = 0; !rc && i < NR_CHANNELS; i++) {
-        struct transport *t = &w->transport[i];
-        int err = transport_start(t, command);
+    if (opt->data_by_ssh)
+        nr += opt->channels ? opt->channels : 1;
+    while (!rc && w->nr_transports < nr) {
+        struct transport *t;
+        int err = start_transport(w, &t);
 
-        if (err) {
-            rc = failed(o, XLM_ERR_SYSTEM, err, "start of the transport");
-            break;
-        }
+        if (err)
+            return failed(o, XLM_ERR_SYSTEM, err, "start of the transport");
         rc = xlm_session_add_channel(w->session, t->rfd, t->wfd);
         if (rc)
             failed(o, rc, 0, "channel to the transport");
         else
             t->rfd = t->wfd = -1; /* now the session's */
     }
-    free(command);
     return rc;
 }
 
@@ -189,7 +221,7 @@ static void explain_transport(struct worker *w, struct outcome *o)
 
     if (code != XLM_ERR_CHANNEL && code != XLM_ERR_STREAM)
         return;
-    for (int i = 0; i < NR_CHANNELS; i++) {
+    for (unsigned i = 0; i < w->nr_transports; i++) {
         struct transport *t = &w->transport[i];
         enum transport_fault f;
         size_t n = strlen(o->message);
@@ -232,8 +264,6 @@ int worker_run(struct job *j, int guard_fd)
 
     job_outcome(j, &o);
     o.findings = &w.findings;
-    for (int i = 0; i < NR_CHANNELS; i++)
-        w.transport[i] = (struct transport){ .rfd = -1, .wfd = -1 };
     set_signals(j);
     rc = open_session(&w, guard_fd, &o);
     if (!rc)
@@ -248,7 +278,7 @@ int worker_run(struct job *j, int guard_fd)
     explain_transport(&w, &o);
     handler_session = NULL;
     xlm_session_close(w.session);
-    for (int i = 0; i < NR_CHANNELS; i++)
+    for (unsigned i = 0; i < w.nr_transports; i++)
         transport_stop(&w.transport[i]);
     rc = job_report(j, &o);
     if (needs_monitor)

@@ -63,6 +63,21 @@ static int copy_known(struct xlm_options *dst, const struct xlm_options *src,
     return 0;
 }
 
+static int check_data(const struct xlm_options *opt, char *message_out)
+{
+    if (opt->data > XLM_DATA_PLAIN)
+        return invalid(message_out, "options: data is %u, limit %u", opt->data,
+                       XLM_DATA_PLAIN);
+    if (opt->data_channels > XLM__DATA_CHANNELS_MAX)
+        return invalid(message_out, "options: data_channels is %u, limit %u",
+                       opt->data_channels, XLM__DATA_CHANNELS_MAX);
+    if ((opt->port_low || opt->port_high) &&
+        (!opt->port_low || opt->port_low > opt->port_high))
+        return invalid(message_out, "options: ports %u to %u", opt->port_low,
+                       opt->port_high);
+    return 0;
+}
+
 static int check_compress(const struct xlm_options *opt, char *message_out)
 {
     if (opt->compress > XLM_COMPRESS_ZSTD)
@@ -83,6 +98,8 @@ static int check_compress(const struct xlm_options *opt, char *message_out)
 
 static int check_source(const struct xlm_options *opt, char *message_out)
 {
+    int rc;
+
     if (!opt->domid)
         return invalid(message_out, "options: domid is 0, a source needs one");
     if (opt->domid >= FIRST_RESERVED_DOMID)
@@ -92,7 +109,8 @@ static int check_source(const struct xlm_options *opt, char *message_out)
         strnlen(opt->config_json, CONFIG_MAX_BYTES + 1) > CONFIG_MAX_BYTES)
         return invalid(message_out, "options: config_json is over %u bytes",
                        CONFIG_MAX_BYTES);
-    return check_compress(opt, message_out);
+    rc = check_data(opt, message_out);
+    return rc ? rc : check_compress(opt, message_out);
 }
 
 static int check(const struct xlm_options *opt, enum xlm_role role,
@@ -129,20 +147,31 @@ static void defaults(struct xlm_options *opt)
         opt->max_rounds = XLM__MAX_ROUNDS_DEFAULT;
     if (!opt->suspend_timeout_ms)
         opt->suspend_timeout_ms = XLM__SUSPEND_TIMEOUT_MS_DEFAULT;
+    if (!opt->data_channels)
+        opt->data_channels = 1;
     if (opt->compress == XLM_COMPRESS_ZSTD && !opt->compress_level)
         opt->compress_level = XLM__COMPRESS_LEVEL_DEFAULT;
     if (!opt->xl_path)
         opt->xl_path = XLM_REAL_XL;
 }
 
-/* From here on the strings are ours, also when only one could be had. */
+/* False without memory; *text is ours or NULL then. */
+static bool own(const char **text)
+{
+    const bool had = *text;
+
+    *text = had ? strdup(*text) : NULL;
+    return *text || !had;
+}
+
+/* From here on the strings are ours, also when only some could be had. */
 static bool own_strings(struct xlm_options *opt)
 {
-    const bool had_config = opt->config_json;
+    bool ok = own(&opt->xl_path);
 
-    opt->xl_path = strdup(opt->xl_path);
-    opt->config_json = had_config ? strdup(opt->config_json) : NULL;
-    return opt->xl_path && (opt->config_json || !had_config);
+    ok = own(&opt->config_json) && ok;
+    ok = own(&opt->data_host) && ok;
+    return own(&opt->data_address) && ok;
 }
 
 int xlm__options_copy(struct xlm_options *dst, const struct xlm_options *src,
@@ -176,6 +205,10 @@ void xlm__options_free(struct xlm_options *opt)
 {
     free((char *)opt->xl_path);
     free((char *)opt->config_json);
+    free((char *)opt->data_host);
+    free((char *)opt->data_address);
     opt->xl_path = NULL;
     opt->config_json = NULL;
+    opt->data_host = NULL;
+    opt->data_address = NULL;
 }

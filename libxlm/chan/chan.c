@@ -22,6 +22,87 @@
 /* linux/uio.h UIO_MAXIOV; the C library's IOV_MAX is the same number. */
 #define IOV_AT_ONCE 1024u
 
+/* ---- how bytes get in and out ---- */
+
+static ssize_t fd_readv(struct xlm__chan *c, const struct iovec *iov, size_t nr)
+{
+    return readv(c->rfd, iov, (int)nr);
+}
+
+/*
+ * Writing to a pipe without a reader raises SIGPIPE.  A library may not change
+ * what the process does with it, so keep it away from this thread.
+ */
+static ssize_t write_no_sigpipe(int fd, const struct iovec *iov, int nr)
+{
+    const struct timespec now = { 0, 0 };
+    sigset_t pipe_set, before, pending;
+    bool was_pending;
+    ssize_t r;
+    int error;
+
+    sigemptyset(&pipe_set);
+    sigaddset(&pipe_set, SIGPIPE);
+    sigpending(&pending);
+    was_pending = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &pipe_set, &before);
+    r = writev(fd, iov, nr);
+    error = errno;
+    if (r < 0 && error == EPIPE && !was_pending)
+        while (sigtimedwait(&pipe_set, NULL, &now) < 0 && errno == EINTR)
+            ;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return r;
+}
+
+static ssize_t pipe_writev(struct xlm__chan *c, const struct iovec *iov,
+                           size_t nr)
+{
+    return write_no_sigpipe(c->wfd, iov, (int)nr);
+}
+
+static ssize_t socket_writev(struct xlm__chan *c, const struct iovec *iov,
+                             size_t nr)
+{
+    struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)iov,
+                        .msg_iovlen = nr };
+
+    return sendmsg(c->wfd, &m, MSG_NOSIGNAL);
+}
+
+static bool fd_pending(const struct xlm__chan *c)
+{
+    (void)c;
+    return false;
+}
+
+static ssize_t tls_readv(struct xlm__chan *c, const struct iovec *iov,
+                         size_t nr)
+{
+    return xlm__tls_readv(c->tls, iov, nr);
+}
+
+static ssize_t tls_writev(struct xlm__chan *c, const struct iovec *iov,
+                          size_t nr)
+{
+    return xlm__tls_writev(c->tls, iov, nr);
+}
+
+static bool tls_pending(const struct xlm__chan *c)
+{
+    return xlm__tls_pending(c->tls);
+}
+
+static const struct xlm__chan_ops pipe_ops = { fd_readv, pipe_writev,
+                                               fd_pending };
+static const struct xlm__chan_ops socket_ops = { fd_readv, socket_writev,
+                                                 fd_pending };
+static const struct xlm__chan_ops tls_ops = { tls_readv, tls_writev,
+                                              tls_pending };
+
+/* ---- lifetime ---- */
+
 static int set_nonblocking(struct xlm__errslot *err, int fd, const char *name)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -55,9 +136,15 @@ int xlm__chan_init(struct xlm__chan *c, struct xlm__errslot *err, int rfd,
     c->rfd = rfd;
     c->wfd = wfd;
     c->stop_fd = stop_fd;
-    c->wsock = S_ISSOCK(st.st_mode);
+    c->ops = S_ISSOCK(st.st_mode) ? &socket_ops : &pipe_ops;
     snprintf(c->name, sizeof(c->name), "%s", name);
     return 0;
+}
+
+void xlm__chan_use_tls(struct xlm__chan *c, struct xlm__tls *t)
+{
+    c->tls = t;
+    c->ops = &tls_ops;
 }
 
 void xlm__chan_close(struct xlm__chan *c)
@@ -65,6 +152,8 @@ void xlm__chan_close(struct xlm__chan *c)
     /* A zeroed channel owns nothing, although its numbers look like stdin. */
     if (!c->err)
         return;
+    xlm__tls_free(c->tls);
+    c->tls = NULL;
     if (c->rfd >= 0)
         close(c->rfd);
     if (c->wfd >= 0 && c->wfd != c->rfd)
@@ -73,6 +162,8 @@ void xlm__chan_close(struct xlm__chan *c)
     c->wfd = -1;
     c->err = NULL;
 }
+
+/* ---- waiting ---- */
 
 /* 1: ready (or broken: the next call on fd tells), 0: timeout. */
 static int wait_fd(struct xlm__chan *c, int fd, short events, int timeout_ms)
@@ -133,43 +224,22 @@ static bool would_block(int error)
     return error == EAGAIN || error == EWOULDBLOCK;
 }
 
-/*
- * Writing to a pipe without a reader raises SIGPIPE.  A library may not change
- * what the process does with it, so keep it away from this thread.
- */
-static ssize_t write_no_sigpipe(int fd, const struct iovec *iov, int nr)
+static int fail_io(struct xlm__chan *c, const char *what, uint64_t bytes)
 {
-    const struct timespec now = { 0, 0 };
-    sigset_t pipe_set, before, pending;
-    bool was_pending;
-    ssize_t r;
-    int error;
-
-    sigemptyset(&pipe_set);
-    sigaddset(&pipe_set, SIGPIPE);
-    sigpending(&pending);
-    was_pending = sigismember(&pending, SIGPIPE) == 1;
-    pthread_sigmask(SIG_BLOCK, &pipe_set, &before);
-    r = writev(fd, iov, nr);
-    error = errno;
-    if (r < 0 && error == EPIPE && !was_pending)
-        while (sigtimedwait(&pipe_set, NULL, &now) < 0 && errno == EINTR)
-            ;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = error;
-    return r;
+    if (c->tls && errno == EPROTO)
+        return XLM_FAIL(c->err, XLM_ERR_CHANNEL,
+                        "%s: %s after %" PRIu64 " bytes: %s", c->name, what,
+                        bytes, xlm__tls_why(c->tls));
+    return XLM_FAIL_ERRNO(c->err, XLM_ERR_CHANNEL,
+                          "%s: %s after %" PRIu64 " bytes", c->name, what,
+                          bytes);
 }
 
-static ssize_t write_once(struct xlm__chan *c, struct iovec *iov, size_t nr)
-{
-    if (nr > IOV_AT_ONCE)
-        nr = IOV_AT_ONCE;
-    if (c->wsock) {
-        struct msghdr m = { .msg_iov = iov, .msg_iovlen = nr };
+/* ---- writing and reading ---- */
 
-        return sendmsg(c->wfd, &m, MSG_NOSIGNAL);
-    }
-    return write_no_sigpipe(c->wfd, iov, (int)nr);
+static size_t at_once(size_t nr)
+{
+    return nr < IOV_AT_ONCE ? nr : IOV_AT_ONCE;
 }
 
 int xlm__chan_writev(struct xlm__chan *c, struct iovec *iov, size_t nr)
@@ -178,7 +248,7 @@ int xlm__chan_writev(struct xlm__chan *c, struct iovec *iov, size_t nr)
 
     advance(&iov, &nr, 0);
     while (nr) {
-        ssize_t r = write_once(c, iov, nr);
+        ssize_t r = c->ops->writev(c, iov, at_once(nr));
 
         if (r >= 0) {
             c->written_bytes += (size_t)r;
@@ -189,9 +259,7 @@ int xlm__chan_writev(struct xlm__chan *c, struct iovec *iov, size_t nr)
             if (rc)
                 return rc;
         } else if (errno != EINTR) {
-            return XLM_FAIL_ERRNO(c->err, XLM_ERR_CHANNEL,
-                                  "%s: write after %" PRIu64 " bytes", c->name,
-                                  c->written_bytes);
+            return fail_io(c, "write", c->written_bytes);
         }
     }
     return 0;
@@ -210,10 +278,8 @@ static int readv_some(struct xlm__chan *c, const struct iovec *iov, size_t nr,
 {
     int rc;
 
-    if (nr > IOV_AT_ONCE)
-        nr = IOV_AT_ONCE;
     for (;;) {
-        ssize_t r = readv(c->rfd, iov, (int)nr);
+        ssize_t r = c->ops->readv(c, iov, at_once(nr));
 
         if (r >= 0) {
             c->read_bytes += (size_t)r;
@@ -226,9 +292,7 @@ static int readv_some(struct xlm__chan *c, const struct iovec *iov, size_t nr,
             if (rc)
                 return rc;
         } else if (errno != EINTR) {
-            return XLM_FAIL_ERRNO(c->err, XLM_ERR_CHANNEL,
-                                  "%s: read after %" PRIu64 " bytes", c->name,
-                                  c->read_bytes);
+            return fail_io(c, "read", c->read_bytes);
         }
     }
 }
@@ -273,6 +337,8 @@ int xlm__chan_poll(struct xlm__chan *c, int timeout_ms)
     int left = timeout_ms;
     int r;
 
+    if (c->ops->pending(c))
+        return 1;
     for (;;) {
         r = wait_fd(c, c->rfd, POLLIN, left);
         if (r || !timeout_ms)

@@ -3,9 +3,9 @@
  * One channel: a reliable ordered byte stream in each direction.
  *
  * Exact reads and writes over descriptors (pipes, sockets), made non-blocking
- * here.  Every wait watches the stop descriptor too and ends at the deadline,
- * so no call outlives a cancelled session.  Knows nothing of records.
- * One reading and one writing thread at a time.
+ * here, or over TLS above a socket.  Every wait watches the stop descriptor too
+ * and ends at the deadline, so no call outlives a cancelled session.  Knows
+ * nothing of records. One reading and one writing thread at a time.
  */
 #ifndef XLM_CHAN_CHAN_H
 #define XLM_CHAN_CHAN_H
@@ -16,6 +16,18 @@
 #include <sys/uio.h>
 
 #include "base/error.h"
+#include "chan/tls.h"
+
+struct xlm__chan;
+
+/* How bytes get in and out.  All as the system calls on a non-blocking
+ * descriptor: -1 and errno, EAGAIN included. */
+struct xlm__chan_ops {
+    ssize_t (*readv)(struct xlm__chan *c, const struct iovec *iov, size_t nr);
+    ssize_t (*writev)(struct xlm__chan *c, const struct iovec *iov, size_t nr);
+    /* Is there something to read that poll() does not know of? */
+    bool (*pending)(const struct xlm__chan *c);
+};
 
 struct xlm__chan {
     /* set once */
@@ -23,7 +35,8 @@ struct xlm__chan {
     int rfd, wfd;             /* owned; may be equal                       */
     int stop_fd;              /* borrowed: readable means give up; or -1   */
     char name[32];            /* "control", "data 0": for messages         */
-    bool wsock;               /* wfd is a socket: no SIGPIPE to fend off   */
+    const struct xlm__chan_ops *ops;
+    struct xlm__tls *tls; /* owned; NULL: bytes travel as they are     */
     /* owned by the reading thread */
     uint64_t read_bytes;
     uint64_t read_deadline_ns; /* CLOCK_MONOTONIC; 0 = none                */
@@ -35,6 +48,8 @@ struct xlm__chan {
 /* Takes both descriptors on success.  Errors: SYSTEM. */
 int xlm__chan_init(struct xlm__chan *c, struct xlm__errslot *err, int rfd,
                    int wfd, int stop_fd, const char *name);
+/* From here on through t, which is the channel's from now on. */
+void xlm__chan_use_tls(struct xlm__chan *c, struct xlm__tls *t);
 /* Closes both.  Safe on a zeroed or closed channel. */
 void xlm__chan_close(struct xlm__chan *c);
 

@@ -97,9 +97,9 @@ void xlm__dest_unmark(struct xlm__dest *d)
 }
 
 /* The mark of an earlier arrival must not be taken for this one's. */
-static int build(struct xlm__dest *d, uint32_t flags)
+static int build(struct xlm__dest *d, const struct xlm__build *b)
 {
-    int rc = xlm__dest_build(d, flags);
+    int rc = xlm__dest_build(d, b);
 
     return rc ? rc : xlm__dest_mark(d, XLM__RECEIVED_BUILDING);
 }
@@ -117,7 +117,7 @@ static int take(struct xlm__dest *d, const struct xlm__rec *rec, bool *done_out)
     case XLM__REC_CHECK:
         return xlm__dest_check(d);
     case XLM__REC_BUILD:
-        return build(d, rec->u.build_flags);
+        return build(d, &rec->u.build);
     case XLM__REC_PREBUILD:
         return xlm__dest_prebuild(d);
     case XLM__REC_CLOCK_PING:
@@ -190,6 +190,7 @@ static void dispose(struct xlm__dest *d)
     xlm__dest_data_stop(d);
     xlm__dest_prebuild_free(d);
     xlm__rendezvous_close(&d->door);
+    xlm__port_close(&d->s->err, &d->port);
     if (d->sink)
         d->sink->ops->close(d->sink);
     if (d->locked)
@@ -220,6 +221,7 @@ int xlm__dest_run(struct xlm_session *s)
     d->ts = s->toolstack;
     d->kept_end = &d->kept;
     d->door.listen_fd = -1;
+    xlm__port_init(&d->port);
     pthread_mutex_init(&d->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

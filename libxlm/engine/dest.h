@@ -3,7 +3,8 @@
  * The destination's half of a migration, shared by the files dest*.c.
  *
  *   dest.c        the conversation on the control channel
- *   dest_setup.c  greeting, preflight, build, data channels
+ *   dest_setup.c  greeting, preflight, build
+ *   dest_join.c   data channels arrive
  *   dest_data.c   one thread a data channel: from the wire into guest memory
  *   dest_end.c    ready, commit, undo
  *   dest_prebuild.c  a domain that is complete before its memory is
@@ -12,6 +13,7 @@
 #define XLM_ENGINE_DEST_H
 
 #include "dom/dom_commit.h"
+#include "engine/port.h"
 #include "engine/rendezvous.h"
 #include "engine/session.h"
 #include "engine/unpack.h"
@@ -59,7 +61,8 @@ struct xlm__dest {
     struct xlm__kept *kept, **kept_end;
     size_t kept_bytes;
     struct xlm__cpu_policy policy; /* of the domain, as it came */
-    struct xlm__rendezvous door;
+    struct xlm__rendezvous door;   /* for channels by the control's way */
+    struct xlm__port port;         /* for channels over TCP             */
     uint32_t build_flags;
     bool paused;          /* is to stay paused */
     uint64_t limit_pages; /* to be put back; 0 = was not raised */
@@ -95,9 +98,18 @@ void xlm__dest_unmark(struct xlm__dest *d);
 int xlm__dest_greet(struct xlm__dest *d);
 int xlm__dest_check(struct xlm__dest *d);
 int xlm__dest_keep_state(struct xlm__dest *d, const struct xlm__state_rec *st);
-int xlm__dest_build(struct xlm__dest *d, uint32_t flags);
+int xlm__dest_build(struct xlm__dest *d, const struct xlm__build *b);
 int xlm__dest_relay(struct xlm__dest *d, uint32_t type, const void *data,
                     size_t bytes);
+
+/* The greeting of a channel, unless it is here already; answering it. */
+int xlm__dest_read_greeting(struct xlm__link *l);
+int xlm__dest_answer(struct xlm__dest *d, struct xlm__link *l,
+                     struct xlm__greeting *theirs);
+
+/* dest_join.c: say BUILT, and wait for the data channels. */
+int xlm__dest_join(struct xlm__dest *d, const struct xlm__build *b,
+                   uint32_t domid);
 
 /* dest_prebuild.c */
 /* Part of preflight: d->pre.allowed, or a finding that says why not. */

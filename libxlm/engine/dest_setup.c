@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "dom/dom.h"
@@ -17,18 +16,15 @@
 #include "util/uuid.h"
 
 #define GREETING_LIMIT_MS 30000
-/* A second ssh on a loaded host. */
-#define ARRIVAL_LIMIT_MS 90000
-#define KEPT_MAX         (32u << 20)
+#define KEPT_MAX          (32u << 20)
 
 /* ---- greeting ---- */
 
 /* Answer a greeting that is already here; *theirs_out is what it said. */
-static int answer(struct xlm__dest *d, struct xlm__link *l,
-                  const struct xlm__greeting *mine_template,
-                  struct xlm__greeting *theirs)
+int xlm__dest_answer(struct xlm__dest *d, struct xlm__link *l,
+                     struct xlm__greeting *theirs)
 {
-    struct xlm__greeting mine = *mine_template;
+    struct xlm__greeting mine = d->s->greeting;
     struct xlm__agreement agreed;
     uint8_t wire[XLM__GREETING_BYTES];
     char why[XLM_MESSAGE_MAX];
@@ -54,7 +50,7 @@ static int answer(struct xlm__dest *d, struct xlm__link *l,
     return 0;
 }
 
-static int read_greeting(struct xlm__link *l)
+int xlm__dest_read_greeting(struct xlm__link *l)
 {
     int rc;
 
@@ -78,9 +74,9 @@ int xlm__dest_greet(struct xlm__dest *d)
 
     rc = xlm__link_open(l, s, 0);
     if (!rc)
-        rc = read_greeting(l);
+        rc = xlm__dest_read_greeting(l);
     if (!rc)
-        rc = answer(d, l, &s->greeting, &theirs);
+        rc = xlm__dest_answer(d, l, &theirs);
     if (rc)
         return rc;
     memcpy(s->greeting.session, theirs.session, sizeof(theirs.session));
@@ -258,135 +254,6 @@ static uint32_t restore_flags(uint32_t build)
     return flags;
 }
 
-static int gave_up(struct xlm__dest *d)
-{
-    return XLM_FAIL(&d->s->err, XLM_ERR_PEER,
-                    "source gave up before its data channels came");
-}
-
-/* Something to read on a data channel; the source may give up instead, or be
- * gone, which the control channel tells: nothing else is due there. */
-static int await_greeting(struct xlm__dest *d, struct xlm__link *l)
-{
-    struct xlm__chan *control = &xlm__session_control(d->s)->chan;
-    uint64_t deadline = xlm__deadline_ns(GREETING_LIMIT_MS);
-    int rc = 0;
-
-    while (!l->greeted && !rc && xlm__deadline_left_ms(deadline)) {
-        rc = xlm__chan_poll(&l->chan, 100);
-        if (!rc && xlm__chan_poll(control, 0) > 0)
-            return gave_up(d);
-    }
-    return rc < 0 ? rc : 0;
-}
-
-/* Has it the session's token, and is it the channel that is due? */
-static bool is_welcome(const struct xlm__dest *d,
-                       const unsigned char greeting[XLM_GREETING_BYTES],
-                       unsigned index)
-{
-    struct xlm__greeting theirs;
-    char why[XLM_MESSAGE_MAX];
-
-    return !xlm__greeting_decode(greeting, &theirs, why) &&
-           xlm__greeting_may_join(&d->s->greeting, &theirs) &&
-           theirs.index == index;
-}
-
-static void turn_away(struct xlm__dest *d, const struct xlm__arrival *a)
-{
-    XLM_LOG(&d->s->err, WARN,
-            "a data channel that is not of this session was turned away");
-    close(a->rfd);
-    if (a->wfd != a->rfd)
-        close(a->wfd);
-    close(a->conn_fd);
-}
-
-static int join(struct xlm__dest *d, struct xlm__link *l)
-{
-    struct xlm_session *s = d->s;
-    unsigned number = (unsigned)(l - s->links);
-    struct xlm__greeting theirs;
-    int rc;
-
-    rc = xlm__link_open(l, s, number);
-    if (!rc)
-        rc = await_greeting(d, l);
-    if (!rc && (rc = read_greeting(l)))
-        return xlm__link_promote(l, s, rc);
-    if (!rc && !is_welcome(d, l->greeting, number - 1))
-        return XLM_FAIL(&s->err, XLM_ERR_STREAM,
-                        "%s: not of this session, or a wrong token",
-                        l->chan.name);
-    if (!rc)
-        rc = answer(d, l, &s->greeting, &theirs);
-    if (rc)
-        return rc;
-    rc = xlm__stream_init_data(&l->stream, &l->chan, XLM_DESTINATION);
-    if (rc)
-        return xlm__link_promote(l, s, rc);
-    xlm__stream_limits(&l->stream, d->offer.nr_pfns,
-                       d->offer.domain_type == XLM__WIRE_PV);
-    return 0;
-}
-
-static int let_in(struct xlm__dest *d)
-{
-    struct xlm_session *s = d->s;
-    uint64_t deadline = xlm__deadline_ns(ARRIVAL_LIMIT_MS);
-    struct xlm__arrival a;
-    struct xlm__link *l;
-    int rc;
-
-    while (s->nr_links <= d->offer.nr_data_channels) {
-        if (!xlm__deadline_left_ms(deadline))
-            return XLM_FAIL(&s->err, XLM_ERR_TIMEOUT,
-                            "%u of %u data channels arrived within %d s",
-                            s->nr_links - 1, d->offer.nr_data_channels,
-                            ARRIVAL_LIMIT_MS / 1000);
-        rc = xlm__session_check(s);
-        if (!rc)
-            rc = xlm__chan_poll(&xlm__session_control(s)->chan, 0);
-        if (rc > 0) /* nothing is due: it gave up, or it is gone */
-            return gave_up(d);
-        if (!rc)
-            rc = xlm__rendezvous_accept(&s->err, &d->door, 200, &a);
-        if (rc < 0)
-            return rc;
-        if (!rc)
-            continue;
-        if (!is_welcome(d, a.greeting, s->nr_links - 1)) {
-            turn_away(d, &a);
-            continue;
-        }
-        l = &s->links[s->nr_links];
-        xlm__link_init(l, s, a.rfd, a.wfd, a.conn_fd);
-        l->greeted = true;
-        memcpy(l->greeting, a.greeting, sizeof(a.greeting));
-        s->nr_links++;
-        /* At once: the source greets the next when this one has answered. */
-        rc = join(d, l);
-        if (rc)
-            return rc;
-    }
-    return 0;
-}
-
-static int open_channels(struct xlm__dest *d)
-{
-    int rc = 0;
-
-    if (d->door.listen_fd >= 0) {
-        rc = let_in(d);
-        xlm__rendezvous_close(&d->door);
-    } else {
-        for (unsigned i = 1; i < d->s->nr_links && !rc; i++)
-            rc = join(d, &d->s->links[i]);
-    }
-    return rc ? rc : xlm__dest_data_start(d);
-}
-
 /*
  * libxl limits the domain to its ballooning target and 1 MiB. A guest that has
  * not reached a lower target yet has more, so for the time of the copying the
@@ -405,9 +272,10 @@ static int make_room(struct xlm__dest *d, uint32_t domid)
     return d->hv->ops->max_pages_set(d->hv, domid, d->offer.memory_pages);
 }
 
-int xlm__dest_build(struct xlm__dest *d, uint32_t flags)
+int xlm__dest_build(struct xlm__dest *d, const struct xlm__build *b)
 {
     struct xlm_session *s = d->s;
+    const uint32_t flags = b->flags;
     uint32_t domid;
     int rc;
 
@@ -437,9 +305,9 @@ int xlm__dest_build(struct xlm__dest *d, uint32_t flags)
     pthread_mutex_lock(&s->lock);
     s->domid = domid;
     pthread_mutex_unlock(&s->lock);
-    rc = xlm__send_built(&xlm__session_control(s)->stream, domid);
+    rc = xlm__dest_join(d, b, domid);
     if (!rc)
-        rc = open_channels(d);
+        rc = xlm__dest_data_start(d);
     if (!rc)
         xlm__session_event(s, XLM__EV_BUILT);
     return rc;

@@ -132,6 +132,7 @@ static bool receive(int conn, struct xlm__arrival *out)
         out->rfd = fds[0];
         out->wfd = fds[1];
         out->conn_fd = conn;
+        out->tls = NULL;
         return true;
     }
     while (nr)

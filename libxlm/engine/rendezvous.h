@@ -21,10 +21,11 @@ struct xlm__rendezvous {
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
-/* One channel as it was handed over; the caller owns all three descriptors.
- * conn_fd must stay open as long as the channel is in use. */
+/* One channel as it was handed over; the caller owns all of it.  conn_fd must
+ * stay open as long as the channel is in use; over TCP it is -1. */
 struct xlm__arrival {
     int rfd, wfd, conn_fd;
+    struct xlm__tls *tls; /* or NULL */
     unsigned char greeting[XLM_GREETING_BYTES];
 };
 

@@ -136,6 +136,9 @@ int xlm__link_open(struct xlm__link *l, struct xlm_session *s, unsigned number)
     if (rc)
         return number ? xlm__link_promote(l, s, rc) : rc;
     l->rfd = l->wfd = -1;
+    if (l->tls)
+        xlm__chan_use_tls(&l->chan, l->tls);
+    l->tls = NULL;
     return 0;
 }
 
@@ -156,6 +159,8 @@ void xlm__link_hang_up(struct xlm__link *l)
         xlm__chan_close(&l->chan);
     if (l->conn_fd >= 0)
         close(l->conn_fd);
+    xlm__tls_free(l->tls);
+    l->tls = NULL;
     l->rfd = l->wfd = l->conn_fd = -1;
 }
 

@@ -33,7 +33,8 @@ struct xlm__link {
     bool greeted; /* the peer's greeting was read before we got it           */
     unsigned char greeting[XLM_GREETING_BYTES];
     int rfd, wfd; /* until the channel is opened, then -1                    */
-    int conn_fd;  /* destination: keeps the joining process alive; or -1      */
+    struct xlm__tls *tls; /* the same, then NULL; may be NULL all along       */
+    int conn_fd; /* destination: keeps the joining process alive; or -1      */
 };
 
 struct xlm_session {

@@ -4,6 +4,7 @@
  *
  *   source.c          the order of things, and undoing them
  *   source_setup.c    lock, configuration, greeting, preflight, build
+ *   source_connect.c  data channels
  *   source_control.c  waiting for the peer's records
  *   source_track.c    by which way the dirty pages are found
  *   source_rounds.c   live rounds
@@ -77,6 +78,13 @@ int xlm__source_prepare(struct xlm__source *m);
 int xlm__source_greet(struct xlm__source *m);
 int xlm__source_preflight(struct xlm__source *m);
 int xlm__source_build(struct xlm__source *m);
+
+/* source_connect.c: how many data channels there will be; what BUILD says of
+ * the port for them; opening them all. */
+unsigned xlm__source_channels(const struct xlm__source *m);
+int xlm__source_ask_port(struct xlm__source *m, struct xlm__build *b);
+int xlm__source_connect(struct xlm__source *m, const struct xlm__built *built,
+                        const uint8_t key[XLM__KEY_BYTES]);
 
 /* Part of preflight: how the dirty pages will be found, if that is worth a
  * finding. */

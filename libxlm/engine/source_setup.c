@@ -129,7 +129,7 @@ static int send_offer(struct xlm__source *m)
         .domain_type = (uint32_t)m->config.type,
         .nr_pfns = m->dom->nr_pfns,
         .memory_pages = m->info.tot_pages,
-        .nr_data_channels = m->s->nr_links > 1 ? m->s->nr_links - 1 : 1,
+        .nr_data_channels = xlm__source_channels(m),
         .flags = offer_flags(m),
         .xen_major = m->host.xen_major,
         .xen_minor = m->host.xen_minor,
@@ -255,32 +255,6 @@ static uint32_t build_flags(const struct xlm__source *m)
     return flags;
 }
 
-static int greet_data(struct xlm__source *m, unsigned number)
-{
-    struct xlm_session *s = m->s;
-    struct xlm__link *l = &s->links[number];
-    struct xlm__agreement agreed = { 0 };
-    struct xlm__greeting g;
-    int rc;
-
-    rc = xlm__link_open(l, s, number);
-    if (rc)
-        return rc;
-    xlm__greeting_init(&g, XLM__KIND_DATA, XLM_SOURCE, (uint16_t)(number - 1));
-    memcpy(g.session, s->greeting.session, sizeof(g.session));
-    memcpy(g.token, s->greeting.token, sizeof(g.token));
-    l->chan.read_deadline_ns = xlm__deadline_ns(GREETING_LIMIT_MS);
-    rc = xlm__greeting_exchange(&l->chan, &g, NULL, &agreed);
-    l->chan.read_deadline_ns = 0;
-    l->features = agreed.features;
-    if (!rc)
-        rc = xlm__stream_init_data(&l->stream, &l->chan, XLM_SOURCE);
-    if (rc)
-        return xlm__source_blame(m, l, rc);
-    xlm__stream_limits(&l->stream, m->dom->nr_pfns, !m->info.hvm);
-    return 0;
-}
-
 /* What it is completed from: its state as it is now, which the tail replaces.
  * From then on the pause has no devices to build. */
 static int prebuild(struct xlm__source *m)
@@ -295,13 +269,13 @@ static int prebuild(struct xlm__source *m)
 
 int xlm__source_build(struct xlm__source *m)
 {
+    struct xlm__build b = { .flags = build_flags(m) };
     struct xlm__rec rec;
     int rc;
 
-    if (m->s->nr_links < 2)
-        return XLM_FAIL(&m->s->err, XLM_ERR_STATE,
-                        "session has no data channel");
-    rc = xlm__send_build(&xlm__session_control(m->s)->stream, build_flags(m));
+    rc = xlm__source_ask_port(m, &b);
+    if (!rc)
+        rc = xlm__send_build(&xlm__session_control(m->s)->stream, &b);
     if (rc)
         return rc;
     m->built = true;
@@ -309,14 +283,11 @@ int xlm__source_build(struct xlm__source *m)
     if (rc)
         return rc;
     XLM_LOG(&m->s->err, INFO, "%s is domain %u at %s", m->config.name,
-            rec.u.built_domid, xlm__source_peer(m));
-    for (unsigned i = 1; i < m->s->nr_links; i++) {
-        rc = greet_data(m, i);
-        if (rc)
-            return rc;
-    }
-    XLM__STATS(m->s, st->channels = m->s->nr_links - 1);
-    rc = xlm__source_clock(m);
+            rec.u.built.domid, xlm__source_peer(m));
+    rc = xlm__source_connect(m, &rec.u.built, b.key);
+    explicit_bzero(b.key, sizeof(b.key));
+    if (!rc)
+        rc = xlm__source_clock(m);
     if (!rc)
         rc = xlm__pages_open(m->s, m->dom, &m->pool);
     if (!rc && m->prebuild)

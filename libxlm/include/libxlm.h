@@ -136,6 +136,7 @@ struct xlm_stats {
     uint64_t start_us;              /* permission to unpaused               */
     uint32_t live;                  /* 1: dirty pages were tracked live     */
     uint32_t fixed_pause_ms;        /* what was assumed of it               */
+    uint32_t data;                  /* source: enum xlm_data in use         */
     uint64_t raw_bytes;             /* contents of pages that were sent,    */
     uint64_t packed_bytes;          /* and what they took on the wire       */
     uint32_t prebuilt;              /* 1: its devices were complete before  */
@@ -165,6 +166,20 @@ typedef void xlm_log_fn(void *user, enum xlm_log_level level,
 typedef void xlm_progress_fn(void *user, enum xlm_state state,
                              const struct xlm_stats *stats);
 typedef void xlm_finding_fn(void *user, const struct xlm_finding *finding);
+
+/* Where a source's data channels come from. */
+enum xlm_data {
+    XLM_DATA_GIVEN = 0, /* xlm_session_add_channel(); .open_channel          */
+    XLM_DATA_TLS,       /* TCP to a port of the destination, TLS 1.3 with a  */
+                        /* key made for this session                         */
+    XLM_DATA_PLAIN,     /* TCP without protection: for a trusted wire        */
+};
+
+/*
+ * Open one more channel to the destination, by the means that gave the control
+ * channel, as for xlm_session_add_channel().  Returns 0, or an errno.
+ */
+typedef int xlm_open_channel_fn(void *user, int *rfd_out, int *wfd_out);
 
 #define XLM_F_DRY_RUN      (1u << 0) /* stop after preflight           */
 #define XLM_F_LEAVE_PAUSED (1u << 1) /* do not unpause at destination  */
@@ -218,6 +233,18 @@ struct xlm_options {
                              /* this peer and guest type had it; default    */
                              /* 100 if it can be built before, else 300,    */
                              /* with a device model 1000                    */
+    /*
+     * Data channels over TCP.  If the destination's port cannot be reached,
+     * .open_channel is called for each of them instead.
+     */
+    uint32_t data;            /* source: enum xlm_data                       */
+    uint32_t data_channels;   /* source, not for GIVEN: 1..64; default 1     */
+    const char *data_host;    /* source: name or address to try first;       */
+                              /* destination: its address to be told first   */
+    const char *data_address; /* source: the only address or name to try     */
+    uint16_t port_low;        /* source: ports that the destination may      */
+    uint16_t port_high;       /* listen on; default any                      */
+    xlm_open_channel_fn *open_channel; /* source; default: fail instead */
     xlm_log_fn *log;
     xlm_progress_fn *progress;
     xlm_finding_fn *finding;
@@ -265,7 +292,8 @@ XLM_API void xlm_session_close(struct xlm_session *s);
  * Give the session one connected channel: bytes are read from rfd and written
  * to wfd, which may be the same descriptor.  The first call gives the control
  * channel, each further one a data channel; a source needs at least one of
- * each, a destination gets its data channels by xlm_channel_join().  On
+ * each, unless .data says where else data channels come from; a destination
+ * gets its data channels by xlm_channel_join() and over TCP.  On
  * success the session owns both descriptors, and makes them O_NONBLOCK; they
  * should be close-on-exec, since xl's own daemon outlives the session.
  *

@@ -30,6 +30,7 @@ struct rec_info {
     }
 #define OFFER_BYTES   ((uint32_t)sizeof(struct xlm__wire_offer))
 #define CHECKED_BYTES ((uint32_t)sizeof(struct xlm__wire_checked))
+#define BUILT_BYTES   ((uint32_t)sizeof(struct xlm__wire_built))
 
 static const struct rec_info recs[] = {
     BETWEEN(OFFER, BY_S, OFFER_BYTES + 4 * STR_MIN,
@@ -41,8 +42,10 @@ static const struct rec_info recs[] = {
             4 + 3 * 4 + XLM__CODE_MAX + 2 * XLM__TEXT_MAX),
     BETWEEN(CHECKED, BY_D, CHECKED_BYTES + 3 * STR_MIN,
             CHECKED_BYTES + 3 * 4 + XLM__HOSTNAME_MAX + 2 * XLM__VERSTR_MAX),
-    FIXED(BUILD, BY_S, 8),
-    FIXED(BUILT, BY_D, 8),
+    FIXED(BUILD, BY_S, sizeof(struct xlm__wire_build)),
+    BETWEEN(BUILT, BY_D, BUILT_BYTES + 4,
+            BUILT_BYTES + 4 + XLM__TEXT_MAX +
+                XLM__ADDRESSES_MAX * (4 + XLM__ADDRESS_TEXT_MAX)),
     BETWEEN(STATE, BY_S, sizeof(struct xlm__wire_state), XLM__BODY_MAX),
     FIXED(ROUND_BEGIN, BY_S, XLM__ROUND_BEGIN_BYTES),
     FIXED(ROUND_END, BY_S, sizeof(struct xlm__wire_round)),
@@ -116,12 +119,6 @@ static void take_uuid(struct xlm__taker *t, uint8_t out[XLM__UUID_BYTES])
         memcpy(out, at, XLM__UUID_BYTES);
 }
 
-static uint32_t take_domid(struct xlm__taker *t)
-{
-    return (uint32_t)xlm__take_in(t, xlm__take_u32(t, "domid"), 1,
-                                  XLM__DOMID_MAX, "as domid");
-}
-
 /* The name becomes part of file names. */
 static void check_name(struct xlm__taker *t, const char *name)
 {
@@ -133,7 +130,7 @@ static void take_offer(struct xlm__taker *t, struct xlm__offer *o)
 {
     static const uint8_t zero[XLM__UUID_BYTES];
 
-    o->domid = take_domid(t);
+    o->domid = xlm__take_domid(t);
     o->domain_type = xlm__take_u32(t, "domain type");
     xlm__take_in(t, o->domain_type, XLM__WIRE_PV, XLM__WIRE_HVM,
                  "as domain type");
@@ -263,7 +260,7 @@ static void take_clock(struct xlm__taker *t, uint32_t type,
 static void take_running(struct xlm__taker *t, struct xlm__running *r)
 {
     r->unpaused_ns = xlm__take_u64(t, "time");
-    r->domid = take_domid(t);
+    r->domid = xlm__take_domid(t);
     r->flags = xlm__take_flags(t, XLM__RUNNING_FLAGS);
 }
 
@@ -273,12 +270,10 @@ static void take_other(struct xlm__taker *t, uint32_t type, uint32_t length,
 {
     switch (type) {
     case XLM__REC_BUILD:
-        out->build_flags = xlm__take_flags(t, XLM__BUILD_FLAGS);
-        xlm__take_reserved(t);
+        xlm__take_build(t, &out->build);
         break;
     case XLM__REC_BUILT:
-        out->built_domid = take_domid(t);
-        xlm__take_reserved(t);
+        xlm__take_built(t, &out->built);
         break;
     case XLM__REC_NOT_RUNNING:
         xlm__take_string(t, out->text, 0, XLM__TEXT_MAX, "text");

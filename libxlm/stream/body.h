@@ -65,6 +65,21 @@ struct xlm__extent {
     uint32_t type; /* ZEROS only: XEN_DOMCTL_PFINFO_*, bits 28..31 */
 };
 
+struct xlm__build {
+    uint32_t flags;               /* XLM__BUILD_* */
+    uint32_t port;                /* enum xlm__port_kind */
+    uint16_t port_low, port_high; /* both 0: any */
+    uint8_t key[XLM__KEY_BYTES];
+};
+
+struct xlm__built {
+    uint32_t domid;
+    uint16_t port; /* 0: none, for the reason in why, or none was wanted */
+    uint16_t nr_addresses;
+    char why[XLM__TEXT_MAX + 1];
+    char addresses[XLM__ADDRESSES_MAX][XLM__ADDRESS_TEXT_MAX + 1];
+};
+
 /* A list that stays encoded; take entry i with the function for it. */
 struct xlm__list {
     uint32_t round; /* ZEROS only */
@@ -126,8 +141,8 @@ union xlm__body {
     } config;
     struct xlm__finding_rec finding;
     struct xlm__checked checked;
-    uint32_t build_flags;
-    uint32_t built_domid;
+    struct xlm__build build;
+    struct xlm__built built;
     struct xlm__state_rec state;
     struct xlm__round round; /* ROUND_BEGIN, _END, _DONE, MARK */
     struct xlm__list release, xenstore, zeros;

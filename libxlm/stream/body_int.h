@@ -19,6 +19,7 @@ int xlm__take_fail(struct xlm__taker *t, const char *fmt, ...)
 
 /* `bytes` bytes in place; NULL after recording that `what` is not there. */
 const uint8_t *xlm__take(struct xlm__taker *t, size_t bytes, const char *what);
+uint16_t xlm__take_u16(struct xlm__taker *t, const char *what);
 uint32_t xlm__take_u32(struct xlm__taker *t, const char *what);
 uint64_t xlm__take_u64(struct xlm__taker *t, const char *what);
 
@@ -27,6 +28,7 @@ uint64_t xlm__take_in(struct xlm__taker *t, uint64_t value, uint64_t least,
                       uint64_t most, const char *what);
 /* u32 whose bits outside `allowed` are zero. */
 uint32_t xlm__take_flags(struct xlm__taker *t, uint32_t allowed);
+uint32_t xlm__take_domid(struct xlm__taker *t);
 void xlm__take_reserved(struct xlm__taker *t);
 /* A string of least..most bytes (section 1); out has most + 1. */
 void xlm__take_string(struct xlm__taker *t, char *out, size_t least,
@@ -36,7 +38,9 @@ size_t xlm__utf8_char(const uint8_t *p, size_t left);
 /* Nothing may be left. */
 int xlm__take_end(struct xlm__taker *t);
 
-/* body_data.c, body_xenstore.c */
+/* body_build.c, body_data.c, body_xenstore.c */
+void xlm__take_build(struct xlm__taker *t, struct xlm__build *out);
+void xlm__take_built(struct xlm__taker *t, struct xlm__built *out);
 void xlm__take_release(struct xlm__taker *t, struct xlm__list *out);
 void xlm__take_zeros(struct xlm__taker *t, struct xlm__list *out);
 void xlm__take_pages(struct xlm__taker *t, uint32_t length,

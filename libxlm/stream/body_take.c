@@ -41,6 +41,13 @@ const uint8_t *xlm__take(struct xlm__taker *t, size_t bytes, const char *what)
     return at;
 }
 
+uint16_t xlm__take_u16(struct xlm__taker *t, const char *what)
+{
+    const uint8_t *at = xlm__take(t, 2, what);
+
+    return at ? xlm__get_le16(at) : 0;
+}
+
 uint32_t xlm__take_u32(struct xlm__taker *t, const char *what)
 {
     const uint8_t *at = xlm__take(t, 4, what);
@@ -140,6 +147,12 @@ void xlm__take_string(struct xlm__taker *t, char *out, size_t least,
     }
     memcpy(out, at, bytes);
     out[bytes] = '\0';
+}
+
+uint32_t xlm__take_domid(struct xlm__taker *t)
+{
+    return (uint32_t)xlm__take_in(t, xlm__take_u32(t, "domid"), 1,
+                                  XLM__DOMID_MAX, "as domid");
 }
 
 int xlm__take_end(struct xlm__taker *t)

@@ -181,8 +181,13 @@ static const char *checked(struct xlm__flow *f, const union xlm__body *b)
 
 static const char *build(struct xlm__flow *f, const union xlm__body *b)
 {
-    (void)b;
+    f->port_wanted = b->build.port != XLM__PORT_NONE;
     return f->dry_run ? "OFFER said dry run" : NULL;
+}
+
+static const char *built(struct xlm__flow *f, const union xlm__body *b)
+{
+    return b->built.port && !f->port_wanted ? "no port was asked for" : NULL;
 }
 
 static const char *prebuild(struct xlm__flow *f, const union xlm__body *b)
@@ -325,7 +330,7 @@ static const struct line table[] = {
     { STATES(CHECKING, CHECKING),     XLM__REC_CHECKED,     D, SAME,              checked },
     { STATES(CHECKED, CHECKED),       XLM__REC_BUILD,       S, NEXT(BUILDING),    build },
     { STATES(CHECKED, BLOCKED),       XLM__REC_BYE,         S, NEXT(CLOSING),     NULL },
-    { STATES(BUILDING, BUILDING),     XLM__REC_BUILT,       D, NEXT(BUILT),       NULL },
+    { STATES(BUILDING, BUILDING),     XLM__REC_BUILT,       D, NEXT(BUILT),       built },
     { STATES(BUILT, BUILT),           XLM__REC_STATE,       S, SAME,              state_built },
     { STATES(BUILT, BUILT),           XLM__REC_PREBUILD,    S, SAME,              prebuild },
     { STATES(BUILT, BETWEEN),         XLM__REC_PREBUILT,    D, SAME,              prebuilt },

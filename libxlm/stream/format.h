@@ -181,6 +181,33 @@ enum xlm__verdict { XLM__VERDICT_OK = 0, XLM__VERDICT_BLOCKED = 1 };
 #define XLM__BUILD_DEBUG        (1u << 3)
 #define XLM__BUILD_FLAGS        0x0fu
 
+struct xlm__wire_build {
+    uint32_t flags;
+    uint32_t reserved;
+    uint32_t port; /* enum xlm__port_kind */
+    uint16_t port_low;
+    uint16_t port_high;
+    uint8_t key[32];
+};
+_Static_assert(sizeof(struct xlm__wire_build) == 48, "no holes");
+
+enum xlm__port_kind {
+    XLM__PORT_NONE = 0,
+    XLM__PORT_PLAIN = 1,
+    XLM__PORT_TLS = 2,
+};
+#define XLM__KEY_BYTES 32u
+
+struct xlm__wire_built {
+    uint32_t domid;
+    uint16_t port;
+    uint16_t nr_addresses;
+    /* strings: why there is no port, addresses */
+};
+_Static_assert(sizeof(struct xlm__wire_built) == 8, "no holes");
+#define XLM__ADDRESSES_MAX    16u
+#define XLM__ADDRESS_TEXT_MAX 45u /* INET6_ADDRSTRLEN without its NUL */
+
 struct xlm__wire_state {
     uint32_t xc_type;
     uint32_t reserved;

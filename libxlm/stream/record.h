@@ -102,8 +102,8 @@ int xlm__send_config(struct xlm__stream *s, const char *json);
 /* Strings that are too long are cut, control characters become '?'. */
 int xlm__send_finding(struct xlm__stream *s, const struct xlm_finding *f);
 int xlm__send_checked(struct xlm__stream *s, const struct xlm__checked *c);
-int xlm__send_build(struct xlm__stream *s, uint32_t flags);
-int xlm__send_built(struct xlm__stream *s, uint32_t domid);
+int xlm__send_build(struct xlm__stream *s, const struct xlm__build *b);
+int xlm__send_built(struct xlm__stream *s, const struct xlm__built *b);
 int xlm__send_state(struct xlm__stream *s, uint32_t xc_type, const void *data,
                     size_t bytes);
 /* ROUND_BEGIN ROUND_END ROUND_DONE */

@@ -119,24 +119,32 @@ int xlm__send_checked(struct xlm__stream *s, const struct xlm__checked *c)
     return xlm__send_body(s, XLM__REC_CHECKED, &b);
 }
 
-static int send_u32_reserved(struct xlm__stream *s, uint32_t type, uint32_t v)
+int xlm__send_build(struct xlm__stream *s, const struct xlm__build *d)
 {
     struct xlm__buf b;
 
-    xlm__buf_init(&b, 8 + 1);
-    xlm__buf_put_le32(&b, v);
+    xlm__buf_init(&b, sizeof(struct xlm__wire_build) + 1);
+    xlm__buf_put_le32(&b, d->flags);
     xlm__buf_put_le32(&b, 0);
-    return xlm__send_body(s, type, &b);
+    xlm__buf_put_le32(&b, d->port);
+    xlm__buf_put_le16(&b, d->port_low);
+    xlm__buf_put_le16(&b, d->port_high);
+    xlm__buf_put(&b, d->key, sizeof(d->key));
+    return xlm__send_body(s, XLM__REC_BUILD, &b);
 }
 
-int xlm__send_build(struct xlm__stream *s, uint32_t flags)
+int xlm__send_built(struct xlm__stream *s, const struct xlm__built *d)
 {
-    return send_u32_reserved(s, XLM__REC_BUILD, flags);
-}
+    struct xlm__buf b;
 
-int xlm__send_built(struct xlm__stream *s, uint32_t domid)
-{
-    return send_u32_reserved(s, XLM__REC_BUILT, domid);
+    xlm__buf_init(&b, XLM__BODY_MAX);
+    xlm__buf_put_le32(&b, d->domid);
+    xlm__buf_put_le16(&b, d->port);
+    xlm__buf_put_le16(&b, d->nr_addresses);
+    xlm__put_text(&b, d->why, XLM__TEXT_MAX, "");
+    for (unsigned i = 0; i < d->nr_addresses && i < XLM__ADDRESSES_MAX; i++)
+        xlm__buf_put_string(&b, d->addresses[i]);
+    return xlm__send_body(s, XLM__REC_BUILT, &b);
 }
 
 int xlm__send_state(struct xlm__stream *s, uint32_t xc_type, const void *data,

@@ -21,7 +21,7 @@
 
 #include "libxlm.h"
 
-#define CHANNELS 4
+#define CHANNELS 65
 
 struct xlm_session {
     enum xlm_role role;
@@ -106,10 +106,14 @@ static void dump(const struct xlm_options *o)
         return;
     fprintf(f,
             "domid=%u flags=0x%x rounds=%u downtime=%u timeout=%u "
-            "bandwidth=%llu compress=%u/%d dirty=%u config=%s\n",
+            "bandwidth=%llu compress=%u/%d dirty=%u data=%u channels=%u host=%s "
+            "address=%s ports=%u-%u config=%s\n",
             o->domid, o->flags, o->max_rounds, o->downtime_ms, o->timeout_ms,
             (unsigned long long)o->bandwidth_bytes_s, o->compress,
-            o->compress_level, o->dirty, o->config_json ? o->config_json : "-");
+            o->compress_level, o->dirty, o->data, o->data_channels,
+            o->data_host ? o->data_host : "-",
+            o->data_address ? o->data_address : "-", o->port_low, o->port_high,
+            o->config_json ? o->config_json : "-");
     fclose(f);
 }
 
@@ -326,12 +330,27 @@ static int as(int code, int first)
     return code;
 }
 
+/* As if the port could not be reached. */
+static int fall_back(struct xlm_session *s)
+{
+    int rfd, wfd;
+
+    for (uint32_t i = 0; i < s->opt.data_channels; i++)
+        if (s->opt.open_channel(s->opt.user, &rfd, &wfd) ||
+            xlm_session_add_channel(s, rfd, wfd))
+            return XLM_ERR_CHANNEL;
+    return 0;
+}
+
 static int run_source(struct xlm_session *s)
 {
     int rc;
 
     s->state = XLM_STATE_NEGOTIATING;
     tell(s, XLM_STATE_NEGOTIATING);
+    rc = is("no-port") ? fall_back(s) : 0;
+    if (rc)
+        return rc;
     rc = is("no-channel") || s->nr == 0 ? 0 : greet(s);
     if (rc) {
         guard(s, '.');

@@ -25,6 +25,20 @@ test_options_bad_numbers_name_option_value_limits()
     bad "--rounds ''" --rounds ''
     bad "--dirty 'peek': auto, log, scan or none is wanted" --dirty peek
     bad "--dirty ''" --dirty ''
+    bad "--channels '0': a whole number of connections from 1 to 64" \
+        --channels 0
+    bad "--channels '65'" --channels 65
+    bad "--data 'udp': tcp or ssh is wanted" --data udp
+    bad "--port-range '0': two ports from 1 to 65535 are wanted, such as" \
+        --port-range 0
+    bad "--port-range '9-8'" --port-range 9-8
+    bad "--port-range '1-65536'" --port-range 1-65536
+    bad "--port-range '5-'" --port-range 5-
+    bad "--migration-address '': an address or a name" --migration-address ''
+    bad "--plain is for --data tcp, not for --data ssh" --plain --data ssh
+    bad "--port-range is for --data tcp" --data ssh --port-range 5
+    bad "--migration-address is for --data tcp" --data ssh \
+        --migration-address 10.0.0.9
     bad "--timeout '0': a whole number of seconds from 1 to 604800" --timeout 0
     bad "--timeout '99999999999999999999'" --timeout 99999999999999999999
     bad "--bandwidth '10': a rate of 64Ki to 1T bytes/s" --bandwidth 10
@@ -110,7 +124,39 @@ test_options_all_reach_the_library()
         --no-prebuild
     expect_code 0
     expect_file "$work/dump" "domid=7 flags=0x17e rounds=9 downtime=300 \
-timeout=60000 bandwidth=312500000 compress=0/0 dirty=2 config=-"
+timeout=60000 bandwidth=312500000 compress=0/0 dirty=2 data=1 "
+}
+
+# data_reaches TEXT OPTION...: what the library is told about data channels.
+data_reaches()
+{
+    local want=$1
+    shift
+    FAKE_XLM_DUMP=$work/dump run xl lmigrate "$@"
+    expect_code 0
+    expect_file "$work/dump" "$want config=-"
+}
+
+test_options_of_data_channels_reach_the_library()
+{
+    data_reaches "data=1 channels=7 host=hostb address=- ports=49152-49215" \
+        -s ./fakessh --channels 7 guest1 hostb
+    data_reaches "data=2 channels=1 host=hostb address=10.9.8.7 ports=5-5" \
+        -s ./fakessh --channels 1 --plain --port-range 5 \
+        --migration-address 10.9.8.7 guest1 root@hostb
+    data_reaches "data=1 channels=1 host=- address=- ports=5-65535" -s '' \
+        --port-range 5-65535 --channels 1 guest1 'xl lmigrate-receive'
+    data_reaches "data=0 channels=0 host=- address=- ports=0-0" -s ./fakessh \
+        --data ssh --channels 2 guest1 hostb
+}
+
+test_options_default_channels_follow_the_cpus()
+{
+    local cpus
+    cpus=$(getconf _NPROCESSORS_ONLN)
+    [ "$cpus" -le 4 ] || cpus=4
+    FAKE_XLM_DUMP=$work/dump run xl lmigrate -s ./fakessh guest1 hostb
+    expect_file "$work/dump" "channels=$cpus host="
 }
 
 test_options_config_file_is_read_by_real_xl()

@@ -68,7 +68,31 @@ test_transport_command_line_is_xls()
     [ "$(sort -u "$work/ssh.log")" = \
         "hostb xl -v lmigrate-receive -e -d -p --name=guest1" ] ||
         complain "ssh got: $(cat "$work/ssh.log")"
+    [ "$(wc -l <"$work/ssh.log")" = 1 ] || complain "not one connection"
+}
+
+test_transport_carries_memory_if_asked_to()
+{
+    FAKESSH_LOG=$work/ssh.log run xl lmigrate -s "./fakessh" --data ssh \
+        guest1 hostb
+    expect_code 0
     [ "$(wc -l <"$work/ssh.log")" = 2 ] || complain "not two connections"
+}
+
+test_transport_carries_memory_if_no_port_can_be_reached()
+{
+    FAKESSH_LOG=$work/ssh.log FAKE_XLM=no-port run xl lmigrate -s ./fakessh \
+        --channels 3 guest1 hostb
+    expect_code 0
+    [ "$(wc -l <"$work/ssh.log")" = 4 ] || complain "not four connections"
+}
+
+test_transport_is_started_once_a_channel()
+{
+    FAKESSH_LOG=$work/ssh.log run xl lmigrate -s "./fakessh" --channels 64 \
+        --data ssh guest1 hostb
+    expect_code 0
+    [ "$(wc -l <"$work/ssh.log")" = 65 ] || complain "not 65 connections"
 }
 
 test_transport_sshcommand_with_options_goes_through_sh()
@@ -86,7 +110,7 @@ echo direct >>ssh.log
 FAKE_XLM=hello exec xl lmigrate-receive
 EOF
     chmod +x "$work/direct"
-    run xl lmigrate -s '' guest1 ./direct
+    run xl lmigrate -s '' --data ssh guest1 ./direct
     expect_code 0
     [ "$(wc -l <"$work/ssh.log")" = 2 ] || complain "not run twice"
 }

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "chan/tcp.h"
 #include "unit.h"
 #include "util/clock.h"
 
@@ -145,6 +146,24 @@ static void *run_side(void *arg)
     return NULL;
 }
 
+/* Data channels over TCP, to ourselves. */
+static void set_data(struct run *r, struct xlm_options *opt)
+{
+    struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
+    uint16_t port;
+
+    if (opt->data == XLM_DATA_GIVEN)
+        return;
+    opt->data_channels = r->channels;
+    opt->data_host = "127.0.0.1";
+    if (r->sc->fallback)
+        opt->open_channel = joiner_call;
+    if (!r->sc->no_port)
+        return;
+    r->blocked_fd = xlm__tcp_listen(&err, 0, 0, &port);
+    opt->port_low = opt->port_high = port;
+}
+
 static void open_side(struct side *s, enum xlm_role role, int guard_fd)
 {
     struct xlm_options opt = { .size = sizeof(opt) };
@@ -155,6 +174,7 @@ static void open_side(struct side *s, enum xlm_role role, int guard_fd)
         opt.domid = 1;
         opt.guard_fd = guard_fd;
         opt.progress = on_progress;
+        set_data(s->run, &opt);
     }
     opt.log = on_log;
     opt.finding = on_finding;
@@ -202,6 +222,10 @@ static void connect_all(struct run *r, struct proxy *proxies[2])
 
     proxies[0] = connect_sides(r, &control, r->units);
     proxies[1] = NULL;
+    if (sc->opt.data != XLM_DATA_GIVEN) {
+        joiners_open(r);
+        return;
+    }
     if (sc->rendezvous) {
         joiners_start(r);
         return;
@@ -261,6 +285,8 @@ static void migrate(struct run *r)
     proxy_end(proxies[0]);
     proxy_end(proxies[1]);
     joiners_end(r);
+    if (r->blocked_fd)
+        close(r->blocked_fd);
     close(guard[1]);
     if (r->guard_fd >= 0)
         guardian(r);

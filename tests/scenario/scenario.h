@@ -50,6 +50,8 @@ struct scenario {
     bool refuse_logdirty;
     bool paused;     /* by the operator, before it moves          */
     bool rendezvous; /* data channels come by processes of their own */
+    bool no_port;    /* with opt.data: the destination can open none */
+    bool fallback;   /* with opt.data: the source has another way    */
     enum writer writer;
     struct xlm_options opt;         /* the source's: flags and limits  */
     void (*prepare)(struct run *r); /* just before the start           */
@@ -118,6 +120,8 @@ struct run {
     unsigned data_units[3];
     int guard_fd;           /* what the guardian reads; -1: it is dead */
     struct joiner *joiners; /* one a data channel, or NULL */
+    unsigned nr_joiners;
+    int blocked_fd; /* has the only port that is allowed; 0: none */
     char run_dir[32];
     struct xlm__guard_note note;
     bool guarded; /* the guardian had to do something   */
@@ -160,8 +164,11 @@ void guest_shuts_down(struct run *r, unsigned reason);
 void guest_is_destroyed(struct run *r);
 
 /* scenario_join.c: as processes that ssh starts for the data channels. */
+void joiners_open(struct run *r);
 void joiners_start(struct run *r);
 void joiners_end(struct run *r);
+/* As an xlm_open_channel_fn: one more such process. */
+int joiner_call(void *side, int *rfd_out, int *wfd_out);
 
 /* proxy.c: between two descriptors, each way. */
 struct proxy;

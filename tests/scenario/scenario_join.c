@@ -49,32 +49,53 @@ static void *join_session(void *arg)
     return NULL;
 }
 
-void joiners_start(struct run *r)
+void joiners_open(struct run *r)
 {
-    int fds[2];
-
     snprintf(r->run_dir, sizeof(r->run_dir), "/tmp/xlm-test-XXXXXX");
     r->joiners = calloc(r->channels, sizeof(*r->joiners));
     if (!r->joiners || !mkdtemp(r->run_dir))
         abort();
     r->dst.session->run_dir = r->run_dir;
+}
+
+static int joiner_start(struct run *r)
+{
+    struct joiner *j = &r->joiners[r->nr_joiners++];
+    int fds[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
+        abort();
+    j->run = r;
+    j->fd = fds[1];
+    if (pthread_create(&j->thread, NULL, join_session, j))
+        abort();
+    return fds[0];
+}
+
+void joiners_start(struct run *r)
+{
+    joiners_open(r);
     for (unsigned i = 0; i < r->channels; i++) {
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) ||
-            xlm_session_add_channel(r->src.session, fds[0], fds[0]))
-            abort();
-        r->joiners[i].run = r;
-        r->joiners[i].fd = fds[1];
-        if (pthread_create(&r->joiners[i].thread, NULL, join_session,
-                           &r->joiners[i]))
+        int fd = joiner_start(r);
+
+        if (xlm_session_add_channel(r->src.session, fd, fd))
             abort();
     }
+}
+
+int joiner_call(void *side, int *rfd_out, int *wfd_out)
+{
+    const struct side *s = side;
+
+    *rfd_out = *wfd_out = joiner_start(s->run);
+    return 0;
 }
 
 void joiners_end(struct run *r)
 {
     if (!r->joiners)
         return;
-    for (unsigned i = 0; i < r->channels; i++)
+    for (unsigned i = 0; i < r->nr_joiners; i++)
         pthread_join(r->joiners[i].thread, NULL);
     SCENARIO_CHECK(r, rmdir(r->run_dir) == 0); /* nothing is left in it */
     free(r->joiners);

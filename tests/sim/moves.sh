@@ -61,6 +61,69 @@ end_move() {
     simxen net hosta clear 2>/dev/null || true
 }
 
+# Frames to this address go to a card that nobody has: connections to it meet
+# silence, as behind a firewall.
+SILENT=10.0.0.251
+STRANGER=
+
+# Comes to the port as soon as it is open, again and again, with rubbish and
+# with nothing to say.
+be_a_stranger() {
+    touch "$WORK/stranger"
+    # shellcheck disable=SC2016
+    on a timeout 120 bash -c '
+        while [ -e "$0" ]; do
+            if exec 3<>/dev/tcp/hostb/49152; then
+                exec 4<>/dev/tcp/hostb/49152
+                echo rubbish >&3
+                head -c 1 <&3
+                exec 3>&- 4>&-
+            fi
+            sleep 0.01
+        done' "$WORK/stranger" >/dev/null 2>&1 &
+    STRANGER=$!
+}
+
+no_answer() {
+    on a ip neigh replace "$SILENT" lladdr 02:00:00:00:00:fe dev xenbr0 \
+        nud permanent
+}
+
+# prepare FAULT: before the move.
+prepare() {
+    case $1 in
+    silence) no_answer ;;
+    stranger) no_answer && be_a_stranger ;;
+    esac
+}
+
+end_stranger() {
+    rm -f "$WORK/stranger"
+    [ -z "$STRANGER" ] || wait "$STRANGER" || true
+    STRANGER=
+}
+
+said_once() {
+    local nr
+
+    nr=$(grep -c "$1" "$WORK/move") || true
+    [ "$nr" = 1 ] || {
+        echo "said $nr times: $1"
+        return 1
+    }
+}
+
+# told FAULT: the command has said what became of it.
+told() {
+    case $1 in
+    silence) said_once 'memory goes the way of the control channel' ;;
+    stranger)
+        said_once 'memory goes the way of the control channel' &&
+            said_once 'connections that were not ours were turned away'
+        ;;
+    esac
+}
+
 # told_compression BY: the report says so if it was to be.
 told_compression() {
     local said=0
@@ -155,5 +218,7 @@ repair() {
     done
     case $1 in
     wire:*) simxen net "host${1#*:}" mend ;;
+    silence) on a ip neigh del "$SILENT" dev xenbr0 ;;
+    stranger) end_stranger && on a ip neigh del "$SILENT" dev xenbr0 ;;
     esac
 }

@@ -3,6 +3,7 @@
 
 #include "xlmdump.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 static bool flags(struct dump *d, const char *what, uint64_t known,
@@ -385,6 +386,56 @@ static bool zeros(struct dump *d, struct body *b)
     return true;
 }
 
+/* The key is secret: only whether there is one. */
+static bool build(struct dump *d)
+{
+    uint64_t f, kind, low, high;
+    bool key = false;
+
+    if (!flags(d, "flags", 15, &f) || !reserved(d) || !number(d, 4, &kind) ||
+        !limits(d, "kind of port", kind, 0, 2) || !number(d, 2, &low) ||
+        !number(d, 2, &high))
+        return false;
+    if (low > high || (!low && high) || (high && !kind))
+        return fail(d, "ports %u to %u for kind %u", (unsigned)low,
+                    (unsigned)high, (unsigned)kind);
+    for (size_t i = 0; i < 32 && d->at + i < d->end; i++)
+        key |= d->p[d->at + i] != 0;
+    if (key != (kind == 2))
+        return fail(d, "%s key for a port of kind %u", key ? "a" : "no",
+                    (unsigned)kind);
+    say(d, " port kind %u of %u..%u", (unsigned)kind, (unsigned)low,
+        (unsigned)high);
+    return skip(d, 32);
+}
+
+static bool address(struct dump *d)
+{
+    unsigned char binary[16];
+    char text[46];
+
+    if (!string(d, "address", 2, 45, text))
+        return false;
+    return inet_pton(AF_INET, text, binary) == 1 ||
+           inet_pton(AF_INET6, text, binary) == 1 ||
+           fail(d, "address \"%s\" is none", text);
+}
+
+static bool built(struct dump *d)
+{
+    uint64_t port, nr;
+
+    if (!domid(d) || !number(d, 2, &port) || !number(d, 2, &nr) ||
+        !limits(d, "addresses", nr, 0, port ? 16 : 0) ||
+        !string(d, "why", 0, port ? 0 : 512, NULL))
+        return false;
+    say(d, " port %u", (unsigned)port);
+    while (nr--)
+        if (!address(d))
+            return false;
+    return true;
+}
+
 static bool pong(struct dump *d)
 {
     uint64_t t2, t3;
@@ -405,10 +456,6 @@ static bool other(struct dump *d, struct body *b)
             return fail(d, "a byte is zero");
         d->at = d->end;
         return true;
-    case BUILD:
-        return flags(d, "flags", 15, &v) && reserved(d);
-    case BUILT:
-        return domid(d) && reserved(d);
     case STATE:
         if (!number(d, 4, &v) || !reserved(d))
             return false;
@@ -438,6 +485,10 @@ static bool by_type(struct dump *d, struct body *b)
         return finding(d);
     case CHECKED:
         return checked(d);
+    case BUILD:
+        return build(d);
+    case BUILT:
+        return built(d);
     case ROUND_BEGIN:
     case ROUND_END:
     case ROUND_DONE:

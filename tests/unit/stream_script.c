@@ -106,12 +106,51 @@ static int checked_blocked(struct xlm__stream *s)
 
 static int build(struct xlm__stream *s)
 {
-    return xlm__send_build(s, XLM__BUILD_LEAVE_PAUSED);
+    struct xlm__build b = { .flags = XLM__BUILD_LEAVE_PAUSED,
+                            .port = XLM__PORT_TLS,
+                            .port_low = 49152,
+                            .port_high = 49215 };
+
+    memset(b.key, 0x4b, sizeof(b.key));
+    return xlm__send_build(s, &b);
 }
 
 static int built(struct xlm__stream *s)
 {
-    return xlm__send_built(s, 3);
+    const struct xlm__built b = { .domid = 3,
+                                  .port = 49152,
+                                  .nr_addresses = 2,
+                                  .addresses = { "10.0.0.2", "fd00::2" } };
+
+    return xlm__send_built(s, &b);
+}
+
+static int build_no_port(struct xlm__stream *s)
+{
+    const struct xlm__build b = { .flags = 0 };
+
+    return xlm__send_build(s, &b);
+}
+
+static int built_no_port(struct xlm__stream *s)
+{
+    const struct xlm__built b = { .domid = 3 };
+
+    return xlm__send_built(s, &b);
+}
+
+static int build_plain(struct xlm__stream *s)
+{
+    const struct xlm__build b = { .port = XLM__PORT_PLAIN };
+
+    return xlm__send_build(s, &b);
+}
+
+static int built_failed(struct xlm__stream *s)
+{
+    const struct xlm__built b = { .domid = 3, .why = "no port is free" };
+
+    return xlm__send_built(s, &b);
 }
 
 static int ping(struct xlm__stream *s)
@@ -410,8 +449,8 @@ static const struct script_step pv[] = {
     S(STATE, st_p2m),
     S(CHECK, check),
     D(CHECKED, checked_ok),
-    S(BUILD, build),
-    D(BUILT, built),
+    S(BUILD, build_no_port),
+    D(BUILT, built_no_port),
     S(ROUND_BEGIN, begin_1f),
     S(ROUND_END, end_1f),
     D(ROUND_DONE, done_1f),
@@ -437,8 +476,8 @@ static const struct script_step aborted_by_source[] = {
     S(STATE, st_msr),
     S(CHECK, check),
     D(CHECKED, checked_ok),
-    S(BUILD, build),
-    D(BUILT, built),
+    S(BUILD, build_plain),
+    D(BUILT, built_failed),
     S(STATE, st_static_end),
     S(ROUND_BEGIN, begin_1),
     S(ABORT, abort_cancelled),

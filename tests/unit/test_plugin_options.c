@@ -136,14 +136,16 @@ static void test_options_may_follow_the_arguments(void)
     struct lm_options o;
     char error[LM_ERROR_MAX];
 
-    CU_ASSERT_EQUAL(
-        parse(&o, error, ARGV(A("d"), A("h"), A("-p"), A("--rounds=3"))),
-        LM_RUN);
+    CU_ASSERT_EQUAL(parse(&o, error,
+                          ARGV(A("d"), A("h"), A("-p"), A("--rounds=3"),
+                               A("--channels=64"))),
+                    LM_RUN);
     CU_ASSERT_STRING_EQUAL(o.domain, "d");
     CU_ASSERT_STRING_EQUAL(o.host, "h");
     CU_ASSERT_STRING_EQUAL(o.ssh, "ssh");
     CU_ASSERT(o.leave_paused);
     CU_ASSERT_EQUAL(o.rounds, 3);
+    CU_ASSERT_EQUAL(o.channels, 64);
 }
 
 static void test_command_is_composed_as_xl_does(void)

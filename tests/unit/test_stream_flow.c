@@ -436,6 +436,20 @@ static void test_flow_record_after_bye_is_refused(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "has said BYE"));
 }
 
+static void test_flow_port_that_was_not_asked_for_is_refused(void)
+{
+    const union xlm__body built = { .built = { .domid = 1, .port = 5 } };
+    const union xlm__body build = { .build = { .port = XLM__PORT_PLAIN } };
+
+    up_to(XLM_SOURCE, XLM__FLOW_BUILDING);
+    CU_ASSERT_EQUAL(step(XLM_DESTINATION, XLM__REC_BUILT, &built),
+                    XLM_ERR_STREAM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "no port was asked for"));
+    up_to(XLM_SOURCE, XLM__FLOW_CHECKED);
+    CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_BUILD, &build), 0);
+    CU_ASSERT_EQUAL(step(XLM_DESTINATION, XLM__REC_BUILT, &built), 0);
+}
+
 static void test_flow_only_offer_and_giving_up_may_come_first(void)
 {
 #define NAME(name, value) XLM__REC_##name,
@@ -490,6 +504,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_flow_sending_after_the_peer_gave_up_is_not_recorded),
     UNIT_TEST(test_flow_both_abort_at_once),
     UNIT_TEST(test_flow_record_after_bye_is_refused),
+    UNIT_TEST(test_flow_port_that_was_not_asked_for_is_refused),
     UNIT_TEST(test_flow_only_offer_and_giving_up_may_come_first),
     CU_TEST_INFO_NULL,
 };

@@ -166,8 +166,20 @@ static void run(const struct change *c)
     X(checked_flags_unknown_is_refused, H, D, XLM__REC_CHECKED, BODY + 12, 4, 2, "flags 0x2") \
     X(build_flags_unknown_is_refused, H, S, XLM__REC_BUILD, BODY, 4, 0x10, "flags 0x10") \
     X(build_reserved_is_refused, H, S, XLM__REC_BUILD, BODY + 4, 4, 1, "reserved") \
+    X(build_port_kind_three_is_refused, H, S, XLM__REC_BUILD, BODY + 8, 4, 3, "3 as kind of port") \
+    X(build_key_of_a_plain_port_is_refused, H, S, XLM__REC_BUILD, BODY + 8, 4, 1, "a key, kind of port 1") \
+    X(build_range_without_a_port_is_refused, H, S, XLM__REC_BUILD, BODY + 8, 4, 0, "49152 to 49215, kind of port 0") \
+    X(build_lowest_port_zero_is_refused, H, S, XLM__REC_BUILD, BODY + 12, 2, 0, "ports 0 to 49215") \
+    X(build_lowest_port_above_highest_is_refused, H, S, XLM__REC_BUILD, BODY + 12, 2, 49216, "ports 49216 to 49215") \
+    X(build_any_port_is_accepted, H, S, XLM__REC_BUILD, BODY + 12, 4, 0, NULL) \
+    X(build_tls_without_a_key_is_refused, "control-abort", S, XLM__REC_BUILD, BODY + 8, 4, 2, "no key, kind of port 2") \
     X(built_domid_zero_is_refused, H, D, XLM__REC_BUILT, BODY, 4, 0, "as domid") \
-    X(built_reserved_is_refused, H, D, XLM__REC_BUILT, BODY + 4, 4, 1, "reserved") \
+    X(built_addresses_without_a_port_are_refused, H, D, XLM__REC_BUILT, BODY + 4, 2, 0, "2 addresses, limit 0") \
+    X(built_too_many_addresses_are_refused, H, D, XLM__REC_BUILT, BODY + 6, 2, 17, "17 addresses, limit 16") \
+    X(built_address_missing_is_refused, H, D, XLM__REC_BUILT, BODY + 6, 2, 3, "are left") \
+    X(built_address_left_over_is_refused, H, D, XLM__REC_BUILT, BODY + 6, 2, 1, "after the last field") \
+    X(built_address_nonsense_is_refused, H, D, XLM__REC_BUILT, BODY + 16, 1, 'x', "is no address") \
+    X(built_text_beside_a_port_is_refused, H, D, XLM__REC_BUILT, BODY + 8, 4, 8, "text of 8 bytes") \
     X(state_unknown_libxc_type_is_refused, H, S, XLM__REC_STATE, BODY, 4, 0x01, "may not travel") \
     X(state_page_data_is_refused, H, S, XLM__REC_STATE, BODY, 4, 0x0e, "may not travel") \
     X(state_tail_type_before_check_is_refused, H, S, XLM__REC_STATE, BODY, 4, 0x09, "may not travel") \

@@ -78,7 +78,7 @@ case_pvh_events() {
 
     guest a pvh2 --type pvh --disk none --mem 128 --work 8 --no-net
     begin_slowly pvh2
-    on a "xl lmigrate -s plainsh pvh2 hostb" >"$work/second" && rc=0 || rc=$?
+    on a "xl lmigrate --plain -s plainsh pvh2 hostb" >"$work/second" && rc=0 || rc=$?
     [ "$rc" -ne 0 ] || fail "two migrations of one domain at once"
     grep -qi 'lock\|pid\|process' "$work/second" ||
         fail "second migration does not name the holder"
@@ -119,7 +119,7 @@ case_pvh_stream_is_valid() {
     [ -x "$dump" ] || make -s -C "${dump%/tests/*}" tests/tools/xlmdump ||
         fail "no xlmdump"
     guest a pvh5 --type pvh --disk none --mem 128 --work 8 --no-net
-    on a "xl lmigrate -s '' pvh5 'exec plainsh hostb \
+    on a "xl lmigrate --data ssh -s '' pvh5 'exec plainsh hostb \
         \"tee /tmp/wire-\\\$\\\$ | xl lmigrate-receive --record /tmp/stream | cat\"'" \
         >/dev/null || fail "recorded move"
     well b pvh5

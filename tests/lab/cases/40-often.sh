@@ -40,7 +40,7 @@ two_at_once() {
     local from=$1 name
 
     for name in pvh9 pvh10; do
-        on "$from" "xl lmigrate -s plainsh --timeout 240 $name \
+        on "$from" "xl lmigrate --plain -s plainsh --timeout 240 $name \
             host$(other "$from") >/tmp/$name.out 2>&1; echo \$? >/tmp/$name.rc" \
             >/dev/null </dev/null &
     done

@@ -54,7 +54,7 @@ move() {
     local from=$1 name=$2
 
     shift 2
-    on "$from" xl lmigrate -s plainsh --timeout 240 "$@" "$name" \
+    on "$from" xl lmigrate --plain -s plainsh --timeout 240 "$@" "$name" \
         "host$(other "$from")" >/dev/null
 }
 

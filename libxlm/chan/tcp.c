@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "chan/tcp.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define XLM_MODULE "chan"
+
+/* How long data may stay unacknowledged before the peer counts as gone. */
+#define DEAD_MS 30000
+
+/* ---- listening ---- */
+
+static struct sockaddr_storage any_address(int family, uint16_t port,
+                                           socklen_t *len_out)
+{
+    struct sockaddr_storage sa;
+
+    memset(&sa, 0, sizeof(sa));
+    sa.ss_family = (sa_family_t)family;
+    if (family == AF_INET6) {
+        ((struct sockaddr_in6 *)&sa)->sin6_port = htons(port);
+        *len_out = sizeof(struct sockaddr_in6);
+    } else {
+        ((struct sockaddr_in *)&sa)->sin_port = htons(port);
+        *len_out = sizeof(struct sockaddr_in);
+    }
+    return sa;
+}
+
+/* One socket for both families; -1 and errno. */
+static int listen_on(int family, uint16_t port)
+{
+    const int yes = 1, no = 0;
+    struct sockaddr_storage sa;
+    socklen_t len;
+    int fd, saved;
+
+    fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    sa = any_address(family, port, &len);
+    /* A connection of an earlier migration may still be in TIME_WAIT. */
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    if (family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
+    if (!bind(fd, (struct sockaddr *)&sa, len) && !listen(fd, SOMAXCONN))
+        return fd;
+    saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+static uint16_t port_of(int fd)
+{
+    struct sockaddr_storage sa = { .ss_family = AF_UNSPEC };
+    socklen_t len = sizeof(sa);
+
+    getsockname(fd, (struct sockaddr *)&sa, &len);
+    return ntohs(sa.ss_family == AF_INET6
+                     ? ((struct sockaddr_in6 *)&sa)->sin6_port
+                     : ((struct sockaddr_in *)&sa)->sin_port);
+}
+
+int xlm__tcp_listen(struct xlm__errslot *err, uint16_t low, uint16_t high,
+                    uint16_t *port_out)
+{
+    /* Kernels without IPv6 say EAFNOSUPPORT, those with it switched off
+     * EADDRNOTAVAIL. */
+    int family = AF_INET6;
+
+    for (unsigned port = low; port <= high; port++) {
+        int fd = listen_on(family, (uint16_t)port);
+
+        if (fd < 0 && family == AF_INET6 && errno != EADDRINUSE &&
+            errno != EACCES) {
+            family = AF_INET;
+            fd = listen_on(family, (uint16_t)port);
+        }
+        if (fd >= 0) {
+            *port_out = port_of(fd);
+            return fd;
+        }
+        if (errno != EADDRINUSE)
+            break;
+    }
+    return XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "listen on TCP port %u to %u",
+                          low, high);
+}
+
+/* ---- addresses ---- */
+
+static bool is_reachable(const struct ifaddrs *i)
+{
+    const struct sockaddr_in6 *six = (const void *)i->ifa_addr;
+
+    if (!i->ifa_addr || !(i->ifa_flags & IFF_UP) ||
+        (i->ifa_flags & IFF_LOOPBACK))
+        return false;
+    if (i->ifa_addr->sa_family == AF_INET6)
+        return !IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr);
+    return i->ifa_addr->sa_family == AF_INET;
+}
+
+static void address_text(const struct sockaddr *sa,
+                         char out[XLM__ADDRESS_BYTES])
+{
+    const void *at =
+        sa->sa_family == AF_INET6
+            ? (const void *)&((const struct sockaddr_in6 *)(const void *)sa)
+                  ->sin6_addr
+            : &((const struct sockaddr_in *)(const void *)sa)->sin_addr;
+
+    if (!inet_ntop(sa->sa_family, at, out, XLM__ADDRESS_BYTES))
+        snprintf(out, XLM__ADDRESS_BYTES, "?");
+}
+
+size_t xlm__tcp_own_addresses(char out[][XLM__ADDRESS_BYTES], size_t most)
+{
+    struct ifaddrs *list, *i;
+    size_t nr = 0;
+
+    if (getifaddrs(&list))
+        return 0;
+    for (i = list; i && nr < most; i = i->ifa_next)
+        if (is_reachable(i))
+            address_text(i->ifa_addr, out[nr++]);
+    freeifaddrs(list);
+    return nr;
+}
+
+bool xlm__tcp_is_address(const char *text)
+{
+    unsigned char binary[sizeof(struct in6_addr)];
+
+    return inet_pton(AF_INET, text, binary) == 1 ||
+           inet_pton(AF_INET6, text, binary) == 1;
+}
+
+static bool is_in(const struct xlm__endpoint *list, size_t nr,
+                  const struct addrinfo *a)
+{
+    for (size_t i = 0; i < nr; i++)
+        if (list[i].len == a->ai_addrlen &&
+            !memcmp(&list[i].sa, a->ai_addr, a->ai_addrlen))
+            return true;
+    return false;
+}
+
+const char *xlm__tcp_resolve(const char *host, uint16_t port,
+                             struct xlm__endpoint *list, size_t most,
+                             size_t *nr)
+{
+    const struct addrinfo want = { .ai_socktype = SOCK_STREAM,
+                                   .ai_flags = AI_NUMERICSERV };
+    struct addrinfo *found, *a;
+    char service[8];
+    int r;
+
+    snprintf(service, sizeof(service), "%u", port);
+    r = getaddrinfo(host, service, &want, &found);
+    if (r)
+        return gai_strerror(r);
+    for (a = found; a && *nr < most; a = a->ai_next) {
+        struct xlm__endpoint *e = &list[*nr];
+
+        if (a->ai_addrlen > sizeof(e->sa) || is_in(list, *nr, a))
+            continue;
+        memset(e, 0, sizeof(*e));
+        memcpy(&e->sa, a->ai_addr, a->ai_addrlen);
+        e->len = a->ai_addrlen;
+        address_text(a->ai_addr, e->text);
+        (*nr)++;
+    }
+    freeaddrinfo(found);
+    return NULL;
+}
+
+void xlm__tcp_tune(int fd)
+{
+    const int yes = 1, idle_s = 10, between_s = 5, times = 4, dead_ms = DEAD_MS;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between_s, sizeof(between_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof(times));
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
+}
