@@ -104,16 +104,17 @@ static void dump(const struct xlm_options *o)
 
     if (!f)
         return;
-    fprintf(f,
-            "domid=%u flags=0x%x rounds=%u downtime=%u timeout=%u "
-            "bandwidth=%llu compress=%u/%d dirty=%u data=%u channels=%u host=%s "
-            "address=%s ports=%u-%u config=%s\n",
-            o->domid, o->flags, o->max_rounds, o->downtime_ms, o->timeout_ms,
-            (unsigned long long)o->bandwidth_bytes_s, o->compress,
-            o->compress_level, o->dirty, o->data, o->data_channels,
-            o->data_host ? o->data_host : "-",
-            o->data_address ? o->data_address : "-", o->port_low, o->port_high,
-            o->config_json ? o->config_json : "-");
+    fprintf(
+        f,
+        "domid=%u flags=0x%x rounds=%u downtime=%u timeout=%u "
+        "bandwidth=%llu compress=%u/%d dirty=%u data=%u channels=%u host=%s "
+        "address=%s ports=%u-%u config=%s\n",
+        o->domid, o->flags, o->max_rounds, o->downtime_ms, o->timeout_ms,
+        (unsigned long long)o->bandwidth_bytes_s, o->compress,
+        o->compress_level, o->dirty, o->data, o->data_channels,
+        o->data_host ? o->data_host : "-",
+        o->data_address ? o->data_address : "-", o->port_low, o->port_high,
+        o->config_json ? o->config_json : "-");
     fclose(f);
 }
 
