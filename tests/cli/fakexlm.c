@@ -104,17 +104,16 @@ static void dump(const struct xlm_options *o)
 
     if (!f)
         return;
-    fprintf(
-        f,
-        "domid=%u flags=0x%x rounds=%u downtime=%u timeout=%u "
-        "bandwidth=%llu compress=%u/%d dirty=%u data=%u channels=%u host=%s "
-        "address=%s ports=%u-%u config=%s\n",
-        o->domid, o->flags, o->max_rounds, o->downtime_ms, o->timeout_ms,
-        (unsigned long long)o->bandwidth_bytes_s, o->compress,
-        o->compress_level, o->dirty, o->data, o->data_channels,
-        o->data_host ? o->data_host : "-",
-        o->data_address ? o->data_address : "-", o->port_low, o->port_high,
-        o->config_json ? o->config_json : "-");
+    fprintf(f,
+            "domid=%u flags=0x%x rounds=%u downtime=%u timeout=%u "
+            "bandwidth=%llu compress=%u/%d dirty=%u ",
+            o->domid, o->flags, o->max_rounds, o->downtime_ms, o->timeout_ms,
+            (unsigned long long)o->bandwidth_bytes_s, o->compress,
+            o->compress_level, o->dirty);
+    fprintf(f, "data=%u channels=%u host=%s address=%s ports=%u-%u config=%s\n",
+            o->data, o->data_channels, o->data_host ?: "-",
+            o->data_address ?: "-", o->port_low, o->port_high,
+            o->config_json ?: "-");
     fclose(f);
 }
 
@@ -334,13 +333,11 @@ static int as(int code, int first)
 /* As if the port could not be reached. */
 static int fall_back(struct xlm_session *s)
 {
-    int rfd, wfd;
-
-    for (uint32_t i = 0; i < s->opt.data_channels; i++)
-        if (s->opt.open_channel(s->opt.user, &rfd, &wfd) ||
-            xlm_session_add_channel(s, rfd, wfd))
-            return XLM_ERR_CHANNEL;
-    return 0;
+    int rfd, wfd, rc = 0;
+    for (uint32_t i = 0; i < s->opt.data_channels && !rc; i++)
+        rc = s->opt.open_channel(s->opt.user, &rfd, &wfd) ||
+             xlm_session_add_channel(s, rfd, wfd);
+    return rc;
 }
 
 static int run_source(struct xlm_session *s)
@@ -349,9 +346,8 @@ static int run_source(struct xlm_session *s)
 
     s->state = XLM_STATE_NEGOTIATING;
     tell(s, XLM_STATE_NEGOTIATING);
-    rc = is("no-port") ? fall_back(s) : 0;
-    if (rc)
-        return rc;
+    if (is("no-port") && fall_back(s))
+        return XLM_ERR_CHANNEL;
     rc = is("no-channel") || s->nr == 0 ? 0 : greet(s);
     if (rc) {
         guard(s, '.');
