@@ -190,6 +190,8 @@ test_outcome_missing_log_directory_is_said_with_v_only()
 # start MODE: in the background, until it is under way; $pid is the supervisor.
 start()
 {
+    # What the test before left must not look like the answer of this one.
+    : >"$work/err"
     FAKE_XLM=$1 FAKE_XLM_MONITOR=$work/monitor setsid \
         "$work/exec/xl-lmigrate" -s ./fakessh guest1 hostb \
         </dev/null >"$work/out" 2>"$work/err" &
