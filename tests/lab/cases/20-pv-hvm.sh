@@ -12,9 +12,7 @@ case_pv_paused_copy() {
     stays a pv1
     must_move a pv1 --dirty none --downtime 100 --allow-pause
     must_move b pv1 --dirty none
-    pings a pv1
-    verified a pv1
-    blocks_fine pv1
+    intact a pv1
     destroy a pv1
 }
 
@@ -42,9 +40,7 @@ case_pv_scan() {
         moved_so a pv3 'live, by content scan'
         moved_so b pv3 'live, by content scan'
     fi
-    pings a pv3
-    verified a pv3
-    blocks_fine pv3
+    intact a pv3
     destroy a pv3
 }
 
@@ -54,16 +50,12 @@ case_pv_live() {
     grep -q 'live:' "$work/moves" || fail "was not moved live"
     must_move b pv2
     if [ "$sample" = yes ]; then
-        pings a pv2
-        verified a pv2
-        blocks_fine pv2
+        intact a pv2
         destroy a pv2
         return
     fi
     must_move a pv2
-    pings b pv2
-    verified b pv2
-    blocks_fine pv2
+    intact b pv2
     xl_manages b pv2
 }
 
@@ -73,17 +65,13 @@ case_hvm_moves() {
     must_move b hvm1
     # Its emulated machine takes minutes to start again.
     if [ "$sample" = yes ]; then
-        pings a hvm1
-        verified a hvm1
-        blocks_fine hvm1
+        intact a hvm1
         on a "xl shutdown -w hvm1" >/dev/null || fail "xl shutdown"
         gone a hvm1
         return
     fi
     must_move a hvm1
-    pings b hvm1
-    verified b hvm1
-    blocks_fine hvm1
+    intact b hvm1
     xl_manages b hvm1
 }
 

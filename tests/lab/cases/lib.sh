@@ -120,6 +120,13 @@ blocks_fine() {
         fail "blocks of $1's disk"
 }
 
+# intact HOST NAME: its network, what it reads and what was written.
+intact() {
+    pings "$@"
+    verified "$@"
+    blocks_fine "$2"
+}
+
 # gone HOST NAME: no trace of it, at the latest after some seconds.
 gone() {
     on "$1" "for i in 1 2 3 4 5 6 7 8 9 10; do
