@@ -35,12 +35,14 @@ case_pvh_twenty() {
 }
 
 # Two at once, with disks in dom0's page cache, then again while xl at the
-# target balloons dom0 itself and takes its lock for that.
+# target balloons dom0 itself and takes its lock for that: one of them waits for
+# the other, with a silent connection for its memory if that goes through ssh.
 two_at_once() {
-    local from=$1 name
+    local from=$1 name way
 
     for name in pvh9 pvh10; do
-        on "$from" "xl lmigrate --plain -s plainsh --timeout 240 $name \
+        [ $name = pvh9 ] && way='--data ssh' || way=--plain
+        on "$from" "xl lmigrate $way -s plainsh --timeout 240 $name \
             host$(other "$from") >/tmp/$name.out 2>&1; echo \$? >/tmp/$name.rc" \
             >/dev/null </dev/null &
     done
