@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # Guests that watch themselves: `lab guest ...`.
 
-GUEST_BOOT_LIMIT_S=${XLM_LAB_GUEST_LIMIT_S:-300}
+# A whole emulated PC on an emulated processor is what takes longest.
+GUEST_BOOT_LIMIT_S=${XLM_LAB_GUEST_LIMIT_S:-600}
 GUEST_CHECK_LIMIT_S=60
 
 need_guest_name() {
