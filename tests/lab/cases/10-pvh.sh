@@ -24,6 +24,12 @@ xl_manages() {
     gone "$there" "$name"
 }
 
+# went_by HOST NAME WORDS: its last move from there sent memory that way.
+went_by() {
+    on "$1" "tail -n 200 '/var/log/xen/xlm-$2.log' | grep '$3'" >/dev/null ||
+        fail "$2's memory did not go $3"
+}
+
 # Two vCPUs, a disk with an fsyncing writer, xenstore entries of its own; one
 # move while it is ballooned down.
 case_pvh_there_and_back() {
@@ -35,7 +41,8 @@ case_pvh_there_and_back() {
         xenstore-write /local/domain/$id/vm-data/key kept;
         xenstore-chmod /local/domain/$id/data/lab-key n$id r0" >/dev/null ||
         fail "xenstore entries"
-    must_move a pvh1
+    way='' must_move a pvh1
+    went_by a pvh1 'over TCP with TLS 1.3'
     id=$(domid b pvh1)
     on b "xenstore-read /local/domain/$id/data/lab-key \
         /local/domain/$id/vm-data/key;
@@ -51,6 +58,21 @@ case_pvh_there_and_back() {
     verified b pvh1
     blocks_fine pvh1
     xl_manages b pvh1
+}
+
+# Several connections, with and without TLS, through ssh, and through ssh
+# because nothing answers where TCP should go.
+case_pvh_ways() {
+    guest a pvh20 --type pvh --disk phy --mem 128 --work 8
+    way='--channels 3' must_move a pvh20
+    went_by a pvh20 '3 data channels over TCP with TLS 1.3'
+    way='--plain --channels 2 --port-range 50000' must_move b pvh20
+    went_by b pvh20 '2 data channels over TCP to .* port 50000'
+    way='--data ssh --channels 2' must_move a pvh20
+    way='--migration-address 192.0.2.1' must_move b pvh20
+    went_by b pvh20 'memory goes the way of the control channel'
+    intact a pvh20
+    destroy a pvh20
 }
 
 # It gives memory up and takes it again all the time, in each round and there.
