@@ -64,8 +64,8 @@ case_pvh_there_and_back() {
 # because nothing answers where TCP should go.
 case_pvh_ways() {
     guest a pvh20 --type pvh --disk phy --mem 128 --work 8
-    way='--channels 3' must_move a pvh20
-    went_by a pvh20 '3 data channels over TCP with TLS 1.3'
+    way='--channels 4' must_move a pvh20
+    went_by a pvh20 '4 data channels over TCP with TLS 1.3'
     way='--plain --channels 2 --port-range 50000' must_move b pvh20
     went_by b pvh20 '2 data channels over TCP to .* port 50000'
     way='--data ssh --channels 2' must_move a pvh20

@@ -32,7 +32,7 @@ case_pv_scan() {
     rm -f "$work/moves"
     moved_so a pv3 'suspended while copied' --dirty none
     copied=$pause_ms
-    moved_so b pv3 'live, by content scan'
+    way='--channels 4' moved_so b pv3 'live, by content scan'
     awk -v copy="$copied" -v scan="$pause_ms" 'BEGIN { printf "     pause: " \
         "%d ms copied, %d ms scanned, %.1f times shorter\n", copy, scan,
         copy / scan }'
@@ -62,7 +62,7 @@ case_pv_live() {
 case_hvm_moves() {
     guest a hvm1 --type hvm --mem 192 --disk qdisk
     must_move a hvm1
-    must_move b hvm1
+    way='--channels 4' must_move b hvm1
     # Its emulated machine takes minutes to start again.
     if [ "$sample" = yes ]; then
         intact a hvm1
