@@ -71,10 +71,6 @@ static int check_data(const struct xlm_options *opt, char *message_out)
     if (opt->data_channels > XLM__DATA_CHANNELS_MAX)
         return invalid(message_out, "options: data_channels is %u, limit %u",
                        opt->data_channels, XLM__DATA_CHANNELS_MAX);
-    if ((opt->port_low || opt->port_high) &&
-        (!opt->port_low || opt->port_low > opt->port_high))
-        return invalid(message_out, "options: ports %u to %u", opt->port_low,
-                       opt->port_high);
     return 0;
 }
 
@@ -138,6 +134,10 @@ static int check(const struct xlm_options *opt, enum xlm_role role,
     if (opt->xl_path && opt->xl_path[0] != '/')
         return invalid(message_out, "options: xl_path %s is not absolute",
                        opt->xl_path);
+    if ((opt->port_low || opt->port_high) &&
+        (!opt->port_low || opt->port_low > opt->port_high))
+        return invalid(message_out, "options: ports %u to %u", opt->port_low,
+                       opt->port_high);
     return role == XLM_SOURCE ? check_source(opt, message_out) : 0;
 }
 

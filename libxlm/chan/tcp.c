@@ -20,40 +20,40 @@
 
 /* ---- listening ---- */
 
-static struct sockaddr_storage any_address(int family, uint16_t port,
-                                           socklen_t *len_out)
+static struct xlm__endpoint any_address(int family)
 {
-    struct sockaddr_storage sa;
+    struct xlm__endpoint e;
 
-    memset(&sa, 0, sizeof(sa));
-    sa.ss_family = (sa_family_t)family;
-    if (family == AF_INET6) {
-        ((struct sockaddr_in6 *)&sa)->sin6_port = htons(port);
-        *len_out = sizeof(struct sockaddr_in6);
-    } else {
-        ((struct sockaddr_in *)&sa)->sin_port = htons(port);
-        *len_out = sizeof(struct sockaddr_in);
-    }
-    return sa;
+    memset(&e, 0, sizeof(e));
+    e.sa.ss_family = (sa_family_t)family;
+    e.len = family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                               : sizeof(struct sockaddr_in);
+    return e;
 }
 
-/* One socket for both families; -1 and errno. */
-static int listen_on(int family, uint16_t port)
+static void set_port(struct xlm__endpoint *e, uint16_t port)
+{
+    if (e->sa.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)&e->sa)->sin6_port = htons(port);
+    else
+        ((struct sockaddr_in *)&e->sa)->sin_port = htons(port);
+}
+
+/* The address of all is one socket for both families; -1 and errno. */
+static int listen_on(const struct xlm__endpoint *e)
 {
     const int yes = 1, no = 0;
-    struct sockaddr_storage sa;
-    socklen_t len;
     int fd, saved;
 
-    fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    fd = socket(e->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
-    sa = any_address(family, port, &len);
     /* A connection of an earlier migration may still be in TIME_WAIT. */
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-    if (family == AF_INET6)
+    if (e->sa.ss_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
-    if (!bind(fd, (struct sockaddr *)&sa, len) && !listen(fd, SOMAXCONN))
+    if (!bind(fd, (const struct sockaddr *)&e->sa, e->len) &&
+        !listen(fd, SOMAXCONN))
         return fd;
     saved = errno;
     close(fd);
@@ -72,30 +72,47 @@ static uint16_t port_of(int fd)
                      : ((struct sockaddr_in *)&sa)->sin_port);
 }
 
-int xlm__tcp_listen(struct xlm__errslot *err, uint16_t low, uint16_t high,
-                    uint16_t *port_out)
+/* The first free port of the range; -1 and errno. */
+static int listen_in(struct xlm__endpoint *at, uint16_t low, uint16_t high)
 {
-    /* Kernels without IPv6 say EAFNOSUPPORT, those with it switched off
-     * EADDRNOTAVAIL. */
-    int family = AF_INET6;
+    int fd = -1;
 
     for (unsigned port = low; port <= high; port++) {
-        int fd = listen_on(family, (uint16_t)port);
-
-        if (fd < 0 && family == AF_INET6 && errno != EADDRINUSE &&
-            errno != EACCES) {
-            family = AF_INET;
-            fd = listen_on(family, (uint16_t)port);
-        }
-        if (fd >= 0) {
-            *port_out = port_of(fd);
-            return fd;
-        }
-        if (errno != EADDRINUSE)
+        set_port(at, (uint16_t)port);
+        fd = listen_on(at);
+        if (fd >= 0 || errno != EADDRINUSE)
             break;
     }
-    return XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "listen on TCP port %u to %u",
-                          low, high);
+    return fd;
+}
+
+int xlm__tcp_listen(struct xlm__errslot *err, const char *address, uint16_t low,
+                    uint16_t high, uint16_t *port_out)
+{
+    struct xlm__endpoint at = any_address(AF_INET6);
+    const char *wrong = NULL;
+    size_t nr = 0;
+    int fd;
+
+    if (address) {
+        wrong = xlm__tcp_resolve(address, 0, &at, 1, &nr);
+        if (wrong)
+            return XLM_FAIL(err, XLM_ERR_SYSTEM, "listen at %s: %s", address,
+                            wrong);
+    }
+    fd = listen_in(&at, low, high);
+    /* Kernels without IPv6 say EAFNOSUPPORT, those with it switched off
+     * EADDRNOTAVAIL. */
+    if (fd < 0 && !address && errno != EADDRINUSE && errno != EACCES) {
+        at = any_address(AF_INET);
+        fd = listen_in(&at, low, high);
+    }
+    if (fd < 0)
+        return XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM,
+                              "listen on TCP port %u to %u%s%s", low, high,
+                              address ? " at " : "", address ? address : "");
+    *port_out = port_of(fd);
+    return fd;
 }
 
 /* ---- addresses ---- */
@@ -123,6 +140,15 @@ static void address_text(const struct sockaddr *sa,
 
     if (!inet_ntop(sa->sa_family, at, out, XLM__ADDRESS_BYTES))
         snprintf(out, XLM__ADDRESS_BYTES, "?");
+}
+
+void xlm__tcp_local_address(int fd, char out[XLM__ADDRESS_BYTES])
+{
+    struct sockaddr_storage sa = { .ss_family = AF_INET };
+    socklen_t len = sizeof(sa);
+
+    getsockname(fd, (struct sockaddr *)&sa, &len);
+    address_text((struct sockaddr *)&sa, out);
 }
 
 size_t xlm__tcp_own_addresses(char out[][XLM__ADDRESS_BYTES], size_t most)

@@ -21,11 +21,15 @@ struct xlm__endpoint {
 };
 
 /*
- * Listen on all addresses of this host, on the first free port of the range
- * (both 0: any).  Returns the descriptor.  Errors: SYSTEM.
+ * Listen on the first free port of the range (both 0: any), at one address of
+ * this host, as a number or a name, or at all of them (NULL).  Returns the
+ * descriptor.  Errors: SYSTEM.
  */
-int xlm__tcp_listen(struct xlm__errslot *err, uint16_t low, uint16_t high,
-                    uint16_t *port_out);
+int xlm__tcp_listen(struct xlm__errslot *err, const char *address, uint16_t low,
+                    uint16_t high, uint16_t *port_out);
+
+/* The address that a listening socket has; "::" or "0.0.0.0" for all. */
+void xlm__tcp_local_address(int fd, char out[XLM__ADDRESS_BYTES]);
 
 /* Addresses by which others may reach this host: not loopback, not link-local.
  * Returns how many. */

@@ -32,8 +32,14 @@ static void add_address(struct xlm__built *b, const char *address)
 static void name_addresses(struct xlm__dest *d, struct xlm__built *b)
 {
     char own[XLM__ADDRESSES_MAX][XLM__ADDRESS_BYTES];
-    size_t nr = xlm__tcp_own_addresses(own, XLM__ADDRESSES_MAX);
+    size_t nr;
 
+    if (d->s->opt.data_address) {
+        xlm__tcp_local_address(d->port.listen_fd, own[0]);
+        add_address(b, own[0]);
+        return;
+    }
+    nr = xlm__tcp_own_addresses(own, XLM__ADDRESSES_MAX);
     if (d->s->opt.data_host && xlm__tcp_is_address(d->s->opt.data_host))
         add_address(b, d->s->opt.data_host);
     for (size_t i = 0; i < nr; i++)
@@ -50,7 +56,7 @@ static void open_port(struct xlm__dest *d, const struct xlm__build *wanted,
     if (wanted->port == XLM__PORT_NONE)
         return;
     xlm__errslot_init(&err, NULL, NULL, XLM_LOG_ERROR);
-    if (xlm__port_open(&err, wanted, &d->port)) {
+    if (xlm__port_open(&err, wanted, &d->s->opt, &d->port)) {
         xlm__errslot_read(&err, b->why);
     } else {
         b->port = d->port.number;

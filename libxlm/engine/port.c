@@ -21,12 +21,16 @@ void xlm__port_init(struct xlm__port *p)
 }
 
 int xlm__port_open(struct xlm__errslot *err, const struct xlm__build *b,
-                   struct xlm__port *p)
+                   const struct xlm_options *opt, struct xlm__port *p)
 {
+    const bool ours = opt->port_low;
+
     xlm__port_init(p);
     p->tls = b->port == XLM__PORT_TLS;
     memcpy(p->key, b->key, sizeof(p->key));
-    p->listen_fd = xlm__tcp_listen(err, b->port_low, b->port_high, &p->number);
+    p->listen_fd = xlm__tcp_listen(
+        err, opt->data_address, ours ? opt->port_low : b->port_low,
+        ours ? opt->port_high : b->port_high, &p->number);
     return p->listen_fd < 0 ? p->listen_fd : 0;
 }
 

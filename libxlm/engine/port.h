@@ -43,9 +43,10 @@ struct xlm__port {
 
 /* A closed port, for xlm__port_close(). */
 void xlm__port_init(struct xlm__port *p);
-/* Open what BUILD asks for.  Errors: SYSTEM. */
+/* Open what BUILD asks for, at the address and among the ports that this host's
+ * options name, if they do.  Errors: SYSTEM. */
 int xlm__port_open(struct xlm__errslot *err, const struct xlm__build *b,
-                   struct xlm__port *p);
+                   const struct xlm_options *opt, struct xlm__port *p);
 /* Turns everybody away, and says how many there were. */
 void xlm__port_close(struct xlm__errslot *err, struct xlm__port *p);
 

@@ -241,9 +241,11 @@ struct xlm_options {
     uint32_t data_channels;   /* source, not for GIVEN: 1..64; default 1     */
     const char *data_host;    /* source: name or address to try first;       */
                               /* destination: its address to be told first   */
-    const char *data_address; /* source: the only address or name to try     */
-    uint16_t port_low;        /* source: ports that the destination may      */
-    uint16_t port_high;       /* listen on; default any                      */
+    const char *data_address; /* source: the only address or name to try;    */
+                              /* destination: the one to listen at, all by   */
+                              /* default                                     */
+    uint16_t port_low;        /* ports for the destination to listen on: its */
+    uint16_t port_high;       /* own if it names some; default any           */
     xlm_open_channel_fn *open_channel; /* source; default: fail instead */
     xlm_log_fn *log;
     xlm_progress_fn *progress;

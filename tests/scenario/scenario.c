@@ -160,7 +160,7 @@ static void set_data(struct run *r, struct xlm_options *opt)
         opt->open_channel = joiner_call;
     if (!r->sc->no_port)
         return;
-    r->blocked_fd = xlm__tcp_listen(&err, 0, 0, &port);
+    r->blocked_fd = xlm__tcp_listen(&err, NULL, 0, 0, &port);
     opt->port_low = opt->port_high = port;
 }
 

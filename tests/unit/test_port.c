@@ -17,6 +17,7 @@ static unsigned char greeting[XLM_GREETING_BYTES];
 
 static void open_port(enum xlm__port_kind kind)
 {
+    const struct xlm_options opt = { .size = sizeof(opt) };
     struct xlm__build b = { .port = kind };
 
     if (kind == XLM__PORT_TLS)
@@ -24,7 +25,7 @@ static void open_port(enum xlm__port_kind kind)
     for (size_t i = 0; i < sizeof(greeting); i++)
         greeting[i] = (unsigned char)(i * 3 + 1);
     memcpy(greeting, XLM__MAGIC, XLM__MAGIC_BYTES);
-    CU_ASSERT_EQUAL_FATAL(xlm__port_open(&err, &b, &port), 0);
+    CU_ASSERT_EQUAL_FATAL(xlm__port_open(&err, &b, &opt, &port), 0);
 }
 
 static int visit(void)
@@ -235,6 +236,22 @@ static void test_port_closed_is_closed(void)
     close(waiting);
 }
 
+static void test_port_of_the_destination_s_own_options_counts(void)
+{
+    const struct xlm__build b = { .port = XLM__PORT_PLAIN };
+    struct xlm_options opt = { .size = sizeof(opt) };
+    uint16_t was;
+
+    /* One that was free a moment ago. */
+    CU_ASSERT_EQUAL_FATAL(xlm__port_open(&err, &b, &opt, &port), 0);
+    was = port.number;
+    xlm__port_close(&err, &port);
+    opt.port_low = opt.port_high = was;
+    CU_ASSERT_EQUAL_FATAL(xlm__port_open(&err, &b, &opt, &port), 0);
+    CU_ASSERT_EQUAL(port.number, was);
+    xlm__port_close(&err, &port);
+}
+
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_port_greeting_arrives),
     UNIT_TEST(test_port_greeting_arrives_over_tls),
@@ -245,6 +262,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_port_crowd_does_not_keep_the_last_out),
     UNIT_TEST(test_port_who_leaves_in_silence_is_no_stranger),
     UNIT_TEST(test_port_closed_is_closed),
+    UNIT_TEST(test_port_of_the_destination_s_own_options_counts),
     CU_TEST_INFO_NULL,
 };
 

@@ -36,7 +36,7 @@ static int dial_raw(uint16_t port)
 
 static void dig(struct pit *p)
 {
-    p->fd = xlm__tcp_listen(&err, 0, 0, &p->port);
+    p->fd = xlm__tcp_listen(&err, NULL, 0, 0, &p->port);
     CU_ASSERT_FATAL(p->fd >= 0);
     CU_ASSERT_EQUAL(listen(p->fd, 0), 0);
     for (size_t i = 0; i < sizeof(p->fillers) / sizeof(p->fillers[0]); i++)
@@ -54,7 +54,7 @@ static void fill_in(struct pit *p)
 static uint16_t closed_port(void)
 {
     uint16_t port;
-    int fd = xlm__tcp_listen(&err, 0, 0, &port);
+    int fd = xlm__tcp_listen(&err, NULL, 0, 0, &port);
 
     CU_ASSERT_FATAL(fd >= 0);
     close(fd);
@@ -66,9 +66,9 @@ static void test_tcp_listen_takes_the_first_free_of_a_range(void)
     uint16_t first, second;
     int a, b;
 
-    a = xlm__tcp_listen(&err, 0, 0, &first);
+    a = xlm__tcp_listen(&err, NULL, 0, 0, &first);
     CU_ASSERT_FATAL(a >= 0 && first > 0);
-    b = xlm__tcp_listen(&err, first, first < 65000 ? first + 50 : first,
+    b = xlm__tcp_listen(&err, NULL, first, first < 65000 ? first + 50 : first,
                         &second);
     CU_ASSERT(b >= 0 && second > first);
     close(b);
@@ -80,10 +80,11 @@ static void test_tcp_listen_full_range_names_it(void)
     char text[XLM_MESSAGE_MAX], want[64];
     struct xlm__errslot e = XLM__ERRSLOT_INITIALIZER;
     uint16_t port, other;
-    int fd = xlm__tcp_listen(&err, 0, 0, &port);
+    int fd = xlm__tcp_listen(&err, NULL, 0, 0, &port);
 
     CU_ASSERT_FATAL(fd >= 0);
-    CU_ASSERT_EQUAL(xlm__tcp_listen(&e, port, port, &other), XLM_ERR_SYSTEM);
+    CU_ASSERT_EQUAL(xlm__tcp_listen(&e, NULL, port, port, &other),
+                    XLM_ERR_SYSTEM);
     xlm__errslot_read(&e, text);
     snprintf(want, sizeof(want), "listen on TCP port %u to %u: Address", port,
              port);
@@ -98,7 +99,7 @@ static void test_tcp_both_families_reach_a_listener(void)
     struct xlm__dialer *d;
     uint16_t port;
     size_t which;
-    int fd = xlm__tcp_listen(&err, 0, 0, &port), c;
+    int fd = xlm__tcp_listen(&err, NULL, 0, 0, &port), c;
 
     for (size_t i = 0; i < 2; i++) {
         struct xlm__endpoint e;
@@ -189,7 +190,7 @@ static void test_dialer_goes_on_to_the_address_that_answers(void)
     size_t nr = 0, which = 9;
     struct pit pit;
     uint16_t port;
-    int fd = xlm__tcp_listen(&err, 0, 0, &port), c;
+    int fd = xlm__tcp_listen(&err, NULL, 0, 0, &port), c;
 
     dig(&pit);
     xlm__tcp_resolve("127.0.0.1", pit.port, list, 3, &nr);
@@ -212,7 +213,7 @@ static void test_dialer_gives_the_next_after_a_wrong_one(void)
     struct xlm__dialer *d;
     size_t nr = 0, which = 9;
     uint16_t port, closed = closed_port();
-    int fd = xlm__tcp_listen(&err, 0, 0, &port), c;
+    int fd = xlm__tcp_listen(&err, NULL, 0, 0, &port), c;
 
     xlm__tcp_resolve("127.0.0.1", port, list, 2, &nr);
     xlm__tcp_resolve("127.0.0.1", closed, list, 2, &nr);
@@ -246,6 +247,49 @@ static void test_dialer_stop_ends_it(void)
     close(stop);
 }
 
+/* Whether something answers there. */
+static bool answers(const char *address, uint16_t port)
+{
+    struct xlm__endpoint e;
+    size_t nr = 0;
+    bool yes;
+    int fd;
+
+    CU_ASSERT_PTR_NULL_FATAL(xlm__tcp_resolve(address, port, &e, 1, &nr));
+    fd = socket(e.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CU_ASSERT_FATAL(fd >= 0);
+    yes = !connect(fd, (struct sockaddr *)&e.sa, e.len);
+    close(fd);
+    return yes;
+}
+
+static void test_tcp_listens_at_one_address_only(void)
+{
+    char where[XLM__ADDRESS_BYTES];
+    uint16_t port;
+    int fd = xlm__tcp_listen(&err, "127.0.0.1", 0, 0, &port);
+
+    CU_ASSERT_FATAL(fd >= 0);
+    xlm__tcp_local_address(fd, where);
+    CU_ASSERT_STRING_EQUAL(where, "127.0.0.1");
+    CU_ASSERT(answers("127.0.0.1", port));
+    CU_ASSERT_FALSE(answers("127.0.0.2", port));
+    close(fd);
+}
+
+static void test_tcp_address_that_is_not_here_is_named(void)
+{
+    struct xlm__errslot e = XLM__ERRSLOT_INITIALIZER;
+    char what[XLM_MESSAGE_MAX];
+    uint16_t port;
+
+    CU_ASSERT_EQUAL(xlm__tcp_listen(&e, "192.0.2.1", 0, 0, &port),
+                    XLM_ERR_SYSTEM);
+    xlm__errslot_read(&e, what);
+    CU_ASSERT_PTR_NOT_NULL(strstr(what, "at 192.0.2.1: "));
+    xlm__errslot_destroy(&e);
+}
+
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_tcp_listen_takes_the_first_free_of_a_range),
     UNIT_TEST(test_tcp_listen_full_range_names_it),
@@ -257,6 +301,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_dialer_goes_on_to_the_address_that_answers),
     UNIT_TEST(test_dialer_gives_the_next_after_a_wrong_one),
     UNIT_TEST(test_dialer_stop_ends_it),
+    UNIT_TEST(test_tcp_listens_at_one_address_only),
+    UNIT_TEST(test_tcp_address_that_is_not_here_is_named),
     CU_TEST_INFO_NULL,
 };
 
