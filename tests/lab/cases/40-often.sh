@@ -3,12 +3,12 @@
 # Many moves of one guest; several guests at once.
 
 # left_behind HOST: what a migration must not leave more of. dom0's own free
-# memory moves by itself, Xen's does not.
+# memory moves by itself, Xen's does not; nor are kernel threads ours.
 left_behind() {
     on "$1" "xl list | wc -l
         xl info | sed -n 's/^free_memory *: //p'
         xenstore-ls / | wc -l
-        ls /proc | grep -c '^[0-9]'
+        ls -l /proc/[0-9]*/exe 2>/dev/null | grep -c ' -> /'
         ls /run/xen /run/lock /var/lib/xen /tmp | wc -l
         losetup -a | wc -l; ls /sys/class/net | wc -l" | xargs
 }
