@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hostconf.h"
 #include "job.h"
 #include "options.h"
 #include "realxl.h"
@@ -80,15 +81,29 @@ static int migrate(struct job *j)
 _Static_assert(LM_ERROR_MAX >= XLM_MESSAGE_MAX,
                "the library's message fits an error line");
 
+/* A mistake in xlm.conf shall not be in the way of --help. */
+static enum lm_action parse(int argc, char **argv, struct job *j,
+                            struct hostconf *conf, char *error)
+{
+    enum lm_action a = lm_options_parse(argc, argv, NULL, &j->opt, error);
+
+    if (a != LM_RUN)
+        return a;
+    if (!hostconf_read(conf, error))
+        return LM_BAD;
+    return lm_options_parse(argc, argv, &conf->preset, &j->opt, error);
+}
+
 int main(int argc, char **argv)
 {
     struct job j = { .log = { .fd = -1 } };
+    struct hostconf conf;
     char error[LM_ERROR_MAX];
     int rc = 0;
 
     if (!stdfds_ensure())
         return LM_EXIT_FAILED;
-    switch (lm_options_parse(argc, argv, &j.opt, error)) {
+    switch (parse(argc, argv, &j, &conf, error)) {
     case LM_RUN:
         console_init(&j.con, 2, j.opt.live_line, j.opt.timestamps, "");
         rc = migrate(&j);

@@ -152,8 +152,7 @@ static bool set_timeout(const char *value, uint32_t *ms_out, char *error)
     return true;
 }
 
-/* LOW-HIGH, or one port. */
-static bool set_ports(const char *value, struct lm_options *o, char *error)
+bool lm_ports_parse(const char *value, uint16_t *low_out, uint16_t *high_out)
 {
     const char *dash = strchr(value, '-');
     uint64_t low, high;
@@ -163,12 +162,9 @@ static bool set_ports(const char *value, struct lm_options *o, char *error)
              (int)(dash ? dash - value : (ptrdiff_t)strlen(value)), value);
     if (!number_parse(first, 1, 65535, &low) ||
         !number_parse(dash ? dash + 1 : first, 1, 65535, &high) || low > high)
-        return bad_value(
-            ID_PORTS, value,
-            "two ports from 1 to 65535 are wanted, such as " LM_PORTS_TEXT,
-            error);
-    o->port_low = (uint16_t)low;
-    o->port_high = (uint16_t)high;
+        return false;
+    *low_out = (uint16_t)low;
+    *high_out = (uint16_t)high;
     return true;
 }
 
@@ -255,7 +251,8 @@ static bool set_value(int id, const char *value, struct lm_options *o,
     case ID_DATA:
         return set_data(value, o, error);
     case ID_PORTS:
-        return set_ports(value, o, error);
+        return lm_ports_parse(value, &o->port_low, &o->port_high) ||
+               bad_value(id, value, LM_PORTS_LIMITS, error);
     case ID_ADDRESS:
         if (!*value)
             return bad_value(id, value, "an address or a name is wanted",
@@ -322,6 +319,28 @@ static void set_flag(int id, struct lm_options *o)
     }
 }
 
+bool lm_options_set(struct lm_options *o, const char *long_name,
+                    const char *value, char error_out[LM_ERROR_MAX])
+{
+    const struct lm_option *t = NULL;
+
+    for (size_t i = 0; !t && i < table.count; i++)
+        if (table.rows[i].long_name &&
+            !strcmp(table.rows[i].long_name, long_name))
+            t = &table.rows[i];
+    if (t && t->value)
+        return set_value(t->id, value, o, error_out);
+    if (!t || (strcmp(value, "0") && strcmp(value, "1"))) {
+        snprintf(error_out, LM_ERROR_MAX,
+                 t ? "%s '%s': 0 or 1 is wanted" : "%s is not known", long_name,
+                 value);
+        return false;
+    }
+    if (*value == '1')
+        set_flag(t->id, o);
+    return true;
+}
+
 bool lm_options_arguments(int argc, char **argv, struct lm_options *o,
                           char error_out[LM_ERROR_MAX])
 {
@@ -362,13 +381,22 @@ static bool fit_together(const struct lm_options *o, char *error)
     return false;
 }
 
-enum lm_action lm_options_parse(int argc, char **argv, struct lm_options *o,
+/* A way by ssh that was asked for here is stronger than a default about TCP. */
+static void forget_tcp(struct lm_options *o, const struct lm_options *preset)
+{
+    if (preset && preset->plain && !preset->data_by_ssh && o->data_by_ssh)
+        o->plain = false;
+}
+
+enum lm_action lm_options_parse(int argc, char **argv,
+                                const struct lm_options *preset,
+                                struct lm_options *o,
                                 char error_out[LM_ERROR_MAX])
 {
     bool fresh = true;
     int c;
 
-    *o = (struct lm_options){ .ssh = "ssh" };
+    *o = preset ? *preset : (struct lm_options){ .ssh = "ssh" };
     while ((c = optable_next(&table, argc, argv, &fresh, error_out)) != -1) {
         switch (c) {
         case 0:
@@ -387,6 +415,7 @@ enum lm_action lm_options_parse(int argc, char **argv, struct lm_options *o,
         else if (!set_value(c, optarg, o, error_out))
             return LM_BAD;
     }
+    forget_tcp(o, preset);
     return fit_together(o, error_out) &&
                    lm_options_arguments(argc, argv, o, error_out)
                ? LM_RUN

@@ -16,6 +16,8 @@
 #define LM_PORT_LOW   49152
 #define LM_PORT_HIGH  49215
 #define LM_PORTS_TEXT "49152-49215"
+#define LM_PORTS_LIMITS                                                        \
+    "two ports from 1 to 65535 are wanted, such as " LM_PORTS_TEXT
 
 struct lm_options {
     const char *config_file; /* -C, NULL: the domain's own configuration */
@@ -60,11 +62,22 @@ enum lm_action { LM_RUN, LM_HELP, LM_VERSION, LM_DESCRIBE, LM_LIST, LM_BAD };
 #define LM_DESCRIPTION "Migrate a running domain to another host by libxlm"
 
 /*
- * Parse; argv is permuted as by getopt.  For LM_BAD error_out is one line that
- * names the option, the value and its limits.
+ * Parse; argv is permuted as by getopt.  What the command line leaves open is
+ * taken from preset, whose strings o then shares; NULL: there is none.  For
+ * LM_BAD error_out is one line that names the option, the value and its limits.
  */
-enum lm_action lm_options_parse(int argc, char **argv, struct lm_options *o,
+enum lm_action lm_options_parse(int argc, char **argv,
+                                const struct lm_options *preset,
+                                struct lm_options *o,
                                 char error_out[LM_ERROR_MAX]);
+
+/* One option by its long name; the value of a flag is 0 or 1.  value is kept
+ * where it is a text. */
+bool lm_options_set(struct lm_options *o, const char *long_name,
+                    const char *value, char error_out[LM_ERROR_MAX]);
+
+/* LOW-HIGH, or one port: as LM_PORTS_LIMITS says. */
+bool lm_ports_parse(const char *value, uint16_t *low_out, uint16_t *high_out);
 
 /* The two arguments behind the options, for commands that share them. */
 bool lm_options_arguments(int argc, char **argv, struct lm_options *o,

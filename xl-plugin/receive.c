@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "console.h"
+#include "hostconf.h"
 #include "libxlm.h"
 #include "logfile.h"
 #include "options.h"
@@ -115,7 +116,8 @@ static const char *own_address(char out[64])
 static int run_session(struct receiver *r, int rfd, int wfd,
                        const unsigned char *greeting)
 {
-    char xl[PATH_MAX], address[64];
+    char xl[PATH_MAX], address[64], error[LM_ERROR_MAX];
+    struct hostconf conf;
     struct xlm_options opt = { .size = sizeof(opt),
                                .flags = r->opt.flags,
                                .record_fd = r->record_fd,
@@ -134,6 +136,11 @@ static int run_session(struct receiver *r, int rfd, int wfd,
     }
     if (realxl_find(xl))
         opt.xl_path = xl;
+    if (!hostconf_read(&conf, error))
+        return fail(r, error);
+    opt.data_address = *conf.listen_address ? conf.listen_address : NULL;
+    opt.port_low = conf.port_low;
+    opt.port_high = conf.port_high;
     rc = xlm_session_open(XLM_DESTINATION, &opt, &s);
     if (rc)
         return fail(r, xlm_strerror(rc));

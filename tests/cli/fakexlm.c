@@ -97,9 +97,9 @@ int xlm_domain_find(const char *text, uint32_t *domid_out,
 }
 
 /* What the command made of its options, for the test to read. */
-static void dump(const struct xlm_options *o)
+static void dump(const struct xlm_options *o, const char *variable)
 {
-    const char *file = getenv("FAKE_XLM_DUMP");
+    const char *file = getenv(variable);
     FILE *f = file ? fopen(file, "w") : NULL;
 
     if (!f)
@@ -128,8 +128,7 @@ int xlm_session_open(enum xlm_role role, const struct xlm_options *opt,
     s->opt = *opt;
     if (role == XLM_DESTINATION)
         s->owner = XLM_OWNER_SOURCE;
-    if (role == XLM_SOURCE)
-        dump(opt);
+    dump(opt, role == XLM_SOURCE ? "FAKE_XLM_DUMP" : "FAKE_XLM_DUMP_FAR");
     *session_out = s;
     return 0;
 }

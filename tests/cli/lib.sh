@@ -23,8 +23,9 @@ setup()
     write_fakessh "$work/fakessh"
     export PATH="$work/bin:$PATH" XLM_EXEC_PATH="$work/exec" \
         XLM_REAL_XL="$work/real/xl" XLM_LOG_DIR="$work/log" \
-        XLM_STATE_DIR="$work"
-    unset FAKE_XLM FAKE_XLM_DUMP FAKE_XLM_MONITOR
+        XLM_STATE_DIR="$work" XLM_CONF="$work/xlm.conf"
+    : >"$work/xlm.conf"
+    unset FAKE_XLM FAKE_XLM_DUMP FAKE_XLM_DUMP_FAR FAKE_XLM_MONITOR
     cd "$work" || exit
 }
 
@@ -99,7 +100,8 @@ selected()
 run_test()
 {
     why=
-    rm -f "$work"/log/* "$work"/dump "$work"/monitor "$work"/ssh.log
+    : >"$work/xlm.conf"
+    rm -f "$work"/log/* "$work"/dump* "$work"/monitor "$work"/ssh.log
     "$1"
     if [ -z "$why" ]; then
         passed=$((passed + 1))

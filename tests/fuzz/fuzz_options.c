@@ -51,7 +51,7 @@ int fuzz_options(const uint8_t *data, size_t size)
         check_text(r.record);
         check_text(r.query);
     } else {
-        enum lm_action action = lm_options_parse(argc, argv, &o, error);
+        enum lm_action action = lm_options_parse(argc, argv, NULL, &o, error);
 
         FUZZ_CHECK(memchr(error, '\0', sizeof(error)));
         FUZZ_CHECK(action != LM_BAD || error[0]);

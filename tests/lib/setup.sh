@@ -3,8 +3,8 @@
 # shellcheck shell=bash
 
 BUILD_PACKAGES='gcc g++ clang libc6-dev make autoconf automake libtool
-    pkg-config libxen-dev libyajl-dev libgnutls28-dev libxml2-dev liblz4-dev
-    libzstd-dev libcunit1-dev libclang-rt-14-dev'
+    pkg-config libxen-dev libyajl-dev libinih-dev libgnutls28-dev libxml2-dev
+    liblz4-dev libzstd-dev libcunit1-dev libclang-rt-14-dev'
 LINT_PACKAGES='cppcheck shellcheck clang-format mandoc'
 MODEL_PACKAGES='spin'
 # The lab unpacks qemu, Xen, kernels and its other tools into a cache of its

@@ -96,7 +96,7 @@ static enum lm_action parse(struct lm_options *o, char *error, char **argv)
 
     while (argv[argc])
         argc++;
-    return lm_options_parse(argc, argv, o, error);
+    return lm_options_parse(argc, argv, NULL, o, error);
 }
 
 #define ARGV(...)                                                              \

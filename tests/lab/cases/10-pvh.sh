@@ -61,8 +61,10 @@ case_pvh_there_and_back() {
 }
 
 # Several connections, with and without TLS, through ssh, and through ssh
-# because nothing answers where TCP should go.
+# because nothing answers where TCP should go; to where the other host says.
 case_pvh_ways() {
+    local at
+
     guest a pvh20 --type pvh --disk phy --mem 128 --work 8
     way='--channels 4' must_move a pvh20
     went_by a pvh20 '4 data channels over TCP with TLS 1.3'
@@ -71,6 +73,14 @@ case_pvh_ways() {
     way='--data ssh --channels 2' must_move a pvh20
     way='--migration-address 192.0.2.1' must_move b pvh20
     went_by b pvh20 'memory goes the way of the control channel'
+    on b "sed -n 's/[[:space:]]*hostb$//p' /etc/hosts" >/dev/null
+    at=$(cat "$work/out")
+    on b "printf 'listen_address = %s\nport_range = 50100\n' $at \
+        >/etc/xen/xlm.conf" >/dev/null || fail "xlm.conf"
+    way='' must_move a pvh20
+    on b "rm /etc/xen/xlm.conf" >/dev/null
+    went_by a pvh20 "over TCP with TLS 1.3 to $at port 50100"
+    must_move b pvh20
     intact a pvh20
     destroy a pvh20
 }

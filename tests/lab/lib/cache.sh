@@ -11,7 +11,7 @@ DOM0_PACKAGES='xen-utils-4.17 xenstore-utils qemu-system-xen
     bridge-utils iproute2 iputils-ping dash base-files libc-bin diffutils bash
     coreutils util-linux mount procps psmisc sed grep mawk gawk findutils tar
     gzip hostname kmod jq strace e2fsprogs python3 perl-base debianutils
-    libxml2 libyajl2 libgnutls30 libzstd1 liblz4-1 libxengnttab1 libnettle8
+    libxml2 libyajl2 libinih1 libgnutls30 libzstd1 liblz4-1 libxengnttab1 libnettle8
     libssl3 nbd-client gdb-minimal'
 SINGLE_PACKAGES='xen-hypervisor-4.17-amd64'
 
