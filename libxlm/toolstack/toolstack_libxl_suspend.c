@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <xenctrl.h>
+
+#include <xen/hvm/params.h>
 
 #include "base/log.h"
 #include "toolstack/lateness.h"
@@ -24,6 +27,8 @@
 
 #define TICK_MS      100
 #define MAX_POLL_FDS 64
+/* Longer than Xen needs to stop a domain that can be stopped. */
+#define DEFERRED_MS 300
 /* libxl's own limits add up to 120 s; qemu gets some time to stop. */
 #define HARD_LIMIT_MS 180000
 
@@ -39,8 +44,10 @@ struct wait {
     struct xlm__ts *ts;
     uint32_t domid;
     libxl_asyncop_how how;
+    uint64_t deferred_ns; /* when to look for that; 0: not any more */
     uint64_t deadline_ns;
     uint64_t hard_ns;
+    bool unpaused;
     enum end end;
     int libxl_rc;
 };
@@ -71,7 +78,39 @@ static const char *reason_name(const libxl_dominfo *info)
     }
 }
 
-static bool guest_ended(struct wait *w)
+/* As libxl decides whether to ask the guest, or to have Xen stop it. */
+static bool stopped_by_xen(struct wait *w, const libxl_dominfo *info)
+{
+    struct xlm__hv *hv = w->ts->hv;
+    uint64_t callback = 0;
+
+    return hv && info->domain_type == LIBXL_DOMAIN_TYPE_HVM &&
+           !hv->ops->hvm_param_get(hv, w->domid, HVM_PARAM_CALLBACK_IRQ,
+                                   &callback) &&
+           !callback;
+}
+
+/*
+ * Xen lets a vCPU that waits for an emulated access have its answer before it
+ * stops, which takes for ever if the domain is paused.  Unpausing it lets it
+ * come no further than that: it is to stop already (Xen's common/domain.c,
+ * vcpu_end_shutdown_deferral).
+ */
+static void release_deferred(struct wait *w, const libxl_dominfo *info,
+                             uint64_t now)
+{
+    if (!w->deferred_ns || now < w->deferred_ns)
+        return;
+    w->deferred_ns = 0;
+    if (!info->paused || info->shutdown || !stopped_by_xen(w, info))
+        return;
+    XLM_LOG(w->ts->base.err, DEBUG,
+            "domain %u was paused within an emulated access: let it end",
+            w->domid);
+    w->unpaused = !w->ts->hv->ops->unpause(w->ts->hv, w->domid);
+}
+
+static bool guest_ended(struct wait *w, uint64_t now)
 {
     libxl_dominfo info;
     bool ended;
@@ -80,6 +119,8 @@ static bool guest_ended(struct wait *w)
     libxl_dominfo_init(&info);
     rc = libxl_domain_info(w->ts->ctx, &info, w->domid);
     ended = rc == ERROR_DOMAIN_NOTFOUND || (!rc && ended_otherwise(&info));
+    if (!rc)
+        release_deferred(w, &info, now);
     libxl_dominfo_dispose(&info);
     return ended;
 }
@@ -141,7 +182,7 @@ static void wait_operation(struct wait *w)
 
         if (now >= look_ns) {
             look_ns = now + TICK_MS * XLM__NS_PER_MS;
-            if (guest_ended(w))
+            if (guest_ended(w, now))
                 give_up(w, END_GUEST);
         }
         if (now >= w->deadline_ns)
@@ -289,6 +330,7 @@ int xlm__ts_suspend(struct xlm__toolstack *t, uint32_t domid,
     *may_suspend_later_out = false;
     /* Events of other operations on this context are not ours to take. */
     w.how.u.for_event = begin_ns;
+    w.deferred_ns = begin_ns + DEFERRED_MS * XLM__NS_PER_MS;
     w.deadline_ns = begin_ns + timeout_ms * XLM__NS_PER_MS;
     w.hard_ns = w.deadline_ns + HARD_LIMIT_MS * XLM__NS_PER_MS;
 
@@ -296,6 +338,9 @@ int xlm__ts_suspend(struct xlm__toolstack *t, uint32_t domid,
     if (rc)
         return TS_FAIL(ts, XLM_ERR_TOOLSTACK, rc, "suspend domain %u", domid);
     wait_operation(&w);
+    if (w.unpaused && libxl_domain_pause(ts->ctx, domid, NULL))
+        XLM_SOFT(ts->base.err, XLM_ERR_TOOLSTACK,
+                 "domain %u could not be paused again", domid);
     rc = judge(&w, (uint32_t)((xlm__clock_ns() - begin_ns) / XLM__NS_PER_MS),
                may_suspend_later_out);
     /* An old mark is void once the guest has answered. */
