@@ -23,6 +23,7 @@
     X(control, 8192)                                                           \
     X(data, 8192)                                                              \
     X(greeting, 256)                                                           \
+    X(hostconf, 2048)                                                          \
     X(mark, 1500)                                                              \
     X(options, 512)                                                            \
     X(qmp, 4096)                                                               \
