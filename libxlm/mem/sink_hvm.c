@@ -84,11 +84,15 @@ static int no_memory(const struct xlm__sink *s, size_t nr)
 {
     struct xlm__hostinfo host = { 0 };
     struct xlm__dominfo dom = { 0 };
-    bool exists;
+    bool exists = true;
 
     /* Only for the message: what cannot be had stays 0. */
     s->hv->ops->hostinfo(s->hv, &host);
-    s->hv->ops->dominfo(s->hv, s->domid, &dom, &exists);
+    if (!s->hv->ops->dominfo(s->hv, s->domid, &dom, &exists) && !exists)
+        return XLM_FAIL(s->hv->err, XLM_ERR_TOOLSTACK,
+                        "domain %u was destroyed while its memory came: xl "
+                        "here gave it up, and says why in the log",
+                        s->domid);
     return XLM_FAIL(
         s->hv->err, XLM_ERR_HYPERVISOR,
         "no memory for domain %u: %zu pages wanted, this host has "

@@ -259,6 +259,37 @@ static void test_sink_hvm_hostile_numbers_are_named(void)
     unmake();
 }
 
+/* It is destroyed between the two questions. */
+static int forgotten(struct xlm__hv *hv, uint32_t domid,
+                     struct xlm__dominfo *out, bool *exists_out)
+{
+    (void)hv;
+    (void)domid;
+    (void)out;
+    *exists_out = false;
+    return 0;
+}
+
+static void test_sink_hvm_full_host_and_lost_domain_are_told_apart(void)
+{
+    static struct xlm__hv_ops forgetful;
+
+    make();
+    f->free_frames = 0;
+    CU_ASSERT_EQUAL(run(0, 5), XLM_ERR_HYPERVISOR);
+    CU_ASSERT_TRUE(said("no memory for domain 1: 5 pages wanted, this host"));
+    f->free_frames = 8192;
+    unmake();
+    make();
+    f->free_frames = 0;
+    forgetful = *f->base.ops;
+    forgetful.dominfo = forgotten;
+    f->base.ops = &forgetful;
+    CU_ASSERT_EQUAL(run(0, 5), XLM_ERR_TOOLSTACK);
+    CU_ASSERT_TRUE(said("domain 1 was destroyed while its memory came"));
+    unmake();
+}
+
 static void test_sink_hvm_hostile_ranges_are_named(void)
 {
     const struct {
@@ -498,6 +529,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_sink_hvm_released_pages_go_and_may_come_back),
     UNIT_TEST(test_sink_hvm_release_of_more_than_one_step),
     UNIT_TEST(test_sink_hvm_hostile_numbers_are_named),
+    UNIT_TEST(test_sink_hvm_full_host_and_lost_domain_are_told_apart),
     UNIT_TEST(test_sink_hvm_hostile_ranges_are_named),
     UNIT_TEST(test_sink_hvm_host_without_memory_is_named),
     UNIT_TEST(test_sink_hvm_page_that_cannot_be_mapped_is_named),
