@@ -16,12 +16,15 @@
 #include "stream/greeting.h"
 #include "toolstack/toolstack.h"
 #include "util/clock.h"
+#include "util/uuid.h"
 
 /* Which channel it is, nobody knows yet: one for data is silent until the
  * domain is built, and that may have to wait for others (source_setup.c has
  * 300 s for it).  A peer that is gone is told by the end of the stream. */
 #define GREETING_LIMIT_MS 360000
 
+_Static_assert(XLM_UUID_MAX == XLM__UUID_TEXT,
+               "the public header says how long a uuid is");
 _Static_assert(XLM_GREETING_BYTES == XLM__GREETING_BYTES,
                "the public header says how long a greeting is");
 
@@ -86,6 +89,26 @@ int xlm_domain_find(const char *name_id_or_uuid, uint32_t *domid_out,
     rc = xlm__backends_open(&b, NULL);
     if (!rc)
         rc = b.ts->ops->find(b.ts, name_id_or_uuid, domid_out, name_out);
+    return xlm__backends_close(&b, NULL, rc, message_out);
+}
+
+int xlm_domain_uuid(uint32_t domid, char uuid_out[XLM_UUID_MAX],
+                    char message_out[XLM_MESSAGE_MAX])
+{
+    struct xlm__backends b;
+    struct xlm__dominfo info;
+    bool exists = false;
+    int rc;
+
+    message_out[0] = '\0';
+    rc = xlm__backends_open(&b, NULL);
+    if (!rc)
+        rc = b.hv->ops->dominfo(b.hv, domid, &info, &exists);
+    if (!rc && !exists)
+        rc = XLM_FAIL(&b.err, XLM_ERR_INVAL, "no domain %u on this host",
+                      domid);
+    if (!rc)
+        xlm__uuid_format(info.uuid, uuid_out);
     return xlm__backends_close(&b, NULL, rc, message_out);
 }
 

@@ -42,6 +42,8 @@ static int init(struct xlm_session *s, enum xlm_role role,
         return rc;
     if (role == XLM_SOURCE && !s->opt.domid)
         return XLM_ERR_INVAL;
+    atomic_init(&s->downtime_ms, s->opt.downtime_ms);
+    atomic_init(&s->bandwidth_bytes_s, s->opt.bandwidth_bytes_s);
     s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->stop_fd < 0)
         return XLM_ERR_SYSTEM;
@@ -136,7 +138,9 @@ int xlm_session_run(struct xlm_session *s)
 
     if (!s || xlm_session_state(s) != XLM_STATE_NEW || !s->nr_links)
         return XLM_ERR_STATE;
+    pthread_mutex_lock(&s->lock);
     s->begin_ns = xlm__clock_ns();
+    pthread_mutex_unlock(&s->lock);
     s->deadline_ns = xlm__deadline_ns(s->opt.timeout_ms);
     xlm__session_event(s, XLM__EV_RUN);
     rc = xlm__session_backends(s);
@@ -148,12 +152,16 @@ int xlm_session_run(struct xlm_session *s)
     return rc;
 }
 
-void xlm_session_cancel(struct xlm_session *s)
+int xlm_session_cancel(struct xlm_session *s)
 {
-    if (atomic_load(&s->no_return))
-        return;
-    atomic_store(&s->cancelled, true);
+    int way_out = XLM__WAY_OPEN;
+
+    if (!atomic_compare_exchange_strong(&s->way_out, &way_out,
+                                        XLM__WAY_CANCELLED) &&
+        way_out == XLM__WAY_SEALED)
+        return XLM_ERR_STATE;
     xlm__session_stop(s);
+    return 0;
 }
 
 enum xlm_state xlm_session_state(const struct xlm_session *s)
@@ -203,14 +211,19 @@ int xlm_session_needs_monitor(const struct xlm_session *s)
 int xlm_session_stats(struct xlm_session *s, struct xlm_stats *stats_out)
 {
     struct xlm_stats now;
+    uint64_t begin_ns;
 
     if (!s || !stats_out)
         return XLM_ERR_INVAL;
     pthread_mutex_lock(&s->lock);
     now = s->stats;
+    begin_ns = s->begin_ns;
     pthread_mutex_unlock(&s->lock);
-    if (s->begin_ns)
-        now.elapsed_us = (xlm__clock_ns() - s->begin_ns) / XLM__NS_PER_US;
+    if (begin_ns)
+        now.elapsed_us = (xlm__clock_ns() - begin_ns) / XLM__NS_PER_US;
+    now.limit_bytes_s = atomic_load(&s->bandwidth_bytes_s);
+    now.downtime_ms = atomic_load(&s->downtime_ms);
+    now.switch_asked = atomic_load(&s->switch_now);
     if (stats_out->size < sizeof(stats_out->size))
         return XLM_ERR_INVAL;
     now.size = stats_out->size;

@@ -231,7 +231,7 @@ int xlm__dest_run(struct xlm_session *s)
     rc = xlm__dest_greet(d);
     if (!rc)
         rc = converse(d);
-    if (rc && !atomic_load(&s->no_return))
+    if (rc && !xlm__session_sealed(s))
         rc = xlm__dest_give_up(d, why_stopped(d, rc));
     dispose(d);
     return rc;

@@ -186,7 +186,7 @@ int xlm__dest_commit(struct xlm__dest *d)
     bool never_ran;
     int rc, lost, noted;
 
-    atomic_store(&d->s->no_return, true);
+    atomic_store(&d->s->way_out, XLM__WAY_SEALED);
     st->chan->stop_fd = -1;
     st->chan->write_deadline_ns = xlm__deadline_ns(BYE_MS);
     xlm__session_set_owner(d->s, XLM_OWNER_DESTINATION);

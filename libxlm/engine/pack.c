@@ -71,7 +71,7 @@ static void choose_fixed(struct xlm__packer *p)
 static void choose(struct xlm__packer *p)
 {
     const double channels = p->s->nr_links - 1;
-    const uint64_t limit = p->s->opt.bandwidth_bytes_s;
+    const uint64_t limit = atomic_load(&p->s->bandwidth_bytes_s);
     uint32_t codecs = 0;
 
     for (uint32_t id = 1; id <= XLM__CODEC_MAX; id++)

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "engine/pack.h"
 #include "mem/batch.h"
+#include "util/clock.h"
 
 struct worker {
     /* set once */
@@ -30,6 +31,8 @@ struct worker {
     struct xlm__extent zeros[XLM__ZEROS_MAX];
     size_t nr_zeros;
     struct xlm__round total;
+    /* shared in a round */
+    _Atomic uint64_t wire_bytes; /* of its channel, so far */
 };
 
 struct xlm__pages_pool {
@@ -44,6 +47,7 @@ struct xlm__pages_pool {
     /* shared in a round */
     struct xlm__ranges ranges; /* of job.todo */
     _Atomic uint64_t sent;
+    atomic_bool cut; /* take no more of them */
     /* under lock */
     pthread_mutex_t lock;
     pthread_cond_t work, done;
@@ -133,6 +137,7 @@ static int send_pfns(struct worker *w, size_t nr)
         rc = send_entries(w);
     xlm__batch_unload(w->batch);
     atomic_fetch_add(&w->pool->sent, nr);
+    atomic_store(&w->wire_bytes, w->link->chan.written_bytes);
     return rc;
 }
 
@@ -142,7 +147,8 @@ static int send_ranges(struct worker *w)
     size_t nr;
     int rc = 0;
 
-    while (!rc && (nr = xlm__ranges_take(&p->ranges, w->pfns)) != 0)
+    while (!rc && !atomic_load(&p->cut) &&
+           (nr = xlm__ranges_take(&p->ranges, w->pfns)) != 0)
         rc = xlm__session_stopped(p->s) ? XLM_ERR_CANCELLED : send_pfns(w, nr);
     return rc;
 }
@@ -234,7 +240,7 @@ int xlm__pages_open(struct xlm_session *s, struct xlm__dom *dom,
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&p->done, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    xlm__throttle_init(&p->throttle, s->opt.bandwidth_bytes_s);
+    xlm__throttle_init(&p->throttle, atomic_load(&s->bandwidth_bytes_s));
     p->workers = calloc(p->nr_workers, sizeof(*p->workers));
     rc = p->workers ? start_workers(p)
                     : XLM_FAIL(&s->err, XLM_ERR_NOMEM, "sender threads");
@@ -275,6 +281,7 @@ void xlm__pages_begin(struct xlm__pages_pool *p,
     p->job = *job;
     xlm__ranges_begin(&p->ranges, job->todo, p->dom->nr_pfns);
     atomic_store(&p->sent, 0);
+    atomic_store(&p->cut, false);
     p->busy = p->nr_workers;
     p->generation++;
     pthread_cond_broadcast(&p->work);
@@ -319,6 +326,32 @@ int xlm__pages_end(struct xlm__pages_pool *p, struct xlm__round *total_out,
         }
     }
     return rc;
+}
+
+void xlm__pages_limit(struct xlm__pages_pool *p, uint64_t bytes_s)
+{
+    xlm__throttle_set(&p->throttle, bytes_s, xlm__clock_ns());
+}
+
+void xlm__pages_cut(struct xlm__pages_pool *p)
+{
+    atomic_store(&p->cut, true);
+}
+
+uint64_t xlm__pages_reached(const struct xlm__pages_pool *p)
+{
+    uint64_t next = atomic_load(&p->ranges.next);
+
+    return next < p->dom->nr_pfns ? next : p->dom->nr_pfns;
+}
+
+uint64_t xlm__pages_wire_bytes(const struct xlm__pages_pool *p)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < p->nr_workers; i++)
+        bytes += atomic_load(&p->workers[i].wire_bytes);
+    return bytes;
 }
 
 void xlm__pages_contents(const struct xlm__pages_pool *p, uint64_t *raw_bytes,

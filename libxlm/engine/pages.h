@@ -46,6 +46,17 @@ bool xlm__pages_poll(struct xlm__pages_pool *p, int timeout_ms,
 int xlm__pages_end(struct xlm__pages_pool *p, struct xlm__round *total_out,
                    struct xlm__link **failed_out);
 
+/* Any thread.  Another bandwidth limit, 0 for none. */
+void xlm__pages_limit(struct xlm__pages_pool *p, uint64_t bytes_s);
+/* Any thread.  End the round early: what no thread has taken yet does not
+ * travel.  The next round begins whole again. */
+void xlm__pages_cut(struct xlm__pages_pool *p);
+/* After end(): pages from this number on have not travelled. */
+uint64_t xlm__pages_reached(const struct xlm__pages_pool *p);
+/* Any thread.  Written to the data channels so far, but for what is on its way
+ * through a thread. */
+uint64_t xlm__pages_wire_bytes(const struct xlm__pages_pool *p);
+
 /* After end(): contents sent since open(), and their bytes on the wire. */
 void xlm__pages_contents(const struct xlm__pages_pool *p, uint64_t *raw_bytes,
                          uint64_t *packed_bytes);

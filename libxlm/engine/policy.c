@@ -40,6 +40,11 @@ void xlm__policy_again(struct xlm__policy *p, uint32_t round)
     p->stalled = 0;
 }
 
+void xlm__policy_set_goal(struct xlm__policy *p, uint64_t goal_us)
+{
+    p->goal_us = goal_us;
+}
+
 void xlm__policy_set_fixed(struct xlm__policy *p, uint64_t fixed_us)
 {
     p->fixed_us = fixed_us;
@@ -124,10 +129,14 @@ enum xlm__decision xlm__policy_decide(struct xlm__policy *p,
     uint64_t left_us;
 
     note_rate(p, r);
-    left_us = variable_us(p, r->dirty_pages);
+    left_us = variable_us(p, r->dirty_pages + r->rest_pages);
     p->scan_us = r->scan_us;
     note_progress(p, p->scan_us + left_us);
 
+    if (r->asked) {
+        *reason_out = XLM__REASON_ASKED;
+        return XLM__DECIDE_SWITCHOVER;
+    }
     if (goal_met(p, left_us)) {
         *reason_out = XLM__REASON_GOAL_MET;
         return XLM__DECIDE_SWITCHOVER;
@@ -154,6 +163,7 @@ const char *xlm__policy_reason(enum xlm__reason r)
         [XLM__REASON_STALLED] = "the expected pause stopped shrinking",
         [XLM__REASON_ROUNDS] = "the round limit is reached",
         [XLM__REASON_SCAN] = "reading its memory takes longer than the goal",
+        [XLM__REASON_ASKED] = "it is to switch over now",
     };
 
     return text[r];

@@ -25,10 +25,11 @@ enum xlm__reason {
     XLM__REASON_STALLED, /* the pause stopped shrinking                   */
     XLM__REASON_ROUNDS,  /* round limit                                   */
     XLM__REASON_SCAN,    /* the scan alone takes longer than the goal     */
+    XLM__REASON_ASKED,   /* somebody wants it now                         */
 };
 
 struct xlm__policy {
-    /* set once */
+    /* set from outside */
     uint32_t max_rounds;
     uint64_t goal_us;  /* for the blackout; 0 = none                        */
     uint64_t fixed_us; /* assumed part that no round changes                */
@@ -45,14 +46,18 @@ struct xlm__round_result {
     uint64_t pages;       /* sent in this round                             */
     uint64_t duration_us; /* of sending them, barrier included              */
     uint64_t dirty_pages; /* written meanwhile: what the next would send    */
+    uint64_t rest_pages;  /* left over, as the round was cut short          */
     uint64_t scan_us;  /* of finding them by content, which the pause has to */
                        /* do again; 0: Xen's log knows them                 */
     uint64_t fetch_us; /* of finding them in any way: to tell people         */
+    bool asked; /* to switch over now, whatever the pause will be            */
 };
 
 void xlm__policy_init(struct xlm__policy *p, uint32_t max_rounds,
                       uint64_t goal_us, uint64_t fixed_us);
 
+/* The goal is another one from now on. */
+void xlm__policy_set_goal(struct xlm__policy *p, uint64_t goal_us);
 /* The fixed part is another one than was thought. */
 void xlm__policy_set_fixed(struct xlm__policy *p, uint64_t fixed_us);
 /* The guest runs on after round number `round` although it was to be the last:

@@ -51,7 +51,20 @@ void xlm__session_stop(struct xlm_session *s)
 
 bool xlm__session_stopped(const struct xlm_session *s)
 {
-    return atomic_load(&s->cancelled);
+    return atomic_load(&s->way_out) == XLM__WAY_CANCELLED;
+}
+
+bool xlm__session_seal(struct xlm_session *s)
+{
+    int way_out = XLM__WAY_OPEN;
+
+    return atomic_compare_exchange_strong(&s->way_out, &way_out,
+                                          XLM__WAY_SEALED);
+}
+
+bool xlm__session_sealed(const struct xlm_session *s)
+{
+    return atomic_load(&s->way_out) == XLM__WAY_SEALED;
 }
 
 void xlm__session_event(struct xlm_session *s, enum xlm__event ev)
@@ -94,9 +107,9 @@ void xlm__session_finding(struct xlm_session *s, const struct xlm_finding *f)
 
 int xlm__session_check(struct xlm_session *s)
 {
-    if (atomic_load(&s->no_return))
+    if (xlm__session_sealed(s))
         return 0;
-    if (atomic_load(&s->cancelled))
+    if (xlm__session_stopped(s))
         return XLM_FAIL(&s->err, XLM_ERR_CANCELLED, "cancelled");
     if (xlm__deadline_over(s->deadline_ns, xlm__clock_ns()))
         return XLM_FAIL(&s->err, XLM_ERR_TIMEOUT,

@@ -23,6 +23,9 @@
 
 #define XLM__LINKS_MAX (1 + XLM__CHANNELS_MAX) /* control and data */
 
+/* What came first: somebody who cancels, or the permission to start. */
+enum xlm__way_out { XLM__WAY_OPEN, XLM__WAY_CANCELLED, XLM__WAY_SEALED };
+
 /* One channel with its record layer. */
 struct xlm__link {
     struct xlm__errslot err; /* of this channel alone: the session's first   */
@@ -51,8 +54,11 @@ struct xlm_session {
     uint64_t deadline_ns; /* of --timeout; 0 = none                         */
 
     /* shared */
-    atomic_bool cancelled;
-    atomic_bool no_return; /* permission given: a cancel comes too late      */
+    atomic_int way_out; /* enum xlm__way_out                                  */
+    /* orders: what opt began with, as it is now */
+    atomic_uint downtime_ms;
+    _Atomic uint64_t bandwidth_bytes_s;
+    atomic_bool switch_now;
 
     /* under lock */
     pthread_mutex_t lock;
@@ -61,12 +67,12 @@ struct xlm_session {
     struct xlm_stats stats;
     uint32_t domid;
     bool needs_monitor;
+    uint64_t begin_ns; /* 0: xlm_session_run() was not called yet           */
 
     /* owned by the thread in xlm_session_run() */
     struct xlm__flow flow;
     struct xlm__link links[XLM__LINKS_MAX];
     unsigned nr_links;
-    uint64_t begin_ns;
 };
 
 /* Tests bring their own; before xlm_session_run().  Borrowed. */
@@ -78,6 +84,9 @@ int xlm__session_backends(struct xlm_session *s);
 /* Make every thread of the session give up.  [any thread] */
 void xlm__session_stop(struct xlm_session *s);
 bool xlm__session_stopped(const struct xlm_session *s);
+/* Nobody can cancel from here on.  False: somebody has. */
+bool xlm__session_seal(struct xlm_session *s);
+bool xlm__session_sealed(const struct xlm_session *s);
 
 /* Move on, and tell the log and the progress callback. */
 void xlm__session_event(struct xlm_session *s, enum xlm__event ev);

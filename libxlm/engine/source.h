@@ -7,6 +7,7 @@
  *   source_connect.c  data channels
  *   source_control.c  waiting for the peer's records
  *   source_track.c    by which way the dirty pages are found
+ *   source_orders.c   what may be asked of it while it runs
  *   source_rounds.c   live rounds
  *   source_switch.c   suspend, last round, state, permission
  */
@@ -47,6 +48,7 @@ struct xlm__source {
     uint64_t tot_pages; /* that the domain had when it was last looked at    */
     bool resized;       /* it had another number since the log was read      */
     uint64_t round_began_ns, looked_ns;
+    uint64_t rate_ns, rate_wire_bytes; /* where the last rate began          */
 
     /* what has to be undone */
     struct xlm__guard_note note;
@@ -85,6 +87,15 @@ unsigned xlm__source_channels(const struct xlm__source *m);
 int xlm__source_ask_port(struct xlm__source *m, struct xlm__build *b);
 int xlm__source_connect(struct xlm__source *m, const struct xlm__built *built,
                         const uint8_t key[XLM__KEY_BYTES]);
+
+/* Do what was asked for since the last time. */
+void xlm__source_orders(struct xlm__source *m);
+bool xlm__source_asked_to_switch(const struct xlm__source *m);
+/* After a live round that may have been cut: its rest goes in the last one.
+ * How many pages that is. */
+uint64_t xlm__source_keep_rest(struct xlm__source *m);
+/* Counters of what travelled so far in this round. */
+void xlm__source_count(struct xlm__source *m, uint64_t sent_pages);
 
 /* Part of preflight: how the dirty pages will be found, if that is worth a
  * finding. */

@@ -216,7 +216,7 @@ int xlm__source_blame(struct xlm__source *m, struct xlm__link *failed, int rc)
     struct xlm__rec rec;
     uint64_t deadline = xlm__deadline_ns(BLAME_MS);
 
-    if (xlm__errslot_code(&m->s->err) || atomic_load(&m->s->cancelled))
+    if (xlm__errslot_code(&m->s->err) || xlm__session_stopped(m->s))
         return rc;
     if (failed && rc != XLM_ERR_CHANNEL) /* our own */
         return xlm__link_promote(failed, m->s, rc);

@@ -18,16 +18,11 @@
  * channels. */
 #define ROUND_LIMIT_MS 120000
 
-static void tell_sent(struct xlm__source *m, uint64_t sent)
-{
-    XLM__STATS(m->s, st->round_sent_pages = sent);
-    xlm__session_progress(m->s);
-}
-
 int xlm__source_look(struct xlm__source *m)
 {
     int rc = xlm__session_check(m->s);
 
+    xlm__source_orders(m);
     if (!rc)
         rc = xlm__source_guest(m);
     return rc ? rc : xlm__source_listen(m);
@@ -42,7 +37,8 @@ static int attend(struct xlm__source *m, int rc)
 
     while (!done && !rc) {
         done = xlm__pages_poll(m->pool, POLL_MS, &sent);
-        tell_sent(m, sent);
+        xlm__source_count(m, sent);
+        xlm__session_progress(m->s);
         rc = xlm__source_look(m);
     }
     if (rc) { /* free the threads, then wait for them */
@@ -151,6 +147,7 @@ int xlm__source_round(struct xlm__source *m, bool final,
     xlm__bitmap_or(m->there, m->todo, m->dom->nr_pfns);
     if (final)
         xlm__bitmap_zero(m->gone, m->dom->nr_pfns);
+    xlm__source_orders(m);
     xlm__pages_begin(m->pool, &job);
     rc = attend(m, meanwhile ? meanwhile(m) : 0);
     return rc ? rc : finish_round(m, &head, total_out);
@@ -174,7 +171,8 @@ static void tell_round(struct xlm__source *m, const struct xlm__round_result *r,
                        uint64_t zero_pages, enum xlm__reason reason)
 {
     uint64_t us = r->duration_us ? r->duration_us : 1;
-    uint64_t predicted = xlm__policy_predict_us(&m->policy, r->dirty_pages);
+    uint64_t predicted = xlm__policy_predict_us(&m->policy,
+                                                r->dirty_pages + r->rest_pages);
 
     XLM_LOG(&m->s->err, INFO,
             "round %u: %" PRIu64 " pages and %" PRIu64 " zero ones in %" PRIu64
@@ -184,7 +182,9 @@ static void tell_round(struct xlm__source *m, const struct xlm__round_result *r,
             r->fetch_us / 1000, predicted / 1000, xlm__policy_reason(reason));
     tell_compression(m);
     XLM__STATS(m->s, {
-        st->dirty_rate_pages_s = r->dirty_pages * 1000000 / (us + r->scan_us);
+        if (!r->asked) /* it may not have been looked for */
+            st->dirty_rate_pages_s = r->dirty_pages * 1000000 /
+                                     (us + r->scan_us);
         st->scan_us = r->scan_us;
         st->bandwidth_bytes_s = r->pages * XLM__PAGE_SIZE * 1000000 / us;
         st->expected_blackout_us = predicted;
@@ -201,8 +201,8 @@ static int refuse_goal(struct xlm__source *m, const struct xlm__round_result *r,
         "%u ms; %s (%" PRIu64 " pages dirty, %" PRIu64 " sent per second)",
         m->config.name,
         xlm__policy_predict_us(&m->policy, r->dirty_pages) / 1000, r->number,
-        m->s->opt.downtime_ms, xlm__policy_reason(reason), r->dirty_pages,
-        xlm__policy_rate(&m->policy));
+        (unsigned)(m->policy.goal_us / 1000), xlm__policy_reason(reason),
+        r->dirty_pages, xlm__policy_rate(&m->policy));
 }
 
 /*
@@ -246,6 +246,12 @@ static int fetch_dirty(struct xlm__source *m, struct xlm__round_result *r)
 
     if (rc)
         return rc;
+    if (r->asked && m->dirty->way == XLM__DIRTY_SCAN) {
+        /* The pause has one that finds all; this one would only delay it. */
+        xlm__bitmap_zero(m->todo, m->dom->nr_pfns);
+        r->scan_us = m->policy.scan_us;
+        return 0;
+    }
     resend = xlm__source_must_resend(m);
     began_ns = xlm__clock_ns();
     rc = m->dirty->ops->fetch(m->dirty, false, m->todo, &r->dirty_pages);
@@ -282,15 +288,19 @@ static int live_round(struct xlm__source *m, bool *over_out)
     r.number = total.round;
     r.pages = total.pages;
     r.duration_us = (xlm__clock_ns() - m->round_began_ns) / XLM__NS_PER_US;
+    r.rest_pages = xlm__source_keep_rest(m);
+    r.asked = xlm__source_asked_to_switch(m);
     rc = fetch_dirty(m, &r);
     if (rc)
         return rc;
+    xlm__source_orders(m);
+    r.asked = xlm__source_asked_to_switch(m);
     decision = xlm__policy_decide(&m->policy, &r, &reason);
     tell_round(m, &r, total.zero_pages, reason);
     if (decision == XLM__DECIDE_ABORT)
         return refuse_goal(m, &r, reason);
     *over_out = decision == XLM__DECIDE_SWITCHOVER;
-    return *over_out && m->prebuild && !m->prebuilt
+    return *over_out && m->prebuild && !m->prebuilt && !r.asked
                ? wait_for_devices(m, &r, over_out)
                : 0;
 }

@@ -357,11 +357,8 @@ static void measure(struct xlm__source *m, const struct xlm__running *r)
 /* Nobody can stop it any more; false if somebody already has. */
 static bool pass_point_of_no_return(struct xlm__source *m)
 {
-    atomic_store(&m->s->no_return, true);
-    if (atomic_load(&m->s->cancelled)) {
-        atomic_store(&m->s->no_return, false);
+    if (!xlm__session_seal(m->s))
         return false;
-    }
     xlm__session_control(m->s)->chan.stop_fd = -1;
     return true;
 }

@@ -54,7 +54,7 @@ static int add(struct xlm__source *m, enum xlm_severity severity,
 static int tell_pause(struct xlm__source *m)
 {
     uint64_t ms = xlm__policy_predict_us(&m->policy, m->info.tot_pages) / 1000;
-    uint32_t goal = m->s->opt.downtime_ms;
+    uint32_t goal = atomic_load(&m->s->downtime_ms);
     bool too_long = goal && ms > goal && !may_pause(m);
     char text[XLM_MESSAGE_MAX];
 
@@ -116,7 +116,7 @@ int xlm__source_probe(struct xlm__source *m)
 {
     xlm__policy_init(
         &m->policy, m->s->opt.max_rounds ? m->s->opt.max_rounds : 30,
-        m->s->opt.downtime_ms * UINT64_C(1000), fixed_ms(m) * 1000);
+        atomic_load(&m->s->downtime_ms) * UINT64_C(1000), fixed_ms(m) * 1000);
     m->policy.scan_may_exceed = may_pause(m);
     XLM__STATS(m->s, st->fixed_pause_ms = (uint32_t)fixed_ms(m));
     m->note.not_logged = !wants_log(m);
@@ -147,7 +147,7 @@ static void announce_goal(struct xlm__source *m)
                 "downtime goal of %u ms: the fixed part of the pause alone is "
                 "expected to be %" PRIu64
                 " ms; the goal is applied to the rest",
-                m->s->opt.downtime_ms, fixed_ms(m));
+                atomic_load(&m->s->downtime_ms), fixed_ms(m));
 }
 
 static const char *way_text(enum xlm__dirty_way way)

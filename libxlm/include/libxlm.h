@@ -143,6 +143,11 @@ struct xlm_stats {
                                     /* it was suspended                     */
     uint32_t dirty;                 /* enum xlm_dirty in use, AUTO before   */
     uint64_t scan_us;               /* last content scan of a live round    */
+    uint64_t wire_rate_bytes_s;     /* source: of wire_bytes, over about the */
+                                    /* last second; 0 before the first       */
+    uint64_t limit_bytes_s;         /* source: bandwidth limit now; 0 none   */
+    uint32_t downtime_ms;           /* source: goal now; 0 none              */
+    uint32_t switch_asked;          /* 1: xlm_session_switch_now() was called */
 };
 
 /* One thing that preflight found. */
@@ -195,6 +200,9 @@ typedef int xlm_open_channel_fn(void *user, int *rfd_out, int *wfd_out);
 #define XLM_F_NO_PREBUILD                                                      \
     (1u << 8) /* source: do not complete the domain there before it is         \
                * suspended here */
+#define XLM_F_EXEMPT_LAST_ROUND                                                \
+    (1u << 9) /* source: bandwidth_bytes_s is not for what is sent in the      \
+               * pause */
 
 /* How contents of pages travel.  AUTO: by what the channel and the processor
  * turn out to do, again and again. */
@@ -313,10 +321,46 @@ XLM_API int xlm_session_add_channel(struct xlm_session *s, int rfd, int wfd);
 XLM_API int xlm_session_run(struct xlm_session *s);
 
 /*
- * Ask the engine to stop.  [any thread], async-signal-safe.  Has no effect
- * once the permission to start has been given.
+ * Ask the engine to stop; does not wait for it.  [any thread],
+ * async-signal-safe.  Of this and the permission to start, what comes first
+ * wins: after 0 the permission is never given.
+ *
+ * Errors: STATE (too late, the permission has been given; nothing was changed).
  */
-XLM_API void xlm_session_cancel(struct xlm_session *s);
+XLM_API int xlm_session_cancel(struct xlm_session *s);
+
+/*
+ * Change a source that runs, or will.  [any thread], and they do not wait for
+ * the effect: the engine looks several times a second.  xlm_session_stats()
+ * has what holds now.
+ *
+ * The goal for the blackout, 0 for none, as .downtime_ms; by it the decision at
+ * the end of the round in progress is taken.
+ *
+ * Errors: INVAL (not a source), STATE (it is suspended already, or it is over).
+ */
+XLM_API int xlm_session_set_downtime(struct xlm_session *s,
+                                     uint32_t downtime_ms);
+
+/*
+ * The limit over all data channels, 0 for none, as .bandwidth_bytes_s; what
+ * waits for its turn already waits by the new limit too.
+ *
+ * Errors: INVAL (not a source), STATE (it has the permission, or it is over).
+ */
+XLM_API int xlm_session_set_bandwidth(struct xlm_session *s,
+                                      uint64_t bandwidth_bytes_s);
+
+/*
+ * Suspend the domain now and send what is left, however long that takes: no
+ * goal and no decision counts any more.  The round in progress ends early, a
+ * content scan in progress does not; where devices are built before the pause,
+ * they are waited for.
+ *
+ * Errors: INVAL (not a source), STATE (memory is not being copied live yet, or
+ * not any more).
+ */
+XLM_API int xlm_session_switch_now(struct xlm_session *s);
 
 /* [any thread] */
 XLM_API enum xlm_state xlm_session_state(const struct xlm_session *s);
@@ -383,6 +427,15 @@ XLM_API int xlm_guard(int fd, const struct xlm_options *opt,
 #define XLM_NAME_MAX 256
 XLM_API int xlm_domain_find(const char *name_id_or_uuid, uint32_t *domid_out,
                             char name_out[XLM_NAME_MAX],
+                            char message_out[XLM_MESSAGE_MAX]);
+
+/*
+ * The uuid of a domain of this host, as text.  message_out as above.
+ *
+ * Errors: INVAL (no such domain), HYPERVISOR, TOOLSTACK.
+ */
+#define XLM_UUID_MAX 37 /* bytes, with the NUL */
+XLM_API int xlm_domain_uuid(uint32_t domid, char uuid_out[XLM_UUID_MAX],
                             char message_out[XLM_MESSAGE_MAX]);
 
 /*

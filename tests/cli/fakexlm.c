@@ -19,37 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "libxlm.h"
-
-#define CHANNELS 65
-
-struct xlm_session {
-    enum xlm_role role;
-    struct xlm_options opt;
-    int rfd[CHANNELS], wfd[CHANNELS];
-    int nr;
-    atomic_bool cancelled;
-    enum xlm_state state;
-    enum xlm_owner owner;
-    struct xlm_error_info error;
-    char message[XLM_MESSAGE_MAX];
-    struct xlm_stats stats;
-};
+#include "fakexlm.h"
 
 /* A source that shall be killed when its session is over. */
 static struct xlm_session *doomed;
-
-static const char *mode(void)
-{
-    const char *m = getenv("FAKE_XLM");
-
-    return m ? m : "hello";
-}
-
-static int is(const char *m)
-{
-    return !strcmp(mode(), m);
-}
 
 unsigned xlm_version(void)
 {
@@ -126,6 +99,9 @@ int xlm_session_open(enum xlm_role role, const struct xlm_options *opt,
         return XLM_ERR_NOMEM;
     s->role = role;
     s->opt = *opt;
+    pthread_mutex_init(&s->lock, NULL);
+    s->downtime_ms = opt->downtime_ms;
+    s->limit_bytes_s = opt->bandwidth_bytes_s;
     if (role == XLM_DESTINATION)
         s->owner = XLM_OWNER_SOURCE;
     dump(opt, role == XLM_SOURCE ? "FAKE_XLM_DUMP" : "FAKE_XLM_DUMP_FAR");
@@ -146,7 +122,7 @@ void xlm_session_close(struct xlm_session *s)
 
 int xlm_session_add_channel(struct xlm_session *s, int rfd, int wfd)
 {
-    if (s->nr == CHANNELS)
+    if (s->nr == FAKE_CHANNELS)
         return XLM_ERR_INVAL;
     s->rfd[s->nr] = rfd;
     s->wfd[s->nr++] = wfd;
@@ -177,6 +153,7 @@ static void tell(struct xlm_session *s, enum xlm_state state)
 {
     s->state = state;
     s->stats.elapsed_us += 400000;
+    fakexlm_show(s);
     if (s->opt.progress)
         s->opt.progress(s->opt.user, state, &s->stats);
 }
@@ -279,9 +256,11 @@ static int wait_for_cancel(struct xlm_session *s)
 
     rounds(s);
     guard(s, 'S');
-    s->state = XLM_STATE_PRECOPY;
-    for (int i = 0; i < 3000 && !s->cancelled; i++)
+    s->state = is("wait-permitted") ? XLM_STATE_SWITCHOVER : XLM_STATE_PRECOPY;
+    for (int i = 0; i < 3000 && !s->cancelled && !s->switched; i++)
         nanosleep(&pause, NULL);
+    if (s->switched || is("wait-permitted"))
+        return moved(s);
     /* A second signal shall find us at it. */
     for (int i = 0; i < 100 && is("wait-slowly"); i++)
         nanosleep(&pause, NULL);
@@ -402,16 +381,6 @@ int xlm_session_run(struct xlm_session *s)
     return 0;
 }
 
-void xlm_session_cancel(struct xlm_session *s)
-{
-    s->cancelled = 1;
-}
-
-enum xlm_state xlm_session_state(const struct xlm_session *s)
-{
-    return s->state;
-}
-
 enum xlm_owner xlm_session_owner(const struct xlm_session *s)
 {
     return s->owner;
@@ -420,17 +389,6 @@ enum xlm_owner xlm_session_owner(const struct xlm_session *s)
 uint32_t xlm_session_domid(const struct xlm_session *s)
 {
     return s->opt.domid;
-}
-
-int xlm_session_stats(struct xlm_session *s, struct xlm_stats *stats_out)
-{
-    size_t size = stats_out->size;
-
-    if (size != sizeof(*stats_out))
-        return XLM_ERR_INVAL;
-    *stats_out = s->stats;
-    stats_out->size = size;
-    return 0;
 }
 
 const struct xlm_error_info *xlm_session_error(struct xlm_session *s)

@@ -390,6 +390,44 @@ static void test_policy_fixed_part_set_later_counts(void)
     CU_ASSERT_EQUAL(xlm__policy_predict_us(&p, 0), 100000);
 }
 
+static void test_policy_asked_switches_over_whatever_the_pause(void)
+{
+    struct xlm__round_result r = round_of(1, 100000, 10000000);
+    struct xlm__policy p;
+    enum xlm__reason why;
+
+    xlm__policy_init(&p, 30, S / 100, 0);
+    r.asked = true;
+    CU_ASSERT_EQUAL(xlm__policy_decide(&p, &r, &why), XLM__DECIDE_SWITCHOVER);
+    CU_ASSERT_EQUAL(why, XLM__REASON_ASKED);
+    CU_ASSERT_EQUAL(xlm__policy_rate(&p), 100000);
+}
+
+static void test_policy_rest_of_a_cut_round_counts(void)
+{
+    struct xlm__round_result r = round_of(1, 100000, 1000);
+    struct xlm__policy p;
+    enum xlm__reason why;
+
+    xlm__policy_init(&p, 30, S / 2, 0);
+    r.rest_pages = 100000;
+    CU_ASSERT_EQUAL(xlm__policy_decide(&p, &r, &why), XLM__DECIDE_CONTINUE);
+    r.rest_pages = 0;
+    CU_ASSERT_EQUAL(xlm__policy_decide(&p, &r, &why), XLM__DECIDE_SWITCHOVER);
+}
+
+static void test_policy_goal_may_change_between_rounds(void)
+{
+    struct xlm__policy p;
+    enum xlm__reason why;
+
+    xlm__policy_init(&p, 30, S / 10, 0);
+    CU_ASSERT_EQUAL(decide(&p, 1, 100000, 50000, &why), XLM__DECIDE_CONTINUE);
+    xlm__policy_set_goal(&p, S);
+    CU_ASSERT_EQUAL(decide(&p, 2, 50000, 50000, &why), XLM__DECIDE_SWITCHOVER);
+    CU_ASSERT_EQUAL(why, XLM__REASON_GOAL_MET);
+}
+
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_policy_again_is_judged_afresh_for_three_rounds),
     UNIT_TEST(test_policy_again_takes_no_round_away),
@@ -418,6 +456,9 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_policy_scan_that_may_exceed_leaves_the_goal_to_the_rest),
     UNIT_TEST(test_policy_rounds_that_only_scan_are_a_stall),
     UNIT_TEST(test_policy_every_reason_has_its_own_text),
+    UNIT_TEST(test_policy_asked_switches_over_whatever_the_pause),
+    UNIT_TEST(test_policy_rest_of_a_cut_round_counts),
+    UNIT_TEST(test_policy_goal_may_change_between_rounds),
     CU_TEST_INFO_NULL,
 };
 UNIT_MAIN("policy", tests)
