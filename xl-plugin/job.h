@@ -27,6 +27,7 @@ struct job {
     struct lm_options opt;
     uint32_t domid;
     char name[XLM_NAME_MAX];
+    char uuid[XLM_UUID_MAX];
     char here[72];          /* this host's name         */
     char data_host[256];    /* HOST without its user    */
     char xl_path[PATH_MAX]; /* the real xl, "" if there is none */

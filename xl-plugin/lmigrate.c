@@ -56,6 +56,8 @@ static int prepare(struct job *j, char error[LM_ERROR_MAX])
     }
     rc = xlm_domain_find(j->opt.domain, &j->domid, j->name, error);
     if (!rc)
+        rc = xlm_domain_uuid(j->domid, j->uuid, error);
+    if (!rc)
         return 0;
     return rc == XLM_ERR_INVAL ? LM_EXIT_USAGE : LM_EXIT_FAILED;
 }

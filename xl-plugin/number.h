@@ -6,6 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Goals for the pause. */
+#define DOWNTIME_MAX_MS   600000
+#define DOWNTIME_MAX_TEXT "600000"
+
 /* Decimal digits only: no sign, no blank, no other base. */
 bool number_parse(const char *text, uint64_t min, uint64_t max,
                   uint64_t *value_out);

@@ -20,6 +20,7 @@ enum {
     ID_PORTS,
     ID_ADDRESS,
     ID_BANDWIDTH,
+    ID_EXEMPT,
     ID_COMPRESS,
     ID_TIMEOUT,
     ID_DIRTY,
@@ -68,6 +69,8 @@ const struct lm_option lm_option_table[] = {
     { ID_BANDWIDTH, "bandwidth", "rate",
       "Send at most <rate> bytes/s.  Suffixes: k M G T (1000),",
       "Ki Mi Gi Ti (1024), bit (bits/s): 100M, 2.5Gbit." },
+    { ID_EXEMPT, "exempt-last-round", NULL,
+      "--bandwidth is not for what is sent in the pause.", NULL },
     { ID_COMPRESS, "compress", "how",
       "Compress pages: auto (the default, where it is faster),",
       "none, lz4 or zstd[:<level>], -5 to 9 and not 0." },
@@ -241,8 +244,8 @@ static bool set_value(int id, const char *value, struct lm_options *o,
     case ID_JSON:
         return set_text(id, value, &o->json, error);
     case ID_DOWNTIME:
-        return set_number(id, value, 600000, "milliseconds", &o->downtime_ms,
-                          error);
+        return set_number(id, value, DOWNTIME_MAX_MS, "milliseconds",
+                          &o->downtime_ms, error);
     case ID_ROUNDS:
         return set_number(id, value, 1000, "rounds", &o->rounds, error);
     case ID_CHANNELS:
@@ -309,6 +312,9 @@ static void set_flag(int id, struct lm_options *o)
         break;
     case ID_NO_PREBUILD:
         o->no_prebuild = true;
+        break;
+    case ID_EXEMPT:
+        o->exempt_last_round = true;
         break;
     case 'N':
     case ID_DRY_RUN:

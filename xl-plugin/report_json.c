@@ -1,31 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <string.h>
-#include <yajl/yajl_gen.h>
-
+#include "json.h"
 #include "options.h"
 #include "report.h"
-
-static void put_text(yajl_gen g, const char *text)
-{
-    yajl_gen_string(g, (const unsigned char *)text, strlen(text));
-}
-
-static void put_key_text(yajl_gen g, const char *key, const char *text)
-{
-    put_text(g, key);
-    if (text)
-        put_text(g, text);
-    else
-        yajl_gen_null(g);
-}
-
-static void put_key_number(yajl_gen g, const char *key, uint64_t v)
-{
-    put_text(g, key);
-    yajl_gen_integer(g, (long long)v);
-}
 
 static void put_error(yajl_gen g, const struct outcome *o)
 {

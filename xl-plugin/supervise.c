@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ctlplace.h"
 #include "job.h"
 
 static volatile pid_t worker_pid;
@@ -93,6 +94,7 @@ static int report_death(struct job *j, int sig, int guard_rc,
     const struct job_end *end = j->end;
     struct outcome o;
 
+    ctlplace_clean(j->uuid);
     job_outcome(j, &o);
     o.worker_killed = !end->known;
     o.code = end->known ? end->code : guard_rc;

@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "control.h"
 #include "job.h"
 #include "pausefile.h"
 #include "progress.h"
@@ -258,6 +259,7 @@ int worker_run(struct job *j, int guard_fd)
         .job = j,
         .progress = { .con = &j->con, .name = j->name, .there = j->opt.host }
     };
+    struct control *control = NULL;
     bool needs_monitor = false;
     struct outcome o;
     int rc;
@@ -266,6 +268,8 @@ int worker_run(struct job *j, int guard_fd)
     o.findings = &w.findings;
     set_signals(j);
     rc = open_session(&w, guard_fd, &o);
+    if (!rc && !j->opt.dry_run)
+        control = control_start(j, w.session);
     if (!rc)
         rc = connect_channels(&w, &o);
     if (!rc) {
@@ -275,6 +279,7 @@ int worker_run(struct job *j, int guard_fd)
         take_results(&w, &o);
         needs_monitor = xlm_session_needs_monitor(w.session) == 1;
     }
+    control_stop(control);
     explain_transport(&w, &o);
     handler_session = NULL;
     xlm_session_close(w.session);

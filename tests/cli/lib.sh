@@ -13,17 +13,19 @@ limit=20 # seconds for one command
 setup()
 {
     work=$(mktemp -d)
-    mkdir "$work/exec" "$work/real" "$work/log" "$work/bin"
+    mkdir "$work/exec" "$work/run" "$work/real" "$work/log" "$work/bin"
     ln -s "$builddir/tests/cli/fake-lmigrate" "$work/exec/xl-lmigrate"
     ln -s "$builddir/tests/cli/fake-receive" "$work/exec/xl-lmigrate-receive"
     ln -s "$builddir/tests/cli/fake-monitor" "$work/exec/xl-lmigrate-monitor"
     ln -s "$builddir/tests/cli/fake-recover" "$work/exec/xl-lmigrate-recover"
+    ln -s "$builddir/tests/cli/fake-ctl" "$work/exec/xl-lmigrate-ctl"
     ln -s "$builddir/xl-plugin/xl" "$work/bin/xl"
     write_real_xl "$work/real/xl"
     write_fakessh "$work/fakessh"
     export PATH="$work/bin:$PATH" XLM_EXEC_PATH="$work/exec" \
         XLM_REAL_XL="$work/real/xl" XLM_LOG_DIR="$work/log" \
-        XLM_STATE_DIR="$work" XLM_CONF="$work/xlm.conf"
+        XLM_STATE_DIR="$work" XLM_CONF="$work/xlm.conf" \
+        XLM_RUN_DIR="$work/run"
     : >"$work/xlm.conf"
     unset FAKE_XLM FAKE_XLM_DUMP FAKE_XLM_DUMP_FAR FAKE_XLM_MONITOR
     cd "$work" || exit

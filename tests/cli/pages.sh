@@ -18,7 +18,7 @@ page_options()
 test_page_documents_exactly_the_table()
 {
     local c
-    for c in lmigrate lmigrate-recover; do
+    for c in lmigrate lmigrate-recover lmigrate-ctl; do
         diff <(options $c | sed 's/ .*//' | sort) <(page_options $c | sort) \
             >"$work/diff" || complain "$c: table and page: $(cat "$work/diff")"
     done
@@ -34,6 +34,10 @@ test_page_documents_every_exit_code()
     for n in 0 1 2 3 5 7; do
         grep -qx "\.It $n" "$srcdir/xl-plugin/xl-lmigrate-recover.1" ||
             complain "recover: exit code $n"
+    done
+    for n in 0 1 2 3; do
+        grep -qx "\.It $n" "$srcdir/xl-plugin/xl-lmigrate-ctl.1" ||
+            complain "ctl: exit code $n"
     done
 }
 
@@ -70,7 +74,7 @@ complete_words()
 test_completion_offers_exactly_the_table()
 {
     local want c
-    for c in lmigrate lmigrate-recover; do
+    for c in lmigrate lmigrate-recover lmigrate-ctl; do
         want=$(options $c | sed 's/ .*//' | sort)
         complete_words xl $c -
         [ "$(printf %s "$out" | sed 's/ *$//' | sort)" = "$want" ] ||
@@ -90,6 +94,21 @@ test_completion_of_commands_shows_ours()
     expect_out "lmigrate"
     complete_words xl cre
     expect_out "create"
+}
+
+test_completion_of_the_words_of_ctl()
+{
+    complete_words xl lmigrate-ctl web1 s
+    [ "$out" = "status 
+switch 
+set " ] || complain "offered '$out'"
+    complete_words xl lmigrate-ctl web1 set ''
+    [ "$out" = "downtime=
+bandwidth=" ] || complain "offered '$out'"
+    complete_words xl -v lmigrate-ctl web1 set downtime = 300 b
+    [ "$out" = "bandwidth=" ] || complain "offered '$out'"
+    complete_words xl lmigrate-ctl web1 cancel ''
+    [ -z "$out" ] || complain "offered '$out'"
 }
 
 test_completion_of_a_file()

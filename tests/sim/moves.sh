@@ -6,17 +6,19 @@ MOVE_LIMIT_S=${XLM_SIM_MOVE_LIMIT_S:-90}
 # Slow enough that there is time for a fault while memory is copied.
 SLOW=3M
 
-# guest NAME TYPE MIB WRITER[+CONTENT]: starts one at host a.
+# guest NAME TYPE MIB WRITER[+CONTENT[+WORK]]: starts one at host a.
 guest() {
-    local cfg=$WORK/$1.cfg load=sim.writer=${4/+/ sim.content=}
+    local cfg=$WORK/$1.cfg load=()
 
+    IFS=+ read -r -a load <<<"$4"
     cat >"$cfg" <<END
 name = "$1"
 type = "${2%/*}"
 memory = $3
 vcpus = 2
 kernel = "$SIMXEN_RUN/guest-kernel"
-cmdline = "console=hvc0 lab.work=16 lab.writer=2000 $load"
+cmdline = "console=hvc0 lab.work=${load[2]:-16} lab.writer=2000 \
+sim.writer=${load[0]}${load[1]:+ sim.content=${load[1]}}"
 on_crash = "preserve"
 END
     if [ "$2" = hvm ]; then
@@ -113,9 +115,14 @@ said_once() {
     }
 }
 
-# told FAULT: the command has said what became of it.
+# told FAULT NAME: the command has said what became of it.
 told() {
     case $1 in
+    ctl:switch)
+        said_once 'switching over: ' &&
+            on a grep -q ': it is to switch over now$' \
+                "/var/log/xen/xlm-$2.log" || { echo 'not at once' && return 1; }
+        ;;
     silence) said_once 'memory goes the way of the control channel' ;;
     stranger)
         said_once 'memory goes the way of the control channel' &&
@@ -202,6 +209,7 @@ strike() {
     power) simxen power-cut "host$host" ;;
     wire) simxen net "host$host" cut ;;
     balloon) balloon "$3" "$host" ;;
+    ctl) control "$host" "$3" ;;
     esac
 }
 
