@@ -13,7 +13,8 @@ cases_of() {
         [ "$sample" = yes ] ||
             echo pvh_ways pvh_twenty pvh_two_at_once pvh_stream_is_valid \
                 pvh_events pvh_changed pvh_cancelled pvh_paused dry_run \
-                pvh_beside_xl pv_paused_copy hvm_plain
+                pvh_beside_xl pv_paused_copy hvm_plain pvh_control \
+                pvh_control_stale
         ;;
     shadow) echo pv_live ;;
     esac
@@ -60,11 +61,11 @@ move() {
         "host$(other "$from")" >/dev/null
 }
 
-# begin_slowly NAME: a move from a in the background, as $!; returns when it is
+# begin_slowly NAME [options]: a move from a in the background, as $!; returns when it is
 # in pre-copy.
 begin_slowly() {
     on a "rm -f '/var/log/xen/xlm-$1.log'" >/dev/null
-    (move a "$1" --bandwidth 3M </dev/null) &
+    (move a "$1" --bandwidth 3M "${@:2}" </dev/null) &
     on a "for i in \$(seq 300); do
         grep -q 'state: precopy' '/var/log/xen/xlm-$1.log' 2>/dev/null && exit 0
         sleep 0.1; done; exit 1" >/dev/null </dev/null ||
