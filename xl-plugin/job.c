@@ -79,6 +79,7 @@ void job_library_options(struct job *j, struct xlm_options *opt)
         .max_rounds = j->opt.rounds,
         .downtime_ms = j->opt.downtime_ms,
         .timeout_ms = j->opt.timeout_ms,
+        .deadline_ms = j->opt.deadline_ms,
         .dirty = j->opt.dirty,
         .bandwidth_bytes_s = j->opt.bandwidth_bytes_s,
         .compress = j->opt.compress,
@@ -88,6 +89,7 @@ void job_library_options(struct job *j, struct xlm_options *opt)
         .log = job_log,
         .user = j,
     };
+    memcpy(opt->on_slow, j->opt.on_slow, sizeof(opt->on_slow));
     data_options(j, opt);
 }
 

@@ -23,6 +23,8 @@ enum {
     ID_EXEMPT,
     ID_COMPRESS,
     ID_TIMEOUT,
+    ID_DEADLINE,
+    ID_ON_SLOW,
     ID_DIRTY,
     ID_ALLOW_PAUSE,
     ID_UNPAUSE,
@@ -77,6 +79,12 @@ const struct lm_option lm_option_table[] = {
     { ID_TIMEOUT, "timeout", "s",
       "Give up and run on here unless <host> may start it",
       "within <s> seconds, 1 to 604800." },
+    { ID_DEADLINE, "deadline", "s",
+      "Goal for all of it: it runs at <host> within <s> seconds,",
+      "1 to 604800." },
+    { ID_ON_SLOW, "on-slow", "ways",
+      "If the domain writes too fast for a goal: wait (until the",
+      "deadline), switch (all the same), or abort, the default." },
     { ID_DIRTY, "dirty", "way",
       "How to find what the domain writes: log (by Xen), scan",
       "(read all again), none (suspend, copy, start), or auto." },
@@ -145,14 +153,55 @@ static bool set_text(int id, const char *value, const char **out, char *error)
     return true;
 }
 
-static bool set_timeout(const char *value, uint32_t *ms_out, char *error)
+static bool set_seconds(int id, const char *value, uint32_t *ms_out,
+                        char *error)
 {
     uint32_t s = 0;
 
-    if (!set_number(ID_TIMEOUT, value, 604800, "seconds", &s, error))
+    if (!set_number(id, value, 604800, "seconds", &s, error))
         return false;
     *ms_out = s * 1000;
     return true;
+}
+
+const char *const lm_slow_words[LM_SLOW_COUNT] = {
+    [XLM_SLOW_WAIT] = "wait",
+    [XLM_SLOW_SWITCH] = "switch",
+    [XLM_SLOW_ABORT] = "abort",
+};
+
+/* The way that a word of so many bytes means; 0: none. */
+static uint8_t slow_way(const char *word, size_t bytes)
+{
+    for (uint8_t way = 1; way < LM_SLOW_COUNT; way++)
+        if (lm_slow_words[way] && strlen(lm_slow_words[way]) == bytes &&
+            !strncmp(word, lm_slow_words[way], bytes))
+            return way;
+    return 0;
+}
+
+/* WAY, or WAY,WAY in the order of their enum; nothing follows an end. */
+static bool set_on_slow(const char *value, struct lm_options *o, char *error)
+{
+    const char *at = value;
+    uint8_t last = 0;
+
+    memset(o->on_slow, 0, sizeof(o->on_slow));
+    for (size_t i = 0; i < sizeof(o->on_slow); i++) {
+        const size_t bytes = strcspn(at, ",");
+        const uint8_t way = slow_way(at, bytes);
+
+        if (way <= last || last >= XLM_SLOW_SWITCH)
+            break;
+        last = o->on_slow[i] = way;
+        at += bytes;
+        if (!*at++)
+            return true;
+    }
+    return bad_value(ID_ON_SLOW, value,
+                     "wait, switch or abort is wanted, or two of them in this "
+                     "order, such as wait,switch",
+                     error);
 }
 
 bool lm_ports_parse(const char *value, uint16_t *low_out, uint16_t *high_out)
@@ -267,7 +316,11 @@ static bool set_value(int id, const char *value, struct lm_options *o,
     case ID_DIRTY:
         return set_dirty(value, &o->dirty, error);
     case ID_TIMEOUT:
-        return set_timeout(value, &o->timeout_ms, error);
+        return set_seconds(id, value, &o->timeout_ms, error);
+    case ID_DEADLINE:
+        return set_seconds(id, value, &o->deadline_ms, error);
+    case ID_ON_SLOW:
+        return set_on_slow(value, o, error);
     default:
         return rate_parse(value, &o->bandwidth_bytes_s) ||
                bad_value(id, value,
@@ -372,6 +425,23 @@ bool lm_options_arguments(int argc, char **argv, struct lm_options *o,
     return true;
 }
 
+/* A way to deal with what cannot happen, or that would never end. */
+static bool slow_fits(const struct lm_options *o, char *error)
+{
+    const char *need = NULL;
+
+    if (o->on_slow[0] && !o->downtime_ms && !o->deadline_ms)
+        need = "--downtime or --deadline";
+    for (size_t i = 0; i < sizeof(o->on_slow) && !need; i++)
+        if (o->on_slow[i] == XLM_SLOW_WAIT &&
+            !(o->downtime_ms && o->deadline_ms))
+            need = "--downtime and --deadline";
+    if (need)
+        snprintf(error, LM_ERROR_MAX, "--on-slow %s needs %s",
+                 lm_slow_words[o->on_slow[0]], need);
+    return !need;
+}
+
 /* What is about TCP would silently mean nothing. */
 static bool fit_together(const struct lm_options *o, char *error)
 {
@@ -381,7 +451,7 @@ static bool fit_together(const struct lm_options *o, char *error)
                                               : NULL;
 
     if (!o->data_by_ssh || !name)
-        return true;
+        return slow_fits(o, error);
     snprintf(error, LM_ERROR_MAX, "%s is for --data tcp, not for --data ssh",
              name);
     return false;

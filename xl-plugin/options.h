@@ -32,6 +32,8 @@ struct lm_options {
     const char *migration_address; /* NULL: host's own                      */
     uint16_t port_low, port_high;  /* both 0: default                        */
     uint32_t timeout_ms;        /* 0: none                                  */
+    uint32_t deadline_ms;       /* 0: none                                  */
+    uint8_t on_slow[4];         /* --on-slow: enum xlm_on_slow, 0 ends it   */
     uint32_t dirty;             /* enum xlm_dirty                           */
     uint64_t bandwidth_bytes_s; /* 0: no limit                           */
     uint32_t compress;          /* --compress: enum xlm_compress            */
@@ -57,6 +59,10 @@ extern const size_t lm_option_count;
 /* Words for enum xlm_dirty, in its order. */
 #define LM_DIRTY_COUNT 4u
 extern const char *const lm_dirty_words[];
+
+/* Words for enum xlm_on_slow, by its values. */
+#define LM_SLOW_COUNT 5u
+extern const char *const lm_slow_words[LM_SLOW_COUNT];
 
 enum lm_action { LM_RUN, LM_HELP, LM_VERSION, LM_DESCRIBE, LM_LIST, LM_BAD };
 

@@ -71,6 +71,9 @@ void report_figures(struct console *con, const struct outcome *o)
                  format_bytes(s->wire_bytes, wire), s->sent_pages,
                  s->zero_pages, format_ratio(s, ratio));
     report_pause(con, s);
+    if (s->on_slow == XLM_SLOW_SWITCH)
+        console_line(con, "it wrote too fast for a goal, and was switched over "
+                          "all the same, as chosen");
     if (s->guest_gap_us)
         console_line(con, "longest gap by the guest's own clock: %s",
                      format_seconds(s->guest_gap_us, gap));

@@ -74,6 +74,8 @@ static void put_stats(yajl_gen g, const struct xlm_stats *s)
     yajl_gen_map_open(g);
     put_key_text(g, "dirty",
                  s->dirty < LM_DIRTY_COUNT ? lm_dirty_words[s->dirty] : NULL);
+    put_key_text(g, "on_slow",
+                 s->on_slow < LM_SLOW_COUNT ? lm_slow_words[s->on_slow] : NULL);
 #define PUT_STAT(field) put_key_number(g, #field, s->field);
     STATS_MAP(PUT_STAT)
 #undef PUT_STAT

@@ -92,6 +92,26 @@ static int check_compress(const struct xlm_options *opt, char *message_out)
     return 0;
 }
 
+/* In the order of their enum, so none twice, and the ends at the end. */
+static int check_on_slow(const struct xlm_options *opt, char *message_out)
+{
+    const size_t nr = sizeof(opt->on_slow) / sizeof(opt->on_slow[0]);
+    unsigned last = 0;
+
+    for (size_t i = 0; i < nr; i++) {
+        const unsigned way = opt->on_slow[i];
+
+        if (!way && all_zero(opt->on_slow + i, nr - i))
+            return 0;
+        if (way <= XLM_SLOW_THROTTLE || way > XLM_SLOW_ABORT || way <= last ||
+            last >= XLM_SLOW_SWITCH)
+            return invalid(message_out, "options: on_slow[%zu] is %u after %u",
+                           i, way, last);
+        last = way;
+    }
+    return 0;
+}
+
 static int check_source(const struct xlm_options *opt, char *message_out)
 {
     int rc;
@@ -106,6 +126,8 @@ static int check_source(const struct xlm_options *opt, char *message_out)
         return invalid(message_out, "options: config_json is over %u bytes",
                        CONFIG_MAX_BYTES);
     rc = check_data(opt, message_out);
+    if (!rc)
+        rc = check_on_slow(opt, message_out);
     return rc ? rc : check_compress(opt, message_out);
 }
 
@@ -143,8 +165,10 @@ static int check(const struct xlm_options *opt, enum xlm_role role,
 
 static void defaults(struct xlm_options *opt)
 {
-    if (!opt->max_rounds)
-        opt->max_rounds = XLM__MAX_ROUNDS_DEFAULT;
+    if (!opt->max_rounds) /* who is to go on has no limit but that */
+        opt->max_rounds = opt->on_slow[0] && opt->on_slow[0] < XLM_SLOW_SWITCH
+                              ? XLM__MAX_ROUNDS_MAX
+                              : XLM__MAX_ROUNDS_DEFAULT;
     if (!opt->suspend_timeout_ms)
         opt->suspend_timeout_ms = XLM__SUSPEND_TIMEOUT_MS_DEFAULT;
     if (!opt->data_channels)

@@ -71,6 +71,11 @@ uint64_t xlm__policy_predict_us(const struct xlm__policy *p,
     return p->fixed_us + p->scan_us + variable_us(p, dirty_pages);
 }
 
+uint64_t xlm__policy_round_us(const struct xlm__policy *p, uint64_t dirty_pages)
+{
+    return p->scan_us + variable_us(p, dirty_pages);
+}
+
 bool xlm__policy_goal_unreachable(const struct xlm__policy *p)
 {
     return p->goal_us && p->fixed_us >= p->goal_us;

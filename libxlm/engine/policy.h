@@ -71,6 +71,11 @@ uint64_t xlm__policy_rate(const struct xlm__policy *p);
 uint64_t xlm__policy_predict_us(const struct xlm__policy *p,
                                 uint64_t dirty_pages);
 
+/* What a live round that finds so many dirty takes: looking for more of them,
+ * and sending. */
+uint64_t xlm__policy_round_us(const struct xlm__policy *p,
+                              uint64_t dirty_pages);
+
 /* Note a finished round and say what next.  Never ABORT without a goal. */
 enum xlm__decision xlm__policy_decide(struct xlm__policy *p,
                                       const struct xlm__round_result *r,

@@ -9,6 +9,7 @@
  *   source_track.c    by which way the dirty pages are found
  *   source_orders.c   what may be asked of it while it runs
  *   source_rounds.c   live rounds
+ *   source_slow.c     goals that cannot be met
  *   source_switch.c   suspend, last round, state, permission
  */
 #ifndef XLM_ENGINE_SOURCE_H
@@ -19,6 +20,7 @@
 #include "engine/pages.h"
 #include "engine/policy.h"
 #include "engine/session.h"
+#include "engine/slow.h"
 #include "mem/dirty.h"
 
 struct xlm__source {
@@ -38,6 +40,7 @@ struct xlm__source {
     struct xlm__dirty *dirty;
     struct xlm__pages_pool *pool;
     struct xlm__policy policy;
+    struct xlm__slow slow;
     /* bitmaps of dom->nr_pfns bits */
     uint64_t *ram;      /* has memory, as of the last scan                   */
     uint64_t *todo;     /* this round                                        */
@@ -105,6 +108,15 @@ int xlm__source_track(struct xlm__source *m);
 int xlm__source_precopy(struct xlm__source *m);
 int xlm__source_switchover(struct xlm__source *m);
 int xlm__source_permit(struct xlm__source *m);
+
+/* source_slow.c: what follows from the round for the goals.  *over_out: switch
+ * over now.  Errors: NOCONVERGE (give up). */
+int xlm__source_judge(struct xlm__source *m, const struct xlm__round_result *r,
+                      enum xlm__decision decision, enum xlm__reason reason,
+                      bool *over_out);
+/* Has the deadline passed, and does that end it?  Until it is suspended.
+ * Errors: NOCONVERGE. */
+int xlm__source_deadline(struct xlm__source *m);
 
 /* Send and wait for what `job` left to do; used live and at the end.
  * meanwhile(m), if given, runs on this thread while the pages travel. */

@@ -25,6 +25,8 @@ int xlm__source_look(struct xlm__source *m)
     xlm__source_orders(m);
     if (!rc)
         rc = xlm__source_guest(m);
+    if (!rc)
+        rc = xlm__source_deadline(m);
     return rc ? rc : xlm__source_listen(m);
 }
 
@@ -192,19 +194,6 @@ static void tell_round(struct xlm__source *m, const struct xlm__round_result *r,
     xlm__session_progress(m->s);
 }
 
-static int refuse_goal(struct xlm__source *m, const struct xlm__round_result *r,
-                       enum xlm__reason reason)
-{
-    return XLM_FAIL(
-        &m->s->err, XLM_ERR_NOCONVERGE,
-        "%s: expected pause %" PRIu64 " ms after round %u, goal "
-        "%u ms; %s (%" PRIu64 " pages dirty, %" PRIu64 " sent per second)",
-        m->config.name,
-        xlm__policy_predict_us(&m->policy, r->dirty_pages) / 1000, r->number,
-        (unsigned)(m->policy.goal_us / 1000), xlm__policy_reason(reason),
-        r->dirty_pages, xlm__policy_rate(&m->policy));
-}
-
 /*
  * Xen logs neither that a translated domain gets a page nor what is written to
  * it before the log is read again (p2m_add_page() of xen.git p2m.c; measured on
@@ -297,9 +286,9 @@ static int live_round(struct xlm__source *m, bool *over_out)
     r.asked = xlm__source_asked_to_switch(m);
     decision = xlm__policy_decide(&m->policy, &r, &reason);
     tell_round(m, &r, total.zero_pages, reason);
-    if (decision == XLM__DECIDE_ABORT)
-        return refuse_goal(m, &r, reason);
-    *over_out = decision == XLM__DECIDE_SWITCHOVER;
+    rc = xlm__source_judge(m, &r, decision, reason, over_out);
+    if (rc)
+        return rc;
     return *over_out && m->prebuild && !m->prebuilt && !r.asked
                ? wait_for_devices(m, &r, over_out)
                : 0;

@@ -108,6 +108,17 @@ enum xlm_dirty {
     XLM_DIRTY_NONE,     /* not at all: suspend, copy, start                  */
 };
 
+/*
+ * What to do when a goal cannot be met because the domain writes too fast.  A
+ * list of these has them in this order; what follows its last one is ABORT.
+ */
+enum xlm_on_slow {
+    XLM_SLOW_THROTTLE = 1, /* reserved                                       */
+    XLM_SLOW_WAIT,         /* go on as long as the deadline allows           */
+    XLM_SLOW_SWITCH,       /* switch over, whatever the pause                */
+    XLM_SLOW_ABORT,        /* give up: it runs on at the source              */
+};
+
 /* A snapshot of counters.  Set .size before use; fields only get appended. */
 struct xlm_stats {
     size_t size;                    /* sizeof(struct xlm_stats)             */
@@ -148,6 +159,8 @@ struct xlm_stats {
     uint64_t limit_bytes_s;         /* source: bandwidth limit now; 0 none   */
     uint32_t downtime_ms;           /* source: goal now; 0 none              */
     uint32_t switch_asked;          /* 1: xlm_session_switch_now() was called */
+    uint32_t on_slow;               /* enum xlm_on_slow: what was done last */
+                                    /* as a goal could not be met; 0        */
 };
 
 /* One thing that preflight found. */
@@ -263,6 +276,10 @@ struct xlm_options {
     int32_t compress_level; /* of zstd: -5..-1 faster, 1..9 smaller;        */
                             /* default 1                                   */
     uint32_t dirty;         /* source: enum xlm_dirty                      */
+    uint8_t on_slow[4];     /* source: enum xlm_on_slow, in its order; 0   */
+                            /* ends the list                               */
+    uint32_t deadline_ms;   /* source: goal for all of it, up to the start */
+                            /* there; default none                         */
     uint32_t reserved;
 };
 

@@ -69,27 +69,6 @@ int xlm_domain_find(const char *text, uint32_t *domid_out,
     return 0;
 }
 
-/* What the command made of its options, for the test to read. */
-static void dump(const struct xlm_options *o, const char *variable)
-{
-    const char *file = getenv(variable);
-    FILE *f = file ? fopen(file, "w") : NULL;
-
-    if (!f)
-        return;
-    fprintf(f,
-            "domid=%u flags=0x%x rounds=%u downtime=%u timeout=%u "
-            "bandwidth=%llu compress=%u/%d dirty=%u ",
-            o->domid, o->flags, o->max_rounds, o->downtime_ms, o->timeout_ms,
-            (unsigned long long)o->bandwidth_bytes_s, o->compress,
-            o->compress_level, o->dirty);
-    fprintf(f, "data=%u channels=%u host=%s address=%s ports=%u-%u config=%s\n",
-            o->data, o->data_channels, o->data_host ?: "-",
-            o->data_address ?: "-", o->port_low, o->port_high,
-            o->config_json ?: "-");
-    fclose(f);
-}
-
 int xlm_session_open(enum xlm_role role, const struct xlm_options *opt,
                      struct xlm_session **session_out)
 {
@@ -104,7 +83,7 @@ int xlm_session_open(enum xlm_role role, const struct xlm_options *opt,
     s->limit_bytes_s = opt->bandwidth_bytes_s;
     if (role == XLM_DESTINATION)
         s->owner = XLM_OWNER_SOURCE;
-    dump(opt, role == XLM_SOURCE ? "FAKE_XLM_DUMP" : "FAKE_XLM_DUMP_FAR");
+    fake_dump(opt, role == XLM_SOURCE ? "FAKE_XLM_DUMP" : "FAKE_XLM_DUMP_FAR");
     *session_out = s;
     return 0;
 }

@@ -42,6 +42,10 @@ static inline int is(const char *m)
     return !strcmp(mode(), m);
 }
 
+/* What the command made of its options, for the test to read, into the file
+ * that the variable names. */
+void fake_dump(const struct xlm_options *o, const char *variable);
+
 /* Others see the stats as they are now. */
 void fakexlm_show(struct xlm_session *s);
 

@@ -46,6 +46,38 @@ test_options_bad_numbers_name_option_value_limits()
     bad "--bandwidth '2T'" --bandwidth 2T
 }
 
+test_options_bad_goals_name_option_value_limits()
+{
+    local ways
+
+    bad "--deadline '0': a whole number of seconds from 1 to 604800" \
+        --deadline 0
+    bad "--deadline '604801'" --deadline 604801
+    for ways in '' Wait hurry wait,wait switch,wait switch,abort 'wait,' ,wait \
+        abort,abort wait,switch,abort; do
+        bad "--on-slow '$ways': wait, switch or abort is wanted" --downtime 9 \
+            --deadline 9 --on-slow "$ways"
+    done
+    bad "--on-slow switch needs --downtime or --deadline" --on-slow switch
+    bad "--on-slow wait needs --downtime and --deadline" --on-slow wait \
+        --downtime 9
+    bad "--on-slow wait needs --downtime and --deadline" --deadline 9 \
+        --on-slow wait,switch
+}
+
+test_options_goals_reach_the_library()
+{
+    FAKE_XLM_DUMP=$work/dump run xl lmigrate guest1 hostb -s ./fakessh \
+        --downtime 9 --deadline 60 --on-slow wait,switch
+    expect_code 0
+    expect_file "$work/dump" "slow=2,3,0/60000 "
+    FAKE_XLM_DUMP=$work/dump run xl lmigrate guest1 hostb -s ./fakessh \
+        --deadline 1 --on-slow abort
+    expect_file "$work/dump" "slow=4,0,0/1000 "
+    FAKE_XLM_DUMP=$work/dump run xl lmigrate guest1 hostb -s ./fakessh
+    expect_file "$work/dump" "slow=0,0,0/0 "
+}
+
 test_options_bad_compression_names_option_value_limits()
 {
     local how

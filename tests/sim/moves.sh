@@ -142,6 +142,15 @@ told_compression() {
     esac | { ! grep .; }
 }
 
+# told_goal BY: what was done for a goal out of reach.
+told_goal() {
+    case $1 in
+    *on-slow=wait*) said_once 'going on until the deadline, as chosen' ;;
+    *on-slow=switch*) said_once 'switching over all the same, as chosen' ;;
+    *downtime=*) said_once 'expected pause [0-9]* ms after round .*, goal ' ;;
+    esac
+}
+
 # Until memory is being copied, as the command itself says.
 copying() {
     local end=$((SECONDS + 30))

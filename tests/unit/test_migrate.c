@@ -433,26 +433,6 @@ static void test_migrate_guest_gap_is_reported(void)
     DONE();
 }
 
-/* ---- goals ---- */
-
-static void test_migrate_goal_is_met(void)
-{
-    RUN(MOVED, .writer = WRITER_SLOW,
-        .opt = { .downtime_ms = 5000, .fixed_pause_ms = 10 });
-}
-
-static void test_migrate_goal_out_of_reach_stays(void)
-{
-    LOOK(.rc = XLM_ERR_NOCONVERGE, STAYED, .writer = WRITER_FAST,
-         .nr_pfns = 4096, .nr_ram = 4096,
-         .opt = { .downtime_ms = 20,
-                  .fixed_pause_ms = 5,
-                  .bandwidth_bytes_s = 60 << 20 });
-
-    SCENARIO_CHECK(r, !r->was_suspended);
-    DONE();
-}
-
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_pvh_moves),
     UNIT_TEST(test_migrate_pvh_is_built_before_it_is_suspended),
@@ -491,8 +471,6 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_lost_log_is_started_again),
     UNIT_TEST(test_migrate_to_fragmented_host_moves),
     UNIT_TEST(test_migrate_guest_gap_is_reported),
-    UNIT_TEST(test_migrate_goal_is_met),
-    UNIT_TEST(test_migrate_goal_out_of_reach_stays),
     CU_TEST_INFO_NULL,
 };
 UNIT_MAIN("migrate", tests)

@@ -204,6 +204,48 @@ static void test_options_bad_compression_is_refused(void)
                            "options: compress_level is -6, limits -5 and 9");
 }
 
+static void test_options_ways_for_slow_goals_are_taken(void)
+{
+    static const uint8_t good[][4] = {
+        { XLM_SLOW_WAIT },
+        { XLM_SLOW_SWITCH },
+        { XLM_SLOW_ABORT },
+        { XLM_SLOW_WAIT, XLM_SLOW_SWITCH },
+        { XLM_SLOW_WAIT, XLM_SLOW_ABORT },
+    };
+    struct xlm_options src = valid(), dst;
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        memcpy(src.on_slow, good[i], sizeof(src.on_slow));
+        CU_ASSERT_EQUAL(xlm__options_copy(&dst, &src, XLM_SOURCE, NULL), 0);
+        CU_ASSERT_EQUAL(dst.max_rounds,
+                        good[i][0] == XLM_SLOW_WAIT ? 1000 : 30);
+        xlm__options_free(&dst);
+    }
+    src.max_rounds = 7;
+    CU_ASSERT_EQUAL(xlm__options_copy(&dst, &src, XLM_SOURCE, NULL), 0);
+    CU_ASSERT_EQUAL(dst.max_rounds, 7);
+    xlm__options_free(&dst);
+}
+
+static void test_options_ways_out_of_order_are_refused(void)
+{
+    static const uint8_t bad[][4] = {
+        { 5 },
+        { 0, XLM_SLOW_WAIT },
+        { XLM_SLOW_WAIT, XLM_SLOW_WAIT },
+        { XLM_SLOW_SWITCH, XLM_SLOW_WAIT },
+        { XLM_SLOW_SWITCH, XLM_SLOW_ABORT },
+    };
+    struct xlm_options src = valid();
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        memcpy(src.on_slow, bad[i], sizeof(src.on_slow));
+        CU_ASSERT_STRING_NOT_EQUAL(refusal(&src), "");
+    }
+    CU_ASSERT_STRING_EQUAL(refusal(&src), "options: on_slow[1] is 4 after 3");
+}
+
 static void test_options_negative_descriptor_is_refused(void)
 {
     struct xlm_options src = valid();
@@ -279,6 +321,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_options_too_many_rounds_are_refused),
     UNIT_TEST(test_options_compression_is_taken),
     UNIT_TEST(test_options_bad_compression_is_refused),
+    UNIT_TEST(test_options_ways_for_slow_goals_are_taken),
+    UNIT_TEST(test_options_ways_out_of_order_are_refused),
     UNIT_TEST(test_options_negative_descriptor_is_refused),
     UNIT_TEST(test_options_relative_xl_is_refused),
     UNIT_TEST(test_options_config_too_long_is_refused),

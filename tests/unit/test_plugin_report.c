@@ -260,6 +260,21 @@ static void test_json_of_a_failure_names_it(void)
     free(text);
 }
 
+static void test_json_says_what_was_done_for_a_goal_out_of_reach(void)
+{
+    struct outcome o = outcome(0, 0, XLM_OWNER_DESTINATION);
+    char *text;
+
+    o.stats.size = sizeof(o.stats);
+    text = json_of(&o);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"on_slow\": null"));
+    free(text);
+    o.stats.on_slow = XLM_SLOW_WAIT;
+    text = json_of(&o);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"on_slow\": \"wait\""));
+    free(text);
+}
+
 static void test_json_that_cannot_be_written_is_told(void)
 {
     struct outcome o = outcome(0, 0, XLM_OWNER_DESTINATION);
@@ -308,6 +323,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_live_line_has_every_figure),
     UNIT_TEST(test_live_line_survives_odd_counters),
     UNIT_TEST(test_json_of_a_failure_names_it),
+    UNIT_TEST(test_json_says_what_was_done_for_a_goal_out_of_reach),
     UNIT_TEST(test_json_that_cannot_be_written_is_told),
     UNIT_TEST(test_json_with_an_invalid_name_is_not_cut_silently),
     UNIT_TEST(test_findings_count_blockers),
