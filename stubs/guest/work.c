@@ -23,12 +23,14 @@
 #define BURST_MS    100
 #define BURST_TIMES 10
 #define LATE_NS     200000000ULL /* more is not made up for */
+#define COMPUTE_US  1000         /* between two looks at whether it may go on */
 
 struct cpu {
     struct guest *g;
     struct cpu_image *im;
     unsigned nr;
     uint64_t nr_pages; /* its share */
+    uint64_t busy_ns;  /* it computes until then */
 };
 
 static struct cpu cpus[SIM_MAXVCPU];
@@ -184,11 +186,20 @@ static uint64_t pick(const struct cpu *c)
     }
 }
 
+/* Pages for which it has to compute a while come one by one. */
+static unsigned pages_at_once(const struct guest *g)
+{
+    if (!g->im->page_us || COMPUTE_US / g->im->page_us > QUANTUM)
+        return QUANTUM;
+    return COMPUTE_US / g->im->page_us;
+}
+
 static void write_some(struct cpu *c, uint64_t goal)
 {
     const struct guest *g = c->g;
+    const unsigned most = pages_at_once(g);
 
-    for (unsigned i = 0; i < QUANTUM && c->im->nr_dirtied < goal; i++) {
+    for (unsigned i = 0; i < most && c->im->nr_dirtied < goal; i++) {
         uint64_t place = pick(c);
 
         c->im->nr_dirtied++;
@@ -276,13 +287,45 @@ static uint64_t verify_goal(const struct cpu *c, uint64_t verified)
                : verified;
 }
 
+static uint64_t cpu_time_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* What the quantum has cost: what we used, and what the guest is said to have
+ * computed for the pages that it wrote.  That takes a vCPU as long. */
+static void pay(struct cpu *c, uint64_t began_ns, uint64_t nr_written)
+{
+    const uint64_t us = nr_written * c->g->im->page_us;
+    const uint64_t now = guest_now_ns();
+
+    sim_sched_charge(c->g->d, cpu_time_ns() - began_ns + us * 1000);
+    if (c->busy_ns + TICK_NS < now)
+        c->busy_ns = now - TICK_NS;
+    c->busy_ns += us * 1000;
+}
+
+static void sleep_until(uint64_t when_ns)
+{
+    const struct timespec t = { .tv_sec = when_ns / 1000000000,
+                                .tv_nsec = when_ns % 1000000000 };
+
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
 static bool one_quantum(struct cpu *c, uint64_t *check_goal, bool first)
 {
     struct guest *g = c->g;
-    const uint64_t now = guest_now_ns();
-    uint64_t goal;
+    const uint64_t now = guest_now_ns(), began_ns = cpu_time_ns();
+    uint64_t goal, written = 0;
     bool more;
 
+    if (c->g->im->page_us && c->busy_ns > now)
+        sleep_until(c->busy_ns);
+    sim_sched_wait(g->d, g->incarnation);
     if (!sim_enter(g->d, g->incarnation, c->nr))
         return false;
     if (first) {
@@ -292,22 +335,17 @@ static bool one_quantum(struct cpu *c, uint64_t *check_goal, bool first)
     more = fill_some(c);
     if (!more) {
         goal = write_goal(c, now);
+        written = c->im->nr_dirtied;
         write_some(c, goal);
+        written = c->im->nr_dirtied - written;
         verify_some(c, *check_goal);
         more = c->im->nr_dirtied < goal || c->im->nr_verified < *check_goal;
     }
     __atomic_store_n(&g->d->guest_seq, ++g->im->seq, __ATOMIC_RELAXED);
     guest_mark(g, g->first_pfn);
     sim_leave(g->d, c->nr);
+    pay(c, began_ns, written);
     return more;
-}
-
-static void sleep_until(uint64_t when_ns)
-{
-    const struct timespec t = { .tv_sec = when_ns / 1000000000,
-                                .tv_nsec = when_ns % 1000000000 };
-
-    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 }
 
 static bool is_gone(const struct guest *g)

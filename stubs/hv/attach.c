@@ -144,6 +144,7 @@ static void init_state(struct sim_hv *hv)
     init_lock(&hv->lock);
     hv->nr_cpus = from_env("SIMXEN_CPUS", 2, SIM_MAXVCPU);
     hv->pv_log_dirty = from_env("SIMXEN_PV_LOGDIRTY", 2, 2) == 1;
+    hv->sched_id = sim_sched_by_name(getenv("SIMXEN_SCHED"));
     hv->nr_chunks = SIM_MAXDOM + chunks;
     hv->total_pages = hv->nr_chunks * SIM_CHUNK_PAGES;
     hv->free_pages = chunks * SIM_CHUNK_PAGES;

@@ -194,6 +194,7 @@ void sim_domain_info(struct sim_domain *d, struct xen_domctl_getdomaininfo *out)
     out->max_vcpu_id = d->max_vcpus - 1;
     out->ssidref = d->create.ssidref;
     memcpy(out->handle, d->uuid, sizeof(out->handle));
+    out->cpu_time = __atomic_load_n(&d->cpu_ns, __ATOMIC_RELAXED);
     out->gpaddr_bits = 46;
     out->arch_config = d->create.arch;
 }

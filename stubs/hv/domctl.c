@@ -116,26 +116,6 @@ static long max_mem(struct sim_domain *d, uint64_t kb)
     return 0;
 }
 
-/* credit2's parameters, remembered and told. */
-static long scheduler(struct sim_domain *d, struct xen_domctl_scheduler_op *op)
-{
-    if (op->sched_id != XEN_SCHEDULER_CREDIT2)
-        return -EINVAL;
-    switch (op->cmd) {
-    case XEN_DOMCTL_SCHEDOP_getinfo:
-        op->u.credit2.weight = d->sched_weight;
-        op->u.credit2.cap = d->sched_cap;
-        return 0;
-    case XEN_DOMCTL_SCHEDOP_putinfo:
-        if (op->u.credit2.weight)
-            d->sched_weight = op->u.credit2.weight;
-        if (op->u.credit2.cap != UINT16_MAX)
-            d->sched_cap = op->u.credit2.cap;
-        return 0;
-    }
-    return -EINVAL;
-}
-
 /* What may be set and has no consequence here. */
 static bool has_no_effect(unsigned cmd)
 {
@@ -179,7 +159,7 @@ static long state_op(struct sim_domain *d, struct xen_domctl *op, bool *known)
         memcpy(d->uuid, op->u.setdomainhandle.handle, sizeof(d->uuid));
         return 0;
     case XEN_DOMCTL_scheduler_op:
-        return scheduler(d, &op->u.scheduler_op);
+        return sim_sched_domain(d, &op->u.scheduler_op);
     case XEN_DOMCTL_subscribe:
         d->suspend_port = op->u.subscribe.port;
         return 0;

@@ -140,6 +140,19 @@ void sim_leave(struct sim_domain *d, unsigned slot);
 /* Waits until none is between them. Locked. */
 void sim_quiesce(struct sim_domain *d);
 
+/* --- sched.c
+ * ----------------------------------------------------------------- */
+
+/* "credit2", "credit", "null"; XEN_SCHEDULER_*. */
+uint32_t sim_sched_by_name(const char *name);
+struct xen_sysctl_scheduler_op;
+long sim_sched_domain(struct sim_domain *d, struct xen_domctl_scheduler_op *op);
+long sim_sched_pool(struct xen_sysctl_scheduler_op *op);
+/* A vCPU has used so much CPU time. */
+void sim_sched_charge(struct sim_domain *d, uint64_t ns);
+/* Outside of a quantum: until the domain's cap lets a vCPU run. */
+void sim_sched_wait(const struct sim_domain *d, uint32_t incarnation);
+
 /* --- clock.c: journal of run intervals -------------------------------------
  */
 

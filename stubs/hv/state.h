@@ -121,7 +121,7 @@ struct sim_domain {
 
     uint32_t tsc_mode, tsc_khz, tsc_incarnation;
     uint64_t tsc_ns;
-    uint16_t sched_weight, sched_cap;
+    uint16_t sched_weight;
     uint64_t hvm_param[SIM_NR_PARAMS];
     uint64_t paging_bytes;
     uint32_t nr_leaves, nr_msrs;
@@ -146,6 +146,9 @@ struct sim_domain {
         gate; /* futex: changes whenever the guest may start or must stop */
     uint32_t running[SIM_MAXVCPU + 1]; /* 1 in a quantum; last: the kernel's */
     uint64_t guest_seq;                /* written by the guest */
+    uint16_t sched_cap;                /* percent of one CPU; 0: none */
+    uint64_t cpu_ns;                   /* that its vCPUs have used */
+    uint64_t cap_free_ns; /* until when the cap has paid for what they used */
 
     uint64_t dirty_carry;          /* in Xen's count, and not in its bitmap */
     int32_t mapper[SIM_MAXMAPPER]; /* processes that mapped it to write     */
@@ -162,6 +165,7 @@ struct sim_hv {
     uint64_t total_pages, free_pages;
     uint32_t nr_cpus, nr_chunks;
     bool pv_log_dirty;
+    uint32_t sched_id;
     char host[32];
     char clock_dir[256]; /* empty: no journal */
     uint32_t next_domid, next_incarnation, next_handle;

@@ -8,9 +8,8 @@
 
 #include <xen/sysctl.h>
 
-#define CPU_KHZ              2000000
-#define CREDIT2_RATELIMIT_US 1000 /* Xen's default */
-#define HW_CAP_WORDS         8
+#define CPU_KHZ      2000000
+#define HW_CAP_WORDS 8
 
 static long physinfo(struct xen_sysctl_physinfo *p)
 {
@@ -109,7 +108,7 @@ static long cpupool(struct xen_sysctl_cpupool_op *op)
         if (op->cpupool_id > 0)
             return -ENOENT;
         op->cpupool_id = 0;
-        op->sched_id = XEN_SCHEDULER_CREDIT2;
+        op->sched_id = sim_hv->sched_id;
         op->n_dom = 0;
         for (unsigned i = 0; i < SIM_MAXDOM; i++)
             op->n_dom += sim_hv->dom[i].used;
@@ -161,17 +160,6 @@ static long cpu_policy(struct xen_sysctl_cpu_policy *p)
     return rc;
 }
 
-/* One scheduler, whose parameters stay as they are. */
-static long scheduler(struct xen_sysctl_scheduler_op *op)
-{
-    if (op->cpupool_id || op->sched_id != XEN_SCHEDULER_CREDIT2)
-        return op->cpupool_id ? -ESRCH : -EINVAL;
-    if (op->cmd != XEN_SYSCTL_SCHEDOP_getinfo)
-        return -EOPNOTSUPP;
-    op->u.sched_credit2.ratelimit_us = CREDIT2_RATELIMIT_US;
-    return 0;
-}
-
 long sim_sysctl(struct xen_sysctl *op)
 {
     if (op->interface_version != XEN_SYSCTL_INTERFACE_VERSION)
@@ -192,12 +180,12 @@ long sim_sysctl(struct xen_sysctl *op)
     case XEN_SYSCTL_get_cpu_policy:
         return cpu_policy(&op->u.cpu_policy);
     case XEN_SYSCTL_scheduler_op:
-        return scheduler(&op->u.scheduler_op);
+        return sim_sched_pool(&op->u.scheduler_op);
     case XEN_SYSCTL_availheap:
         op->u.availheap.avail_bytes = sim_hv->free_pages << 12;
         return 0;
     case XEN_SYSCTL_sched_id:
-        op->u.sched_id.sched_id = XEN_SCHEDULER_CREDIT2;
+        op->u.sched_id.sched_id = sim_hv->sched_id;
         return 0;
     case XEN_SYSCTL_readconsole: /* nothing is ever printed */
         op->u.readconsole.count = 0;
