@@ -83,8 +83,8 @@ const struct lm_option lm_option_table[] = {
       "Goal for all of it: it runs at <host> within <s> seconds,",
       "1 to 604800." },
     { ID_ON_SLOW, "on-slow", "ways",
-      "If the domain writes too fast for a goal: wait (until the",
-      "deadline), switch (all the same), or abort, the default." },
+      "If it writes too fast for a goal: throttle it, wait",
+      "(for the deadline), switch (all the same) or abort." },
     { ID_DIRTY, "dirty", "way",
       "How to find what the domain writes: log (by Xen), scan",
       "(read all again), none (suspend, copy, start), or auto." },
@@ -165,6 +165,7 @@ static bool set_seconds(int id, const char *value, uint32_t *ms_out,
 }
 
 const char *const lm_slow_words[LM_SLOW_COUNT] = {
+    [XLM_SLOW_THROTTLE] = "throttle",
     [XLM_SLOW_WAIT] = "wait",
     [XLM_SLOW_SWITCH] = "switch",
     [XLM_SLOW_ABORT] = "abort",
@@ -199,8 +200,8 @@ static bool set_on_slow(const char *value, struct lm_options *o, char *error)
             return true;
     }
     return bad_value(ID_ON_SLOW, value,
-                     "wait, switch or abort is wanted, or two of them in this "
-                     "order, such as wait,switch",
+                     "throttle, wait, switch or abort is wanted, or some of "
+                     "them in this order, such as throttle,switch",
                      error);
 }
 
@@ -428,17 +429,18 @@ bool lm_options_arguments(int argc, char **argv, struct lm_options *o,
 /* A way to deal with what cannot happen, or that would never end. */
 static bool slow_fits(const struct lm_options *o, char *error)
 {
-    const char *need = NULL;
+    const char *need = NULL, *word = lm_slow_words[o->on_slow[0]];
 
     if (o->on_slow[0] && !o->downtime_ms && !o->deadline_ms)
         need = "--downtime or --deadline";
+    if (o->on_slow[0] == XLM_SLOW_THROTTLE && !o->downtime_ms)
+        need = "--downtime";
     for (size_t i = 0; i < sizeof(o->on_slow) && !need; i++)
         if (o->on_slow[i] == XLM_SLOW_WAIT &&
             !(o->downtime_ms && o->deadline_ms))
-            need = "--downtime and --deadline";
+            need = "--downtime and --deadline", word = "wait";
     if (need)
-        snprintf(error, LM_ERROR_MAX, "--on-slow %s needs %s",
-                 lm_slow_words[o->on_slow[0]], need);
+        snprintf(error, LM_ERROR_MAX, "--on-slow %s needs %s", word, need);
     return !need;
 }
 

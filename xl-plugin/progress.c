@@ -65,10 +65,19 @@ static const char *format_eta(uint64_t left_pages, uint64_t rate,
     return out;
 }
 
+/* " at 34 % CPU", or nothing. */
+static const char *format_cap(const struct xlm_stats *s, char out[UNIT_MAX])
+{
+    out[0] = '\0';
+    if (s->cap_percent)
+        snprintf(out, UNIT_MAX, " at %u %% CPU", s->cap_percent);
+    return out;
+}
+
 void progress_format_live(const struct progress *p, enum xlm_state state,
                           const struct xlm_stats *s, char *out, size_t bytes)
 {
-    char rate[UNIT_MAX], pause[UNIT_MAX], eta[UNIT_MAX];
+    char rate[UNIT_MAX], pause[UNIT_MAX], eta[UNIT_MAX], cap[UNIT_MAX];
     uint64_t left = pages_left(s), speed = bytes_per_s(p, s);
     unsigned percent = s->round_pages ? (unsigned)((s->round_pages - left) *
                                                    100 / s->round_pages)
@@ -84,9 +93,9 @@ void progress_format_live(const struct progress *p, enum xlm_state state,
     else
         snprintf(out, bytes,
                  "%s: round %u %3u%% %" PRIu64 " pages left %s/s dirty %" PRIu64
-                 "/s pause ~%s ETA %s",
+                 "/s%s pause ~%s ETA %s",
                  p->name, s->round, percent, left, format_bytes(speed, rate),
-                 s->dirty_rate_pages_s,
+                 s->dirty_rate_pages_s, format_cap(s, cap),
                  format_seconds(s->expected_blackout_us, pause),
                  format_eta(left, speed, s->expected_blackout_us, eta));
 }
@@ -94,7 +103,7 @@ void progress_format_live(const struct progress *p, enum xlm_state state,
 void progress_format_round(const struct progress *p, const struct xlm_stats *s,
                            char *out, size_t bytes)
 {
-    char size[UNIT_MAX], rate[UNIT_MAX], pause[UNIT_MAX];
+    char size[UNIT_MAX], rate[UNIT_MAX], pause[UNIT_MAX], cap[UNIT_MAX];
     int n = snprintf(out, bytes, "%s: round %u: %" PRIu64 " pages (%s) to send",
                      p->name, s->round, s->round_pages,
                      format_bytes(s->round_pages * PAGE_BYTES, size));
@@ -102,8 +111,9 @@ void progress_format_round(const struct progress *p, const struct xlm_stats *s,
     if (s->round < 2 || n < 0 || (size_t)n >= bytes)
         return;
     snprintf(out + n, bytes - (size_t)n,
-             "; so far %s/s, %" PRIu64 " pages/s dirtied, pause now %s",
+             "; so far %s/s, %" PRIu64 " pages/s dirtied%s, pause now %s",
              format_bytes(s->bandwidth_bytes_s, rate), s->dirty_rate_pages_s,
+             format_cap(s, cap),
              format_seconds(s->expected_blackout_us, pause));
 }
 

@@ -60,6 +60,7 @@ void report_figures(struct console *con, const struct outcome *o)
 {
     const struct xlm_stats *s = &o->stats;
     char wire[UNIT_MAX], gap[UNIT_MAX], total[UNIT_MAX], ratio[UNIT_MAX];
+    char slow[UNIT_MAX];
 
     if (!s->size)
         return;
@@ -71,6 +72,13 @@ void report_figures(struct console *con, const struct outcome *o)
                  format_bytes(s->wire_bytes, wire), s->sent_pages,
                  s->zero_pages, format_ratio(s, ratio));
     report_pause(con, s);
+    if (s->throttle_steps)
+        console_line(
+            con,
+            "it wrote too fast for a goal: slowed down in %u step%s to "
+            "%u %% of a CPU, for %s; it has its cap back",
+            s->throttle_steps, s->throttle_steps == 1 ? "" : "s",
+            s->throttle_percent, format_seconds(s->throttle_us, slow));
     if (s->on_slow == XLM_SLOW_SWITCH)
         console_line(con, "it wrote too fast for a goal, and was switched over "
                           "all the same, as chosen");

@@ -46,6 +46,9 @@ static void put_findings(yajl_gen g, const struct findings *f)
     X(live)                                                                    \
     X(prebuilt)                                                                \
     X(scan_us)                                                                 \
+    X(throttle_steps)                                                          \
+    X(throttle_percent)                                                        \
+    X(throttle_us)                                                             \
     X(elapsed_us)                                                              \
     X(memory_pages)                                                            \
     X(sent_pages)                                                              \

@@ -103,8 +103,7 @@ static int check_on_slow(const struct xlm_options *opt, char *message_out)
 
         if (!way && all_zero(opt->on_slow + i, nr - i))
             return 0;
-        if (way <= XLM_SLOW_THROTTLE || way > XLM_SLOW_ABORT || way <= last ||
-            last >= XLM_SLOW_SWITCH)
+        if (way > XLM_SLOW_ABORT || way <= last || last >= XLM_SLOW_SWITCH)
             return invalid(message_out, "options: on_slow[%zu] is %u after %u",
                            i, way, last);
         last = way;

@@ -45,6 +45,11 @@ void xlm__policy_set_goal(struct xlm__policy *p, uint64_t goal_us)
     p->goal_us = goal_us;
 }
 
+void xlm__policy_slowed(struct xlm__policy *p)
+{
+    p->stalled = STALLED_ROUNDS - 1;
+}
+
 void xlm__policy_set_fixed(struct xlm__policy *p, uint64_t fixed_us)
 {
     p->fixed_us = fixed_us;

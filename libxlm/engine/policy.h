@@ -64,6 +64,9 @@ void xlm__policy_set_fixed(struct xlm__policy *p, uint64_t fixed_us);
  * what was seen so far says nothing, and there have to be some more. */
 void xlm__policy_again(struct xlm__policy *p, uint32_t round);
 
+/* The guest is slower from now on: one round shows whether that is enough. */
+void xlm__policy_slowed(struct xlm__policy *p);
+
 /* Pages a second that the last rounds managed; 0 before the first one. */
 uint64_t xlm__policy_rate(const struct xlm__policy *p);
 

@@ -6,11 +6,10 @@
 #include <string.h>
 
 void xlm__slow_init(struct xlm__slow *s, const uint8_t ways[XLM__SLOW_WAYS],
-                    uint64_t goal_us, uint64_t deadline_us)
+                    uint64_t deadline_us)
 {
     memset(s, 0, sizeof(*s));
     memcpy(s->ways, ways, XLM__SLOW_WAYS);
-    s->goal = goal_us;
     s->deadline_us = deadline_us;
 }
 
@@ -56,18 +55,47 @@ static bool rounds_help(const struct xlm__slow_facts *f)
     return f->reason != XLM__REASON_SCAN && f->reason != XLM__REASON_ROUNDS;
 }
 
+/* Below that credit2 would have to switch faster than its shortest timer
+ * (xen.git sched/credit2.c: 500 us of a period of 10 ms). */
+#define CAP_MIN 5u
+
+uint32_t xlm__slow_next_cap(uint32_t cap, uint32_t used)
+{
+    /* A cap above what it uses would not be felt. */
+    const uint32_t now = cap && cap < used ? cap : used;
+    const uint32_t next = now * 7 / 10;
+
+    if (now <= CAP_MIN)
+        return 0;
+    return next > CAP_MIN ? next : CAP_MIN;
+}
+
+static bool throttle(const struct xlm__slow *s, const struct xlm__slow_facts *f,
+                     struct xlm__slow_verdict *out)
+{
+    out->cap = s->can_throttle ? xlm__slow_next_cap(f->cap, f->used) : 0;
+    return out->cap;
+}
+
 static void next_way(struct xlm__slow *s, const struct xlm__slow_facts *f,
                      struct xlm__slow_verdict *out)
 {
     const bool more = rounds_help(f) && in_time(s, f, f->round_us);
 
+    out->decision = XLM__DECIDE_CONTINUE;
+    if (s->ways[s->at] == XLM_SLOW_THROTTLE && more) {
+        out->way = XLM_SLOW_THROTTLE;
+        if (throttle(s, f, out))
+            return;
+        s->at++;
+    }
     if (s->ways[s->at] == XLM_SLOW_WAIT && more) {
         out->way = XLM_SLOW_WAIT;
-        out->decision = XLM__DECIDE_CONTINUE;
         return;
     }
-    /* A wait that is over ended by the deadline. */
-    out->late = s->ways[s->at] == XLM_SLOW_WAIT && rounds_help(f);
+    /* Who could have gone on had no time for it. */
+    out->late = rounds_help(f) && !more && s->ways[s->at] &&
+                s->ways[s->at] <= XLM_SLOW_WAIT;
     finish(s, out);
 }
 
@@ -84,7 +112,7 @@ void xlm__slow_judge(struct xlm__slow *s, const struct xlm__slow_facts *f,
     if (in_time(s, f, more ? f->round_us : 0))
         return;
     /* No goal for the pause forbids it to be now, and that is in time. */
-    if (more && !s->goal && in_time(s, f, 0)) {
+    if (more && !f->goal_us && in_time(s, f, 0)) {
         out->decision = XLM__DECIDE_SWITCHOVER;
         return;
     }
@@ -95,6 +123,7 @@ void xlm__slow_judge(struct xlm__slow *s, const struct xlm__slow_facts *f,
 const char *xlm__slow_word(enum xlm_on_slow way)
 {
     static const char *const words[] = { [0] = "",
+                                         [XLM_SLOW_THROTTLE] = "throttle",
                                          [XLM_SLOW_WAIT] = "wait",
                                          [XLM_SLOW_SWITCH] = "switch",
                                          [XLM_SLOW_ABORT] = "abort" };

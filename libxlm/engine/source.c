@@ -129,19 +129,21 @@ static bool is_ours(struct xlm__source *m)
 static int unwind(struct xlm__source *m, int rc)
 {
     struct xlm__chan *control = &xlm__session_control(m->s)->chan;
+    int slowed;
 
     xlm__session_stop(m->s);
     control->stop_fd = -1;
     control->write_deadline_ns = xlm__deadline_ns(BYE_MS);
     xlm__pages_close(m->pool);
     m->pool = NULL;
+    slowed = xlm__source_full_speed(m);
     if (!is_ours(m)) {
         untrack(m);
         xlm__session_set_owner(m->s, XLM_OWNER_UNKNOWN);
         return XLM_ERR_UNDECIDED;
     }
     xlm__session_set_owner(m->s, XLM_OWNER_SOURCE);
-    if (m->locked && !m->ended && run_on(m))
+    if (m->locked && !m->ended && (run_on(m) || slowed))
         return rc; /* the guardian is not told: it tries again */
     take_leave(m, rc);
     xlm__source_tell_guard(m, XLM__GUARD_DONE);

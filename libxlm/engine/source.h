@@ -52,6 +52,8 @@ struct xlm__source {
     bool resized;       /* it had another number since the log was read      */
     uint64_t round_began_ns, looked_ns;
     uint64_t rate_ns, rate_wire_bytes; /* where the last rate began          */
+    uint64_t used_ns, used_cpu_ns; /* when, and what CPU it had used by then */
+    uint64_t slowed_ns; /* since then it has less CPU; 0: it has not        */
 
     /* what has to be undone */
     struct xlm__guard_note note;
@@ -114,6 +116,13 @@ int xlm__source_permit(struct xlm__source *m);
 int xlm__source_judge(struct xlm__source *m, const struct xlm__round_result *r,
                       enum xlm__decision decision, enum xlm__reason reason,
                       bool *over_out);
+/* Part of preflight: could it be slowed down, if that is to be? */
+int xlm__source_probe_cap(struct xlm__source *m);
+/* How much CPU it uses is measured from now on. */
+int xlm__source_watch_cpu(struct xlm__source *m);
+/* Give it back what CPU it had.  Errors are told, not recorded; again does no
+ * harm. */
+int xlm__source_full_speed(struct xlm__source *m);
 /* Has the deadline passed, and does that end it?  Until it is suspended.
  * Errors: NOCONVERGE. */
 int xlm__source_deadline(struct xlm__source *m);

@@ -327,6 +327,7 @@ int xlm__source_precopy(struct xlm__source *m)
     if (!m->live)
         return m->prebuild ? xlm__source_await_prebuilt(m) : 0;
     xlm__bitmap_copy(m->todo, m->ram, m->dom->nr_pfns);
+    rc = xlm__source_watch_cpu(m);
     while (!rc && !over)
         rc = live_round(m, &over);
     return rc;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "engine/cap.h"
 #include "engine/host.h"
 #include "util/clock.h"
 #include "util/uuid.h"
@@ -73,6 +74,11 @@ int xlm__source_prepare(struct xlm__source *m)
     if (rc)
         return rc;
     m->locked = true;
+    /* Of a predecessor that died with its guardian; before the configuration
+     * is taken, which has the cap as it is. */
+    rc = xlm__cap_restore(m->hv, m->ts, m->domid, m->info.uuid, NULL);
+    if (rc)
+        return rc;
     rc = take_config(m);
     if (rc)
         return rc;
@@ -175,6 +181,8 @@ static int tell_own_findings(struct xlm__source *m)
     rc = m->ts->ops->check_source(m->ts, m->domid, &m->config, m->findings);
     if (!rc)
         rc = xlm__source_probe(m);
+    if (!rc)
+        rc = xlm__source_probe_cap(m);
     if (rc)
         return rc;
     nr = xlm__findings_count(m->findings);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "engine/cap.h"
 #include "util/clock.h"
 
 static uint64_t now_us(const struct xlm__source *m)
@@ -32,8 +33,7 @@ static void describe(struct xlm__source *m, const struct xlm__slow_facts *f,
         snprintf(text, XLM_MESSAGE_MAX / 2,
                  "expected pause %" PRIu64 " ms after round %u, goal %u ms; "
                  "%s",
-                 f->pause_us / 1000, r->number,
-                 (unsigned)(m->policy.goal_us / 1000),
+                 f->pause_us / 1000, r->number, (unsigned)(f->goal_us / 1000),
                  xlm__policy_reason(f->reason));
 }
 
@@ -46,6 +46,111 @@ static int give_up(struct xlm__source *m, const struct xlm__round_result *r,
         m->config.name, what, r->dirty_pages, xlm__policy_rate(&m->policy));
 }
 
+/* ---- the guest's CPU ---- */
+
+int xlm__source_probe_cap(struct xlm__source *m)
+{
+    char text[XLM_MESSAGE_MAX];
+    struct xlm__sched sched;
+    int rc;
+
+    if (m->s->opt.on_slow[0] != XLM_SLOW_THROTTLE)
+        return 0;
+    rc = m->hv->ops->sched_get(m->hv, m->domid, &sched);
+    m->slow.can_throttle = !rc && sched.has_cap;
+    if (rc || sched.has_cap)
+        return rc;
+    snprintf(text, sizeof(text),
+             "scheduler %s has no cap by which %.64s could be slowed down, "
+             "should it write too fast",
+             sched.name, m->config.name);
+    rc = xlm__findings_add(m->findings, XLM_FINDING_WARN, "no-cap",
+                           "what was chosen to follow is done instead", "%s",
+                           text);
+    return rc ? XLM_FAIL(&m->s->err, rc, "list of findings") : 0;
+}
+
+int xlm__source_watch_cpu(struct xlm__source *m)
+{
+    struct xlm__dominfo info;
+    bool exists = false;
+    int rc = m->hv->ops->dominfo(m->hv, m->domid, &info, &exists);
+
+    m->used_ns = xlm__clock_ns();
+    if (!rc && exists)
+        m->used_cpu_ns = info.cpu_ns;
+    return rc;
+}
+
+/* In percent of one CPU since it was last asked for. */
+static int cpu_used(struct xlm__source *m, uint32_t *percent_out)
+{
+    const uint64_t then_ns = m->used_ns, cpu_ns = m->used_cpu_ns;
+    int rc = xlm__source_watch_cpu(m);
+
+    *percent_out = 0;
+    if (!rc && m->used_ns > then_ns && m->used_cpu_ns > cpu_ns)
+        *percent_out = (uint32_t)((m->used_cpu_ns - cpu_ns) * 100 /
+                                  (m->used_ns - then_ns));
+    return rc;
+}
+
+/* The first step writes down first what has to be restored. */
+static int slow_down(struct xlm__source *m, uint32_t cap)
+{
+    struct xlm__sched sched;
+    int rc = 0;
+
+    if (!m->slowed_ns) {
+        rc = m->hv->ops->sched_get(m->hv, m->domid, &sched);
+        if (!rc)
+            rc = xlm__cap_record(m->ts, m->domid, m->info.uuid, sched.cap);
+        m->note.slowed = 1;
+        if (!rc)
+            rc = xlm__source_tell_guard(m, XLM__GUARD_TRACKING);
+        if (!rc)
+            m->slowed_ns = xlm__clock_ns();
+    }
+    if (!rc)
+        rc = m->hv->ops->cap_set(m->hv, m->domid, cap);
+    if (rc)
+        return rc;
+    xlm__policy_slowed(&m->policy);
+    XLM__STATS(m->s, {
+        st->cap_percent = st->throttle_percent = cap;
+        st->throttle_steps++;
+    });
+    return 0;
+}
+
+int xlm__source_full_speed(struct xlm__source *m)
+{
+    struct xlm__errslot aside = XLM__ERRSLOT_INITIALIZER;
+    char text[XLM_MESSAGE_MAX];
+    int rc;
+
+    if (!m->slowed_ns)
+        return 0;
+    m->hv->err = m->ts->err = &aside;
+    rc = xlm__cap_restore(m->hv, m->ts, m->domid, m->info.uuid, NULL);
+    m->hv->err = m->ts->err = &m->s->err;
+    xlm__errslot_read(&aside, text);
+    xlm__errslot_destroy(&aside);
+    if (rc) {
+        XLM_LOG(&m->s->err, WARN, "%s is still slowed down: %s", m->config.name,
+                text);
+        return rc;
+    }
+    XLM__STATS(m->s, {
+        st->cap_percent = 0;
+        st->throttle_us = (xlm__clock_ns() - m->slowed_ns) / XLM__NS_PER_US;
+    });
+    m->slowed_ns = 0;
+    return 0;
+}
+
+/* ---- what follows from a round ---- */
+
 /* Told once a way: a wait is many rounds. */
 static void tell(struct xlm__source *m, enum xlm_on_slow way, const char *what)
 {
@@ -57,36 +162,65 @@ static void tell(struct xlm__source *m, enum xlm_on_slow way, const char *what)
     if (m->s->stats.on_slow != (uint32_t)way)
         XLM_LOG(&m->s->err, WARN, "%s: %s: %s, as chosen (%s)", m->config.name,
                 what, doing[way], xlm__slow_word(way));
-    XLM__STATS(m->s, st->on_slow = (uint32_t)way);
+}
+
+static void tell_step(struct xlm__source *m, const struct xlm__slow_facts *f,
+                      const char *what, uint32_t cap)
+{
+    XLM_LOG(&m->s->err, WARN,
+            "%s: %s: it used %u %% of a CPU, and gets %u %% now (step %u), as "
+            "chosen (throttle)",
+            m->config.name, what, f->used, cap, m->s->stats.throttle_steps);
+}
+
+static int follow(struct xlm__source *m, const struct xlm__slow_facts *f,
+                  const struct xlm__round_result *r,
+                  const struct xlm__slow_verdict *v)
+{
+    char what[XLM_MESSAGE_MAX / 2];
+    int rc = 0;
+
+    describe(m, f, r, v->late, what);
+    if (v->decision == XLM__DECIDE_ABORT)
+        return give_up(m, r, what);
+    if (v->way == XLM_SLOW_THROTTLE)
+        rc = slow_down(m, v->cap);
+    if (rc)
+        return rc;
+    if (v->way == XLM_SLOW_THROTTLE)
+        tell_step(m, f, what, v->cap);
+    else
+        tell(m, v->way, what);
+    XLM__STATS(m->s, st->on_slow = (uint32_t)v->way);
+    xlm__session_progress(m->s);
+    return 0;
 }
 
 int xlm__source_judge(struct xlm__source *m, const struct xlm__round_result *r,
                       enum xlm__decision decision, enum xlm__reason reason,
                       bool *over_out)
 {
-    const struct xlm__slow_facts f = {
+    struct xlm__slow_facts f = {
         .decision = decision,
         .reason = reason,
         .now_us = now_us(m),
         .round_us = xlm__policy_round_us(&m->policy, r->dirty_pages),
         .pause_us = xlm__policy_predict_us(&m->policy, r->dirty_pages),
+        .goal_us = m->policy.goal_us,
+        .cap = m->s->stats.cap_percent,
     };
-    char what[XLM_MESSAGE_MAX / 2];
     struct xlm__slow_verdict v;
+    int rc = cpu_used(m, &f.used);
 
+    if (rc)
+        return rc;
     /* Somebody has said that goals do not count any more. */
     *over_out = r->asked;
     if (r->asked)
         return 0;
     xlm__slow_judge(&m->slow, &f, &v);
     *over_out = v.decision == XLM__DECIDE_SWITCHOVER;
-    if (!v.way)
-        return 0;
-    describe(m, &f, r, v.late, what);
-    if (v.decision == XLM__DECIDE_ABORT)
-        return give_up(m, r, what);
-    tell(m, v.way, what);
-    return 0;
+    return v.way ? follow(m, &f, r, &v) : 0;
 }
 
 int xlm__source_deadline(struct xlm__source *m)

@@ -56,6 +56,7 @@ static int suspend(struct xlm__source *m)
         return rc;
     }
     m->suspended = true;
+    xlm__source_full_speed(m); /* nobody would do it later */
     XLM__STATS(m->s, st->suspend_us = (m->suspended_ns - m->suspend_asked_ns) /
                                       XLM__NS_PER_US);
     XLM_LOG(&m->s->err, INFO, "suspended after %" PRIu64 " ms",

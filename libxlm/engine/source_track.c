@@ -118,7 +118,7 @@ int xlm__source_probe(struct xlm__source *m)
         &m->policy, m->s->opt.max_rounds ? m->s->opt.max_rounds : 30,
         atomic_load(&m->s->downtime_ms) * UINT64_C(1000), fixed_ms(m) * 1000);
     m->policy.scan_may_exceed = may_pause(m);
-    xlm__slow_init(&m->slow, m->s->opt.on_slow, m->policy.goal_us,
+    xlm__slow_init(&m->slow, m->s->opt.on_slow,
                    m->s->opt.deadline_ms * UINT64_C(1000));
     XLM__STATS(m->s, st->fixed_pause_ms = (uint32_t)fixed_ms(m));
     m->note.not_logged = !wants_log(m);

@@ -49,6 +49,14 @@ struct xlm__dominfo {
     uint64_t tot_pages, max_pages, outstanding_pages;
     uint64_t shared_info_mfn;
     uint32_t cpupool;
+    uint64_t cpu_ns; /* that its vCPUs have used                            */
+};
+
+/* What the scheduler of its cpupool lets a domain use. */
+struct xlm__sched {
+    const char *name; /* static                                             */
+    bool has_cap;
+    uint32_t cap; /* of all its vCPUs, in percent of one CPU; 0: none       */
 };
 
 struct xlm__hostinfo {
@@ -112,6 +120,12 @@ struct xlm__hv_ops {
      * which its toolstack takes back. */
     int (*pause)(struct xlm__hv *hv, uint32_t domid);
     int (*unpause)(struct xlm__hv *hv, uint32_t domid);
+
+    int (*sched_get)(struct xlm__hv *hv, uint32_t domid,
+                     struct xlm__sched *out);
+    /* In percent of one CPU, 0 for none; nothing else is changed.  Fails if the
+     * scheduler has no caps. */
+    int (*cap_set)(struct xlm__hv *hv, uint32_t domid, uint32_t cap);
 
     /* --- memory --- */
     /* types: in gfns, out XLM__PT_* in the low 32 bits. nr <= XLM__MAP_MAX. */

@@ -80,6 +80,7 @@ static void dominfo_from(const xc_domaininfo_t *in, struct xlm__dominfo *out)
     out->outstanding_pages = in->outstanding_pages;
     out->shared_info_mfn = in->shared_info_frame;
     out->cpupool = in->cpupool;
+    out->cpu_ns = in->cpu_time;
 }
 
 static int xen_dominfo(struct xlm__hv *hv, uint32_t domid,
@@ -157,6 +158,8 @@ static const struct xlm__hv_ops xen_ops = {
     .nr_pfns = xen_nr_pfns,
     .pause = xen_pause,
     .unpause = xen_unpause,
+    .sched_get = xlm__xen_sched_get,
+    .cap_set = xlm__xen_cap_set,
     .page_types = xlm__xen_page_types,
     .map = xlm__xen_map,
     .unmap = xlm__xen_unmap,

@@ -2,7 +2,7 @@
 /*
  * The parts of the Xen implementation of hv.h, one file a subject:
  * hv_xen.c (open, host, domain), hv_xen_mem.c, hv_xen_logdirty.c,
- * hv_xen_state.c (CPU policy, HVM, TSC), hv_xen_pv.c.
+ * hv_xen_state.c (CPU policy, HVM, TSC), hv_xen_pv.c, hv_xen_sched.c.
  */
 #ifndef XLM_HV_HV_XEN_H
 #define XLM_HV_HV_XEN_H
@@ -61,6 +61,10 @@ int xlm__xen_m2p_map(struct xlm__hv *hv, struct xlm__map *map_out,
 int xlm__xen_grant_map(struct xlm__hv *hv, uint32_t domid, uint32_t ref,
                        const void **page_out);
 void xlm__xen_grant_unmap(struct xlm__hv *hv, const void *page);
+
+int xlm__xen_sched_get(struct xlm__hv *hv, uint32_t domid,
+                       struct xlm__sched *out);
+int xlm__xen_cap_set(struct xlm__hv *hv, uint32_t domid, uint32_t cap);
 
 int xlm__xen_logdirty_on(struct xlm__hv *hv, uint32_t domid, bool *refused_out,
                          bool *busy_out);

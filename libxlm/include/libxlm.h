@@ -113,7 +113,7 @@ enum xlm_dirty {
  * list of these has them in this order; what follows its last one is ABORT.
  */
 enum xlm_on_slow {
-    XLM_SLOW_THROTTLE = 1, /* reserved                                       */
+    XLM_SLOW_THROTTLE = 1, /* give it less CPU, in steps                     */
     XLM_SLOW_WAIT,         /* go on as long as the deadline allows           */
     XLM_SLOW_SWITCH,       /* switch over, whatever the pause                */
     XLM_SLOW_ABORT,        /* give up: it runs on at the source              */
@@ -161,6 +161,11 @@ struct xlm_stats {
     uint32_t switch_asked;          /* 1: xlm_session_switch_now() was called */
     uint32_t on_slow;               /* enum xlm_on_slow: what was done last */
                                     /* as a goal could not be met; 0        */
+    uint32_t cap_percent; /* of one CPU, that it may use now; 0: we do not  */
+                          /* slow it down                                   */
+    uint32_t throttle_steps;
+    uint32_t throttle_percent; /* the smallest such cap; 0: there was none  */
+    uint64_t throttle_us;      /* how long it had one                       */
 };
 
 /* One thing that preflight found. */

@@ -25,17 +25,20 @@ static const char *directory(const char *dir, enum xlm__mark_kind kind)
 {
     if (dir)
         return dir;
-    return kind == XLM__MARK_SENT ? XLM__HOSTLOCK_DIR : RECEIVED_DIR;
+    return kind == XLM__MARK_RECEIVED ? RECEIVED_DIR : XLM__HOSTLOCK_DIR;
 }
 
 static void mark_path(char path[PATH_BYTES], const char *dir,
                       enum xlm__mark_kind kind, const unsigned char uuid[16])
 {
+    static const char *const names[] = { [XLM__MARK_SENT] = "sent",
+                                         [XLM__MARK_RECEIVED] = "received",
+                                         [XLM__MARK_SLOWED] = "slowed" };
     char text[XLM__UUID_TEXT];
 
     xlm__uuid_format(uuid, text);
     snprintf(path, PATH_BYTES, "%s/xlm-%s.%s", directory(dir, kind), text,
-             kind == XLM__MARK_SENT ? "sent" : "received");
+             names[kind]);
 }
 
 /* ---- its text ---- */

@@ -4,6 +4,8 @@
  * for whoever has to finish or undo it when the processes are gone.
  *
  *   SENT      /run/xen: the source's copy does not outlive a boot either
+ *   SLOWED    /run/xen: the cap that a domain had before we slowed it down, in
+ *             flags; engine/cap.h
  *   RECEIVED  /var/lib/xen, fsync'd: "it ran here" must outlive a boot
  *
  *   xlm-mark 1 phase 04          phase first, in a fixed number of bytes: a
@@ -23,7 +25,7 @@
 
 #include "base/error.h"
 
-enum xlm__mark_kind { XLM__MARK_SENT, XLM__MARK_RECEIVED };
+enum xlm__mark_kind { XLM__MARK_SENT, XLM__MARK_RECEIVED, XLM__MARK_SLOWED };
 
 /* Phases of RECEIVED; those of SENT are enum xlm__guard_phase. */
 enum xlm__received {

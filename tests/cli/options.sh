@@ -54,13 +54,16 @@ test_options_bad_goals_name_option_value_limits()
         --deadline 0
     bad "--deadline '604801'" --deadline 604801
     for ways in '' Wait hurry wait,wait switch,wait switch,abort 'wait,' ,wait \
-        abort,abort wait,switch,abort; do
-        bad "--on-slow '$ways': wait, switch or abort is wanted" --downtime 9 \
+        wait,throttle abort,abort wait,switch,abort; do
+        bad "--on-slow '$ways': throttle, wait, switch or abort is wanted" --downtime 9 \
             --deadline 9 --on-slow "$ways"
     done
     bad "--on-slow switch needs --downtime or --deadline" --on-slow switch
     bad "--on-slow wait needs --downtime and --deadline" --on-slow wait \
         --downtime 9
+    bad "--on-slow throttle needs --downtime" --deadline 9 --on-slow throttle
+    bad "--on-slow wait needs --downtime and --deadline" --downtime 9 \
+        --on-slow throttle,wait
     bad "--on-slow wait needs --downtime and --deadline" --deadline 9 \
         --on-slow wait,switch
 }
@@ -68,9 +71,9 @@ test_options_bad_goals_name_option_value_limits()
 test_options_goals_reach_the_library()
 {
     FAKE_XLM_DUMP=$work/dump run xl lmigrate guest1 hostb -s ./fakessh \
-        --downtime 9 --deadline 60 --on-slow wait,switch
+        --downtime 9 --deadline 60 --on-slow throttle,wait,switch
     expect_code 0
-    expect_file "$work/dump" "slow=2,3,0/60000 "
+    expect_file "$work/dump" "slow=1,2,3/60000 "
     FAKE_XLM_DUMP=$work/dump run xl lmigrate guest1 hostb -s ./fakessh \
         --deadline 1 --on-slow abort
     expect_file "$work/dump" "slow=4,0,0/1000 "

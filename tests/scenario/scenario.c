@@ -348,6 +348,8 @@ static void check_source_left(struct run *r)
     SCENARIO_CHECK(r, !s->ts.suspended);
     SCENARIO_CHECK(r, !s->ts.dm_logdirty);
     SCENARIO_CHECK(r, s->hv->info.paused == r->sc->paused);
+    SCENARIO_CHECK(r, s->hv->sched.cap == 0);
+    SCENARIO_CHECK(r, !s->ts.marked[XLM__MARK_SLOWED]);
 }
 
 static bool to_be_paused(const struct run *r)

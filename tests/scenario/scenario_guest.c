@@ -10,9 +10,11 @@
 #include <time.h>
 
 #include "scenario.h"
+#include "util/clock.h"
 
 #define PER_PAGE     512u
-#define FIRST_FREE   256u /* below: a PV guest's tables */
+#define FULL_SPEED   UINT64_C(40000) /* pages a second */
+#define FIRST_FREE   256u            /* below: a PV guest's tables */
 #define BALLOON      16u
 #define STORE_PFN    255u /* a translated guest's page for xenstored */
 #define STORE_BYTE   0x99
@@ -58,6 +60,7 @@ void guest_boot(struct run *r)
 
 struct dice {
     uint64_t x;
+    uint64_t then_ns; /* when it last computed */
 };
 
 static uint64_t roll(struct dice *d, uint64_t below)
@@ -86,6 +89,28 @@ static void balloon(struct run *r, struct dice *d)
     }
 }
 
+/* One vCPU that does nothing else: FULL_SPEED pages a second without a cap. */
+static void compute(struct run *r, struct dice *d)
+{
+    const uint64_t now = xlm__clock_ns(), since = now - d->then_ns;
+    struct fake_hv *f = r->src.hv;
+    uint64_t used, pages;
+
+    pthread_mutex_lock(&f->lock);
+    used = since / 100 *
+           (f->sched.cap && f->sched.cap < 100 ? f->sched.cap : 100);
+    pages = used * FULL_SPEED / XLM__NS_PER_S;
+    if (pages || !d->then_ns) {
+        d->then_ns = now;
+        f->info.cpu_ns += since == now ? 0 : used;
+    }
+    pthread_mutex_unlock(&f->lock);
+    if (since == now) /* the first time */
+        return;
+    while (pages--)
+        write_page(r, d, FIRST_FREE + roll(d, nr_ram(r) - FIRST_FREE));
+}
+
 static void step(struct run *r, struct dice *d)
 {
     uint64_t writable = nr_ram(r) - FIRST_FREE;
@@ -94,6 +119,9 @@ static void step(struct run *r, struct dice *d)
     case WRITER_FAST:
         for (uint64_t i = 0; i < writable; i++)
             write_page(r, d, FIRST_FREE + i);
+        break;
+    case WRITER_CAPPED:
+        compute(r, d);
         break;
     case WRITER_BALLOON:
         balloon(r, d);
@@ -118,7 +146,7 @@ static bool may_run(struct fake_hv *f)
 static void *write_memory(void *arg)
 {
     const struct timespec nap = { .tv_nsec = 200000 };
-    struct dice d = { 88172645463325252u };
+    struct dice d = { .x = 88172645463325252u };
     struct run *r = arg;
 
     while (!atomic_load(&r->stop_writer)) {

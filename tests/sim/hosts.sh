@@ -23,7 +23,8 @@ warm_up() {
         on "$1" timeout 30 xl destroy first
 }
 
-# What Xen is built with; as Debian builds it, it has no log-dirty for PV.
+# What Xen is built with; as Debian builds it, it has no log-dirty for PV. Or:
+# started with another scheduler.
 FLAVOUR=shadow
 
 # needs_hosts FLAVOUR: those of another one go.
@@ -36,6 +37,7 @@ hosts_up() {
     local h options=(--local "$DEST/usr/local")
 
     [ "$FLAVOUR" = debian ] || options+=(--pv-logdirty)
+    [ "$FLAVOUR" != null ] || options+=(--sched null)
     for h in a b; do
         simxen up "host$h" "${options[@]}" &&
             warm_up "$h" || return 1

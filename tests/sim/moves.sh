@@ -6,21 +6,32 @@ MOVE_LIMIT_S=${XLM_SIM_MOVE_LIMIT_S:-90}
 # Slow enough that there is time for a fault while memory is copied.
 SLOW=3M
 
+# The scheduler's cap that the guest has; empty: it is not looked at.
+CAP=
+
 # guest NAME TYPE MIB WRITER[+CONTENT[+WORK]]: starts one at host a.
 guest() {
-    local cfg=$WORK/$1.cfg load=()
+    local cfg=$WORK/$1.cfg load=() rate=2000
 
     IFS=+ read -r -a load <<<"$4"
+    CAP=
+    # Each page that it writes takes it a while: half of what two vCPUs have.
+    if [ "${load[1]:-}" = busy ]; then
+        rate='5000 sim.page-us=200'
+        load[1]=
+        [[ $2 = */null ]] || CAP=150
+    fi
     cat >"$cfg" <<END
 name = "$1"
 type = "${2%/*}"
 memory = $3
 vcpus = 2
 kernel = "$SIMXEN_RUN/guest-kernel"
-cmdline = "console=hvc0 lab.work=${load[2]:-16} lab.writer=2000 \
+cmdline = "console=hvc0 lab.work=${load[2]:-16} lab.writer=$rate \
 sim.writer=${load[0]}${load[1]:+ sim.content=${load[1]}}"
 on_crash = "preserve"
 END
+    [ -z "$CAP" ] || echo "cap = $CAP" >>"$cfg"
     if [ "$2" = hvm ]; then
         printf '%s\n' 'serial = "none"' 'vga = "none"' 'vnc = 0' 'sdl = 0' \
             >>"$cfg"
@@ -142,9 +153,42 @@ told_compression() {
     esac | { ! grep .; }
 }
 
-# told_goal BY: what was done for a goal out of reach.
+# Each step was said, and the cap is as before.
+told_throttle() {
+    local host=b
+
+    if [ -z "$CAP" ]; then
+        said_once 'warning: scheduler null has no cap' &&
+            said_once 'switching over all the same, as chosen'
+        return
+    fi
+    [ "$CODE" -eq 0 ] || host=a
+    grep -q '(step 1), as chosen (throttle)' "$WORK/move" ||
+        { echo 'not slowed down' && return 1; }
+    has_cap $host "$1" "$CAP"
+}
+
+# has_cap HOST NAME PERCENT: as the real xl sees it.
+has_cap() {
+    local cap
+
+    cap=$(on "$1" xl sched-credit2 -d "$2" | awk 'NR == 2 { print $NF }')
+    [ "$cap" = "$3" ] || { echo "$2 has cap '$cap' at host$1" && return 1; }
+}
+
+# keeps_cap NAME: wherever it is now.
+keeps_cap() {
+    local host=a
+
+    [ -n "$CAP" ] || return 0
+    [ "$(domains a)" = "$1" ] || host=b
+    has_cap $host "$1" "$CAP"
+}
+
+# told_goal BY NAME: what was done for a goal out of reach.
 told_goal() {
     case $1 in
+    *on-slow=throttle*) told_throttle "$2" ;;
     *on-slow=wait*) said_once 'going on until the deadline, as chosen' ;;
     *on-slow=switch*) said_once 'switching over all the same, as chosen' ;;
     *downtime=*) said_once 'expected pause [0-9]* ms after round .*, goal ' ;;
@@ -158,6 +202,19 @@ copying() {
     until grep -qE 'round 1|Saving domain .*type' "$WORK/move"; do
         kill -0 "$MOVE" 2>/dev/null && [ "$SECONDS" -lt "$end" ] || {
             echo "did not begin to copy memory"
+            return 1
+        }
+        sleep 0.05
+    done
+}
+
+# Until it has less CPU.
+await_step() {
+    local end=$((SECONDS + 60))
+
+    until grep -q '(step 1), as chosen' "$WORK/move"; do
+        kill -0 "$MOVE" 2>/dev/null && [ "$SECONDS" -lt "$end" ] || {
+            echo "was not slowed down"
             return 1
         }
         sleep 0.05
@@ -208,6 +265,10 @@ strike() {
 
     IFS=: read -r kind host n pattern <<<"$1"
     copying || return 1
+    if [ "$kind" = slowed ]; then
+        await_step || return 1
+        IFS=: read -r kind host n pattern <<<"${1#*:}"
+    fi
     case $kind in
     cancel)
         pattern=xl.migrate

@@ -432,6 +432,8 @@ static const struct xlm__hv_ops ops = {
     .nr_pfns = op_nr_pfns,
     .pause = op_pause,
     .unpause = op_unpause,
+    .sched_get = fake_op_sched_get,
+    .cap_set = fake_op_cap_set,
     .page_types = op_page_types,
     .map = op_map,
     .unmap = op_unmap,
@@ -490,6 +492,7 @@ struct fake_hv *fake_hv_new(struct xlm__errslot *err,
     host_init(f);
 
     f->exists = true;
+    f->sched = (struct xlm__sched){ .name = "credit2", .has_cap = true };
     f->info.domid = config->domid ? config->domid : 1;
     f->info.hvm = f->info.hap = !config->pv;
     f->info.max_pages = f->nr_frames;

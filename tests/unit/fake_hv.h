@@ -56,6 +56,8 @@ struct fake_hv {
     struct xlm__dominfo info;
     unsigned nr_pauses; /* besides the one that info.paused tells */
     bool exists;
+    struct xlm__sched sched; /* credit2, unless a test says otherwise */
+    unsigned nr_caps;        /* times that its cap was set */
     uint64_t nr_pfns;
     uint64_t *p2m;      /* FAKE_NONE: no memory */
     uint32_t *types;    /* by pfn */

@@ -17,6 +17,9 @@ int fake_leave(struct xlm__hv *hv);
 int fake_leave_fail(struct xlm__hv *hv, const char *what);
 
 /* fake_state.c */
+int fake_op_sched_get(struct xlm__hv *hv, uint32_t domid,
+                      struct xlm__sched *out);
+int fake_op_cap_set(struct xlm__hv *hv, uint32_t domid, uint32_t cap);
 int fake_op_policy_get(struct xlm__hv *hv, uint32_t domid,
                        struct xlm__cpu_policy *out);
 int fake_op_policy_check(struct xlm__hv *hv,

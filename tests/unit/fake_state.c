@@ -65,6 +65,30 @@ int fake_op_policy_check(struct xlm__hv *hv,
     return fake_leave(hv);
 }
 
+int fake_op_sched_get(struct xlm__hv *hv, uint32_t domid,
+                      struct xlm__sched *out)
+{
+    int rc = fake_enter(hv, domid);
+
+    if (rc)
+        return rc;
+    *out = fake(hv)->sched;
+    return fake_leave(hv);
+}
+
+int fake_op_cap_set(struct xlm__hv *hv, uint32_t domid, uint32_t cap)
+{
+    int rc = fake_enter(hv, domid);
+
+    if (rc)
+        return rc;
+    if (!fake(hv)->sched.has_cap || cap > 100 * FAKE_NR_VCPUS)
+        return fake_leave_fail(hv, "a cap that Xen would refuse");
+    fake(hv)->sched.cap = cap;
+    fake(hv)->nr_caps++;
+    return fake_leave(hv);
+}
+
 int fake_op_tsc_get(struct xlm__hv *hv, uint32_t domid, struct xlm__tsc *out)
 {
     int rc = fake_enter(hv, domid);

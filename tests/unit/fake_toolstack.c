@@ -216,8 +216,9 @@ static int fake_mark_set(struct xlm__toolstack *base, enum xlm__mark_kind kind,
                          const struct xlm__mark *m)
 {
     struct fake_toolstack *t = fake(base);
-    int rc = fake_ts_enter(base, kind == XLM__MARK_SENT ? "mark_sent"
-                                                        : "mark_received");
+    static const char *const names[] = { "mark_sent", "mark_received",
+                                         "mark_slowed" };
+    int rc = fake_ts_enter(base, names[kind]);
 
     fake_ts_expect(base, t->locked, "mark_set: without the lock");
     if (rc)

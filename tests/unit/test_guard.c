@@ -305,6 +305,58 @@ static void test_guard_undo_tracking_switches_logging_off(void)
     host_close(&h);
 }
 
+/* Its worker was killed after it had given it 7 % of a CPU. */
+static void slowed(struct host *h, enum xlm__guard_phase phase)
+{
+    host_open(h, phase, phase > XLM__GUARD_TRACKING);
+    h->note.slowed = 1;
+    h->hv->sched.cap = 7;
+    h->ts.mark[XLM__MARK_SLOWED].domid = h->note.domid;
+    h->ts.mark[XLM__MARK_SLOWED].flags = 150;
+    memcpy(h->ts.mark[XLM__MARK_SLOWED].uuid, h->note.uuid, 16);
+    h->ts.marked[XLM__MARK_SLOWED] = true;
+}
+
+static void test_guard_undo_gives_back_its_cpu(void)
+{
+    static const enum xlm__guard_phase phases[] = { XLM__GUARD_TRACKING,
+                                                    XLM__GUARD_SUSPENDING,
+                                                    XLM__GUARD_RENAMED };
+    struct host h;
+
+    for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+        slowed(&h, phases[i]);
+        CU_ASSERT_EQUAL(undo(&h), 0);
+        CU_ASSERT_EQUAL(h.hv->sched.cap, 150);
+        CU_ASSERT_FALSE(h.ts.marked[XLM__MARK_SLOWED]);
+        host_close(&h);
+    }
+}
+
+static void test_guard_undo_leaves_another_domains_cpu_alone(void)
+{
+    struct host h;
+
+    slowed(&h, XLM__GUARD_TRACKING);
+    h.ts.mark[XLM__MARK_SLOWED].domid++;
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_EQUAL(h.hv->sched.cap, 7);
+    CU_ASSERT_FALSE(h.ts.marked[XLM__MARK_SLOWED]);
+    host_close(&h);
+}
+
+static void test_guard_undo_without_caps_any_more_is_fine(void)
+{
+    struct host h;
+
+    slowed(&h, XLM__GUARD_TRACKING);
+    h.hv->sched = (struct xlm__sched){ .name = "null" };
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_EQUAL(h.hv->nr_caps, 0);
+    CU_ASSERT_FALSE(h.ts.marked[XLM__MARK_SLOWED]);
+    host_close(&h);
+}
+
 static void test_guard_undo_tracking_without_device_model(void)
 {
     struct host h;
@@ -511,6 +563,9 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_guard_unknown_owner_is_an_error),
     UNIT_TEST(test_guard_undo_clears_the_mark_of_what_it_finished),
     UNIT_TEST(test_guard_undo_tracking_switches_logging_off),
+    UNIT_TEST(test_guard_undo_gives_back_its_cpu),
+    UNIT_TEST(test_guard_undo_leaves_another_domains_cpu_alone),
+    UNIT_TEST(test_guard_undo_without_caps_any_more_is_fine),
     UNIT_TEST(test_guard_undo_tracking_without_device_model),
     UNIT_TEST(test_guard_undo_without_log_leaves_it_alone),
     UNIT_TEST(test_guard_undo_suspended_is_resumed),

@@ -230,7 +230,25 @@ static void test_mark_no_directory_is_an_error(void)
     end();
 }
 
+static void test_mark_of_each_kind_is_its_own(void)
+{
+    struct xlm__mark m;
+    bool exists;
+
+    begin();
+    CU_ASSERT_EQUAL(xlm__mark_set(&err, dir, XLM__MARK_SLOWED, &mark), 0);
+    CU_ASSERT_EQUAL(
+        xlm__mark_get(&err, dir, XLM__MARK_SENT, mark.uuid, &m, &exists), 0);
+    CU_ASSERT_FALSE(exists);
+    CU_ASSERT_EQUAL(
+        xlm__mark_get(&err, dir, XLM__MARK_SLOWED, mark.uuid, &m, &exists), 0);
+    CU_ASSERT_TRUE(exists);
+    xlm__mark_clear(dir, XLM__MARK_SLOWED, mark.uuid);
+    end();
+}
+
 static CU_TestInfo tests[] = {
+    UNIT_TEST(test_mark_of_each_kind_is_its_own),
     UNIT_TEST(test_mark_reads_as_written),
     UNIT_TEST(test_mark_of_longest_names_reads_as_written),
     UNIT_TEST(test_mark_none_is_no_error),

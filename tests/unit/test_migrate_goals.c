@@ -10,7 +10,7 @@
 
 /* It writes to all of its memory, and no round is short enough for that. */
 #define TOO_FAST                                                               \
-    .writer = WRITER_FAST, .nr_pfns = 4096, .nr_ram = 4096,                    \
+    .writer = WRITER_FAST, .nr_pfns = 2048, .nr_ram = 2048,                    \
     .opt.downtime_ms = 20, .opt.fixed_pause_ms = 5,                            \
     .opt.compress = XLM_COMPRESS_NONE, .opt.bandwidth_bytes_s = 60 << 20
 
@@ -50,20 +50,20 @@ static void test_migrate_goal_out_of_reach_moves_by_switch(void)
 
 static void test_migrate_goal_out_of_reach_waits_for_the_deadline(void)
 {
-    LOOK(.rc = XLM_ERR_NOCONVERGE, STAYED, TOO_FAST, .opt.deadline_ms = 4000,
+    LOOK(.rc = XLM_ERR_NOCONVERGE, STAYED, TOO_FAST, .opt.deadline_ms = 6000,
          .opt.on_slow = { XLM_SLOW_WAIT });
 
     SCENARIO_CHECK(r, r->src.stats.round > 4);
     SCENARIO_CHECK(r, r->src.stats.elapsed_us > 2000000);
     SCENARIO_CHECK(r, !r->was_suspended);
     SCENARIO_CHECK(r, said(r, "going on until the deadline, as chosen"));
-    SCENARIO_CHECK(r, strstr(r->src.message, "deadline of 4 s"));
+    SCENARIO_CHECK(r, strstr(r->src.message, "deadline of 6 s"));
     DONE();
 }
 
 static void test_migrate_goal_out_of_reach_waits_and_switches(void)
 {
-    LOOK(MOVED, TOO_FAST, .opt.deadline_ms = 4000,
+    LOOK(MOVED, TOO_FAST, .opt.deadline_ms = 6000,
          .opt.on_slow = { XLM_SLOW_WAIT, XLM_SLOW_SWITCH });
 
     SCENARIO_CHECK(r, r->src.stats.round > 4);
@@ -80,10 +80,121 @@ static void test_migrate_goal_is_met_after_waiting(void)
 {
     LOOK(MOVED, TOO_FAST, .opt.deadline_ms = 60000,
          .opt.on_slow = { XLM_SLOW_WAIT }, .event = calm_down,
-         .event_state = XLM_STATE_PRECOPY, .event_round = 6);
+         .event_state = XLM_STATE_PRECOPY, .event_round = 14);
 
-    SCENARIO_CHECK(r, r->src.stats.round > 6);
+    SCENARIO_CHECK(r, r->src.stats.round > 14);
     SCENARIO_CHECK(r, r->src.stats.on_slow == XLM_SLOW_WAIT);
+    DONE();
+}
+
+/* It computes all the time, writes as it goes, and is too fast only then. */
+#define TOO_BUSY_FOR(bytes_s)                                                  \
+    .writer = WRITER_CAPPED, .nr_pfns = 4096, .nr_ram = 4096,                  \
+    .opt.downtime_ms = 50, .opt.fixed_pause_ms = 5,                            \
+    .opt.compress = XLM_COMPRESS_NONE, .opt.bandwidth_bytes_s = bytes_s
+#define TOO_BUSY TOO_BUSY_FOR(80 << 20)
+
+static void test_migrate_goal_is_met_by_throttling(void)
+{
+    LOOK(MOVED, TOO_BUSY, .opt.on_slow = { XLM_SLOW_THROTTLE });
+
+    SCENARIO_CHECK(r, r->src.stats.on_slow == XLM_SLOW_THROTTLE);
+    SCENARIO_CHECK(r, r->src.stats.throttle_steps > 0);
+    SCENARIO_CHECK(r, r->src.stats.throttle_percent < 100);
+    SCENARIO_CHECK(r, r->src.stats.cap_percent == 0);
+    SCENARIO_CHECK(r, r->src.stats.throttle_us > 0);
+    SCENARIO_CHECK(r, r->src.hv->sched.cap == 0);
+    SCENARIO_CHECK(r, r->src.hv->nr_caps == r->src.stats.throttle_steps + 1);
+    SCENARIO_CHECK(r, !r->src.ts.marked[XLM__MARK_SLOWED]);
+    SCENARIO_CHECK(r, said(r, "as chosen (throttle)"));
+    DONE();
+}
+
+static void test_migrate_goal_without_throttling_stays(void)
+{
+    LOOK(.rc = XLM_ERR_NOCONVERGE, STAYED, TOO_BUSY);
+
+    SCENARIO_CHECK(r, r->src.hv->nr_caps == 0);
+    DONE();
+}
+
+/* However little CPU it gets. */
+static void test_migrate_goal_out_of_reach_of_throttling_stays(void)
+{
+    LOOK(.rc = XLM_ERR_NOCONVERGE, STAYED, TOO_BUSY_FOR(4 << 20),
+         .opt.on_slow = { XLM_SLOW_THROTTLE });
+
+    SCENARIO_CHECK(r, r->src.stats.throttle_percent == 5);
+    SCENARIO_CHECK(r, r->src.hv->nr_caps > 5);
+    DONE();
+}
+
+static void no_caps(struct run *r)
+{
+    r->src.hv->sched = (struct xlm__sched){ .name = "null" };
+}
+
+static void test_migrate_goal_without_a_cap_is_said_and_switched(void)
+{
+    LOOK(MOVED, TOO_BUSY, .prepare = no_caps,
+         .opt.on_slow = { XLM_SLOW_THROTTLE, XLM_SLOW_SWITCH });
+
+    SCENARIO_CHECK(r, said(r, "finding no-cap: scheduler null has no cap"));
+    SCENARIO_CHECK(r, r->src.stats.on_slow == XLM_SLOW_SWITCH);
+    SCENARIO_CHECK(r, r->src.hv->nr_caps == 0);
+    DONE();
+}
+
+static void stop(struct run *r)
+{
+    SCENARIO_CHECK(r, r->src.hv->sched.cap != 0);
+    SCENARIO_CHECK(r, r->src.ts.marked[XLM__MARK_SLOWED]);
+    scenario_cancel(&r->src);
+}
+
+static void test_migrate_throttled_guest_is_given_its_cpu_when_cancelled(void)
+{
+    LOOK(.rc = XLM_ERR_CANCELLED, STAYED, TOO_BUSY_FOR(4 << 20), .event = stop,
+         .event_state = XLM_STATE_PRECOPY, .event_round = 5,
+         .opt.on_slow = { XLM_SLOW_THROTTLE });
+
+    SCENARIO_CHECK(r, r->src.hv->nr_caps > 1);
+    DONE();
+}
+
+static void refuse_suspend(struct run *r)
+{
+    r->src.ts.fail_op = "suspend";
+}
+
+static void test_migrate_throttled_guest_is_given_its_cpu_when_it_fails(void)
+{
+    LOOK(.rc = SCENARIO_ANY, TOO_BUSY, .prepare = refuse_suspend,
+         .opt.on_slow = { XLM_SLOW_THROTTLE });
+
+    SCENARIO_CHECK(r, r->src.rc != 0 && r->src.owner == XLM_OWNER_SOURCE);
+    SCENARIO_CHECK(r, r->src.hv->nr_caps > 1);
+    DONE();
+}
+
+/* Killed with its guardian: the next one finds what it left. */
+static void left_slowed(struct run *r)
+{
+    r->src.ts.marked[XLM__MARK_SLOWED] = true;
+    r->src.ts.mark[XLM__MARK_SLOWED] = (struct xlm__mark){
+        .domid = r->src.hv->info.domid, .flags = 0
+    };
+    memcpy(r->src.ts.mark[XLM__MARK_SLOWED].uuid, r->src.hv->info.uuid, 16);
+    r->src.hv->sched.cap = 7;
+}
+
+static void test_migrate_predecessors_cap_is_taken_back_first(void)
+{
+    LOOK(MOVED, .prepare = left_slowed);
+
+    SCENARIO_CHECK(r, r->src.hv->nr_caps == 1);
+    SCENARIO_CHECK(r, r->src.hv->sched.cap == 0);
+    SCENARIO_CHECK(r, !r->src.ts.marked[XLM__MARK_SLOWED]);
     DONE();
 }
 
@@ -125,6 +236,13 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_goal_out_of_reach_waits_for_the_deadline),
     UNIT_TEST(test_migrate_goal_out_of_reach_waits_and_switches),
     UNIT_TEST(test_migrate_goal_is_met_after_waiting),
+    UNIT_TEST(test_migrate_goal_is_met_by_throttling),
+    UNIT_TEST(test_migrate_goal_without_throttling_stays),
+    UNIT_TEST(test_migrate_goal_out_of_reach_of_throttling_stays),
+    UNIT_TEST(test_migrate_goal_without_a_cap_is_said_and_switched),
+    UNIT_TEST(test_migrate_throttled_guest_is_given_its_cpu_when_cancelled),
+    UNIT_TEST(test_migrate_throttled_guest_is_given_its_cpu_when_it_fails),
+    UNIT_TEST(test_migrate_predecessors_cap_is_taken_back_first),
     UNIT_TEST(test_migrate_deadline_ends_a_round),
     UNIT_TEST(test_migrate_deadline_is_switched_over_when_passed),
     UNIT_TEST(test_migrate_deadline_far_away_changes_nothing),
