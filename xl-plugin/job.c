@@ -19,6 +19,8 @@ static uint32_t flags(const struct lm_options *o)
 
     if (o->dry_run)
         f |= XLM_F_DRY_RUN;
+    if (o->estimate)
+        f |= XLM_F_ESTIMATE;
     if (o->leave_paused)
         f |= XLM_F_LEAVE_PAUSED;
     if (o->allow_pause)
@@ -103,6 +105,7 @@ void job_outcome(const struct job *j, struct outcome *o)
         .ssh = j->opt.ssh,
         .log_path = j->log.fd >= 0 ? j->log.path : NULL,
         .dry_run = j->opt.dry_run,
+        .estimate = j->opt.estimate,
     };
 }
 

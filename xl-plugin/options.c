@@ -31,6 +31,7 @@ enum {
     ID_NO_PREBUILD,
     ID_JSON,
     ID_DRY_RUN,
+    ID_ESTIMATE,
     ID_VERSION,
 };
 
@@ -99,6 +100,9 @@ const struct lm_option lm_option_table[] = {
       "Write a report to <file> as JSON; - is stdout.", NULL },
     { ID_DRY_RUN, "dry-run", NULL,
       "Only print what speaks against moving it.", NULL },
+    { ID_ESTIMATE, "estimate", NULL,
+      "Only say what moving it would take, by a sample of some",
+      "seconds." },
     { 'v', NULL, NULL, "Print notes; twice: debug messages.", NULL },
     { 'f', NULL, NULL, "Accepted, as xl's global option.", NULL },
     { 'N', NULL, NULL, "As --dry-run, as xl's global option.", NULL },
@@ -374,6 +378,9 @@ static void set_flag(int id, struct lm_options *o)
     case ID_DRY_RUN:
         o->dry_run = true;
         break;
+    case ID_ESTIMATE:
+        o->estimate = true;
+        break;
     default: /* -f and --live are accepted for xl's sake */
         break;
     }
@@ -439,6 +446,10 @@ static bool slow_fits(const struct lm_options *o, char *error)
         if (o->on_slow[i] == XLM_SLOW_WAIT &&
             !(o->downtime_ms && o->deadline_ms))
             need = "--downtime and --deadline", word = "wait";
+    if (!need && o->estimate && o->dry_run) {
+        snprintf(error, LM_ERROR_MAX, "--estimate is more than --dry-run");
+        return false;
+    }
     if (need)
         snprintf(error, LM_ERROR_MAX, "--on-slow %s needs %s", word, need);
     return !need;

@@ -45,6 +45,7 @@ struct lm_options {
     bool plain;                 /* --plain                                  */
     bool debug;                 /* --debug                                  */
     bool dry_run;               /* --dry-run, -N                            */
+    bool estimate;              /* --estimate                               */
     bool allow_pause;           /* --allow-pause                            */
     bool unpause_to_suspend;    /* --unpause-to-suspend                     */
     bool no_prebuild;           /* --no-prebuild                            */

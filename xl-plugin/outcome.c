@@ -29,6 +29,7 @@ static bool refused(const struct outcome *o)
     case XLM_ERR_INCOMPATIBLE:
     case XLM_ERR_VERSION:
     case XLM_ERR_BUSY:
+    case XLM_ERR_NOCONVERGE: /* an estimate's answer */
         return early;
     }
     return false;
@@ -57,7 +58,7 @@ const char *outcome_word(const struct outcome *o)
 {
     enum lm_exit e = outcome_exit(o);
 
-    if (o->dry_run && e == LM_EXIT_MOVED)
+    if ((o->dry_run || o->estimate) && e == LM_EXIT_MOVED)
         return "possible";
     switch (e) {
 #define LM_EXIT_CASE(name, value, word)                                        \

@@ -40,6 +40,7 @@ struct outcome {
     const char *ssh;      /* -s, NULL for ssh                          */
     const char *log_path; /* NULL: there is no log file             */
     bool dry_run;
+    bool estimate;
     bool receiver_missing; /* the far side has no lmigrate-receive  */
     bool worker_killed;    /* the supervisor speaks for the worker  */
     int code;              /* enum xlm_error: how it ended          */

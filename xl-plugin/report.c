@@ -87,6 +87,29 @@ void report_figures(struct console *con, const struct outcome *o)
                      format_seconds(s->guest_gap_us, gap));
 }
 
+static void report_estimate(struct console *con, const struct outcome *o)
+{
+    const struct xlm_stats *s = &o->stats;
+    char total[UNIT_MAX], pause[UNIT_MAX], wire[UNIT_MAX], rate[UNIT_MAX];
+
+    if (!s->size || !s->estimated)
+        return;
+    console_line(con,
+                 "estimate%s: %s at %s in about %s and the time to build its "
+                 "devices there: %u round%s, %s on the wire, pause %s",
+                 o->code ? " without goals" : "", o->name, o->there,
+                 format_seconds(s->estimated_total_us, total),
+                 s->estimated_rounds, s->estimated_rounds == 1 ? "" : "s",
+                 format_bytes(s->estimated_wire_bytes, wire),
+                 format_seconds(s->estimated_pause_us, pause));
+    console_line(con, "sampled: %s/s, %" PRIu64 " pages/s written",
+                 format_bytes(s->bandwidth_bytes_s, rate),
+                 s->dirty_rate_pages_s);
+    if (s->estimated_cap_percent)
+        console_line(con, "it would be slowed down to %u %% of a CPU",
+                     s->estimated_cap_percent);
+}
+
 static void report_verdict(struct console *con, const struct outcome *o)
 {
     size_t n = o->findings ? o->findings->nr_blocking : 0;
@@ -128,7 +151,8 @@ void report_person(struct console *con, const struct outcome *o)
     enum lm_exit e = outcome_exit(o);
 
     console_live(con, "");
-    if (o->dry_run && !o->worker_killed) {
+    if ((o->dry_run || o->estimate) && !o->worker_killed) {
+        report_estimate(con, o);
         report_verdict(con, o);
         return;
     }

@@ -85,6 +85,22 @@ static void put_stats(yajl_gen g, const struct xlm_stats *s)
     yajl_gen_map_close(g);
 }
 
+static void put_estimate(yajl_gen g, const struct xlm_stats *s)
+{
+    put_text(g, "estimate");
+    if (!s->size || !s->estimated) {
+        yajl_gen_null(g);
+        return;
+    }
+    yajl_gen_map_open(g);
+    put_key_number(g, "total_us", s->estimated_total_us);
+    put_key_number(g, "pause_us", s->estimated_pause_us);
+    put_key_number(g, "rounds", s->estimated_rounds);
+    put_key_number(g, "wire_bytes", s->estimated_wire_bytes);
+    put_key_number(g, "throttle_percent", s->estimated_cap_percent);
+    yajl_gen_map_close(g);
+}
+
 static void put_outcome(yajl_gen g, const struct outcome *o)
 {
     char where[2048];
@@ -100,10 +116,11 @@ static void put_outcome(yajl_gen g, const struct outcome *o)
     put_key_text(g, "owner", owner_name(o->owner));
     put_text(g, "dry_run");
     yajl_gen_bool(g, o->dry_run);
-    put_key_text(g, "where", o->dry_run ? NULL : where);
+    put_key_text(g, "where", o->dry_run || o->estimate ? NULL : where);
     put_error(g, o);
     put_findings(g, o->findings);
     put_stats(g, &o->stats);
+    put_estimate(g, &o->stats);
     put_key_text(g, "log", o->log_path);
     yajl_gen_map_close(g);
 }

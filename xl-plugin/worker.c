@@ -105,7 +105,8 @@ static void on_finding(void *user, const struct xlm_finding *finding)
     const struct lm_options *o = &w->job->opt;
 
     findings_add(&w->findings, finding);
-    if (finding->severity != XLM_FINDING_NOTE || o->dry_run || o->verbose)
+    if (finding->severity != XLM_FINDING_NOTE || o->dry_run || o->estimate ||
+        o->verbose)
         report_finding(&w->job->con, finding);
 }
 

@@ -120,6 +120,8 @@ static int check_source(const struct xlm_options *opt, char *message_out)
     if (opt->domid >= FIRST_RESERVED_DOMID)
         return invalid(message_out, "options: domid is %u, limit %u",
                        opt->domid, FIRST_RESERVED_DOMID - 1);
+    if ((opt->flags & XLM_F_ESTIMATE) && (opt->flags & XLM_F_DRY_RUN))
+        return invalid(message_out, "options: an estimate is no dry run");
     if (opt->config_json &&
         strnlen(opt->config_json, CONFIG_MAX_BYTES + 1) > CONFIG_MAX_BYTES)
         return invalid(message_out, "options: config_json is over %u bytes",

@@ -16,6 +16,7 @@ static int take_offer(struct xlm__dest *d, const struct xlm__offer *o)
 {
     d->offer = *o;
     d->dry_run = o->flags & XLM__OFFER_DRY_RUN;
+    d->sample = o->flags & XLM__OFFER_SAMPLE;
     XLM_LOG(&d->s->err, INFO, "%s offers %s, domain %u, %llu MiB, Xen %s",
             o->hostname, o->name, o->domid,
             (unsigned long long)(o->memory_pages >> 8), o->xen_version);
@@ -99,8 +100,11 @@ void xlm__dest_unmark(struct xlm__dest *d)
 /* The mark of an earlier arrival must not be taken for this one's. */
 static int build(struct xlm__dest *d, const struct xlm__build *b)
 {
-    int rc = xlm__dest_build(d, b);
+    int rc;
 
+    if (d->sample)
+        return xlm__dest_build_sample(d, b);
+    rc = xlm__dest_build(d, b);
     return rc ? rc : xlm__dest_mark(d, XLM__RECEIVED_BUILDING);
 }
 

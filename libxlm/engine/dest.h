@@ -69,6 +69,7 @@ struct xlm__dest {
     bool locked;
     bool building; /* xl was started: there is something to undo */
     bool dry_run;
+    bool sample; /* nothing is built, pages are dropped */
     bool marked; /* by xlm__dest_mark()                    */
     bool ready;  /* READY was sent: a permission may come  */
     struct xlm__prebuild pre;
@@ -99,6 +100,8 @@ int xlm__dest_greet(struct xlm__dest *d);
 int xlm__dest_check(struct xlm__dest *d);
 int xlm__dest_keep_state(struct xlm__dest *d, const struct xlm__state_rec *st);
 int xlm__dest_build(struct xlm__dest *d, const struct xlm__build *b);
+/* ... but of a sample, for which there is no domain. */
+int xlm__dest_build_sample(struct xlm__dest *d, const struct xlm__build *b);
 int xlm__dest_relay(struct xlm__dest *d, uint32_t type, const void *data,
                     size_t bytes);
 

@@ -312,3 +312,12 @@ int xlm__dest_build(struct xlm__dest *d, const struct xlm__build *b)
         xlm__session_event(s, XLM__EV_BUILT);
     return rc;
 }
+
+int xlm__dest_build_sample(struct xlm__dest *d, const struct xlm__build *b)
+{
+    int rc = xlm__sink_open_null(d->hv, d->offer.nr_pfns, &d->sink);
+
+    if (!rc)
+        rc = xlm__dest_join(d, b, d->offer.domid);
+    return rc ? rc : xlm__dest_data_start(d);
+}

@@ -29,6 +29,7 @@ void xlm__policy_init(struct xlm__policy *p, uint32_t max_rounds,
     p->rate_pages_s = 0;
     p->scan_us = 0;
     p->best_us = UINT64_MAX;
+    p->left_us = 0;
     p->stalled = 0;
 }
 
@@ -47,6 +48,7 @@ void xlm__policy_set_goal(struct xlm__policy *p, uint64_t goal_us)
 
 void xlm__policy_slowed(struct xlm__policy *p)
 {
+    p->best_us = p->left_us;
     p->stalled = STALLED_ROUNDS - 1;
 }
 
@@ -105,6 +107,7 @@ static void note_progress(struct xlm__policy *p, uint64_t left_us)
         p->stalled++;
     if (left_us < p->best_us)
         p->best_us = left_us;
+    p->left_us = left_us;
 }
 
 /* What no round changes, as far as the goal has to have room for it. */

@@ -38,6 +38,7 @@ struct xlm__policy {
     uint64_t scan_us;      /* the last round's: no round makes it shorter   */
     uint64_t rate_pages_s; /* of the last round worth measuring             */
     uint64_t best_us;      /* smallest variable part so far                 */
+    uint64_t left_us;      /* the last one                                  */
     uint32_t stalled;      /* rounds in a row without 5 % less              */
 };
 

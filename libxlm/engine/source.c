@@ -52,7 +52,9 @@ static void take_leave(struct xlm__source *m, int rc)
     if (!st->flow)
         return; /* never greeted */
     state = xlm__flow_state(st->flow);
-    if (state == XLM__FLOW_CHECKED || state == XLM__FLOW_BLOCKED) {
+    if (state == XLM__FLOW_CHECKED || state == XLM__FLOW_BLOCKED ||
+        ((m->s->opt.flags & XLM_F_ESTIMATE) &&
+         (state == XLM__FLOW_BUILT || state == XLM__FLOW_BETWEEN))) {
         say_bye(m);
         return;
     }
@@ -166,6 +168,8 @@ static int move(struct xlm__source *m)
     rc = xlm__source_build(m);
     if (rc)
         return rc;
+    if (m->s->opt.flags & XLM_F_ESTIMATE)
+        return xlm__source_estimate(m);
     xlm__session_event(m->s, XLM__EV_BUILT);
     rc = xlm__source_precopy(m);
     if (!rc)
@@ -208,8 +212,10 @@ int xlm__source_run(struct xlm_session *s)
         rc = unwind(m, xlm__session_first_error(s, rc));
     else if (rc == XLM_ERR_UNDECIDED)
         rc = unwind(m, rc);
-    else if (s->opt.flags & XLM_F_DRY_RUN)
+    else if (s->opt.flags & (XLM_F_DRY_RUN | XLM_F_ESTIMATE)) {
+        untrack(m);
         say_bye(m);
+    }
     if (!rc || rc == XLM_ERR_CLEANUP)
         xlm__source_tell_guard(m, XLM__GUARD_DONE);
     dispose(m);

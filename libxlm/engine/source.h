@@ -9,6 +9,7 @@
  *   source_track.c    by which way the dirty pages are found
  *   source_orders.c   what may be asked of it while it runs
  *   source_rounds.c   live rounds
+ *   source_estimate.c a sample instead of a move
  *   source_slow.c     goals that cannot be met
  *   source_switch.c   suspend, last round, state, permission
  */
@@ -108,6 +109,11 @@ int xlm__source_probe(struct xlm__source *m);
 /* Start doing so; sets m->live. */
 int xlm__source_track(struct xlm__source *m);
 int xlm__source_precopy(struct xlm__source *m);
+/* The bitmaps of m. */
+int xlm__source_maps(struct xlm__source *m);
+/* source_estimate.c: a sample instead; nothing is moved.  Errors: NOCONVERGE
+ * (a goal cannot be met). */
+int xlm__source_estimate(struct xlm__source *m);
 int xlm__source_switchover(struct xlm__source *m);
 int xlm__source_permit(struct xlm__source *m);
 

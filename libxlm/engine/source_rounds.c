@@ -294,7 +294,7 @@ static int live_round(struct xlm__source *m, bool *over_out)
                : 0;
 }
 
-static int alloc_maps(struct xlm__source *m)
+int xlm__source_maps(struct xlm__source *m)
 {
     uint64_t **maps[] = { &m->ram, &m->todo, &m->deferred, &m->gone,
                           &m->there };
@@ -313,7 +313,7 @@ int xlm__source_precopy(struct xlm__source *m)
     bool over = false;
     int rc;
 
-    rc = alloc_maps(m);
+    rc = xlm__source_maps(m);
     if (!rc)
         rc = xlm__source_guest(m);
     m->resized = false; /* from here on it counts */

@@ -122,6 +122,9 @@ static uint32_t offer_flags(const struct xlm__source *m)
 {
     uint32_t flags = m->s->opt.flags & XLM_F_DRY_RUN ? XLM__OFFER_DRY_RUN : 0;
 
+    if (m->s->opt.flags & XLM_F_ESTIMATE)
+        flags |= XLM__OFFER_SAMPLE;
+
     if (m->config.type == XLM__TYPE_PVH &&
         !(m->s->opt.flags & XLM_F_NO_PREBUILD))
         flags |= XLM__OFFER_PREBUILD;
@@ -290,15 +293,16 @@ int xlm__source_build(struct xlm__source *m)
     rc = xlm__source_await(m, XLM__REC_BUILT, BUILD_LIMIT_MS, &rec);
     if (rc)
         return rc;
-    XLM_LOG(&m->s->err, INFO, "%s is domain %u at %s", m->config.name,
-            rec.u.built.domid, xlm__source_peer(m));
+    if (!(m->s->opt.flags & XLM_F_ESTIMATE))
+        XLM_LOG(&m->s->err, INFO, "%s is domain %u at %s", m->config.name,
+                rec.u.built.domid, xlm__source_peer(m));
     rc = xlm__source_connect(m, &rec.u.built, b.key);
     explicit_bzero(b.key, sizeof(b.key));
     if (!rc)
         rc = xlm__source_clock(m);
     if (!rc)
         rc = xlm__pages_open(m->s, m->dom, &m->pool);
-    if (!rc && m->prebuild)
+    if (!rc && m->prebuild && !(m->s->opt.flags & XLM_F_ESTIMATE))
         rc = prebuild(m);
     return rc;
 }

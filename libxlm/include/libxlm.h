@@ -166,6 +166,14 @@ struct xlm_stats {
     uint32_t throttle_steps;
     uint32_t throttle_percent; /* the smallest such cap; 0: there was none  */
     uint64_t throttle_us;      /* how long it had one                       */
+    uint32_t estimated; /* XLM_F_ESTIMATE: 1: the following are valid; of a */
+                        /* move without goals, if those cannot be met       */
+    uint32_t estimated_rounds;
+    uint64_t estimated_total_us; /* but for building devices there          */
+    uint64_t estimated_pause_us;
+    uint64_t estimated_wire_bytes;
+    uint32_t estimated_cap_percent; /* to which it would be slowed down; 0  */
+    uint32_t reserved;
 };
 
 /* One thing that preflight found. */
@@ -221,6 +229,11 @@ typedef int xlm_open_channel_fn(void *user, int *rfd_out, int *wfd_out);
 #define XLM_F_EXEMPT_LAST_ROUND                                                \
     (1u << 9) /* source: bandwidth_bytes_s is not for what is sent in the      \
                * pause */
+
+#define XLM_F_ESTIMATE                                                         \
+    (1u << 10) /* source: move nothing; take a sample of some seconds, which   \
+                * is dropped there: xlm_stats.estimated_* say what a move      \
+                * would be like; NOCONVERGE: a goal cannot be met */
 
 /* How contents of pages travel.  AUTO: by what the channel and the processor
  * turn out to do, again and again. */

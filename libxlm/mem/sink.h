@@ -68,6 +68,9 @@ struct xlm__sink {
 
 int xlm__sink_open_hvm(struct xlm__hv *hv, uint32_t domid, uint64_t nr_pfns,
                        struct xlm__sink **out);
+/* Drops everything. */
+int xlm__sink_open_null(struct xlm__hv *hv, uint64_t nr_pfns,
+                        struct xlm__sink **out);
 int xlm__sink_open_pv(struct xlm__hv *hv, uint32_t domid, uint64_t nr_pfns,
                       xlm__relay_fn *relay, void *relay_user,
                       struct xlm__sink **out);

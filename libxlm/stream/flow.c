@@ -107,6 +107,7 @@ static const char *offer(struct xlm__flow *f, const union xlm__body *b)
     f->domain_type = b->offer.domain_type;
     f->nr_pfns = b->offer.nr_pfns;
     f->dry_run = b->offer.flags & XLM__OFFER_DRY_RUN;
+    f->sample = b->offer.flags & XLM__OFFER_SAMPLE;
     f->offers_prebuild = b->offer.flags & XLM__OFFER_PREBUILD;
     return NULL;
 }
@@ -195,6 +196,8 @@ static const char *prebuild(struct xlm__flow *f, const union xlm__body *b)
     const char *wrong;
 
     (void)b;
+    if (f->sample)
+        return "OFFER said sample";
     if (!f->may_prebuild || f->prebuild)
         return f->prebuild ? "it came before" : "CHECKED did not allow it";
     wrong = xc_complete(f, false, false);
@@ -222,10 +225,18 @@ static bool early_without_prebuild(const struct xlm__flow *f)
     return false;
 }
 
+static const char *bye_early(struct xlm__flow *f, const union xlm__body *b)
+{
+    (void)b;
+    return f->sample ? NULL : "OFFER did not say sample";
+}
+
 static const char *round_begin(struct xlm__flow *f, const union xlm__body *b)
 {
     if (b->round.round != f->round + 1)
         return "rounds count by one from 1";
+    if ((b->round.flags & XLM__ROUND_FINAL) && f->sample)
+        return "OFFER said sample";
     if (early_without_prebuild(f))
         return "PREBUILD has not come";
     if ((b->round.flags & XLM__ROUND_FINAL) && f->prebuild && !f->prebuilt)
@@ -330,6 +341,8 @@ static const struct line table[] = {
     { STATES(CHECKING, CHECKING),     XLM__REC_CHECKED,     D, SAME,              checked },
     { STATES(CHECKED, CHECKED),       XLM__REC_BUILD,       S, NEXT(BUILDING),    build },
     { STATES(CHECKED, BLOCKED),       XLM__REC_BYE,         S, NEXT(CLOSING),     NULL },
+    { STATES(BUILT, BUILT),           XLM__REC_BYE,         S, NEXT(CLOSING),     bye_early },
+    { STATES(BETWEEN, BETWEEN),       XLM__REC_BYE,         S, NEXT(CLOSING),     bye_early },
     { STATES(BUILDING, BUILDING),     XLM__REC_BUILT,       D, NEXT(BUILT),       built },
     { STATES(BUILT, BUILT),           XLM__REC_STATE,       S, SAME,              state_built },
     { STATES(BUILT, BUILT),           XLM__REC_PREBUILD,    S, SAME,              prebuild },

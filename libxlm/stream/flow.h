@@ -66,6 +66,7 @@ struct xlm__flow {
     uint16_t xc_seen[16];    /* times each of flow.c's xc_rules came */
     bool xc_early[16];       /* ... came for PREBUILD                */
     bool offers_prebuild, may_prebuild, prebuild, prebuilt;
+    bool sample; /* nothing is built */
     bool dry_run, port_wanted, xenstore_seen, gap_seen;
     uint64_t dm_total, dm_got;
     uint32_t domain_type;

@@ -139,7 +139,9 @@ _Static_assert(sizeof(struct xlm__wire_offer) == 72, "no holes");
 
 #define XLM__OFFER_DRY_RUN  (1u << 0)
 #define XLM__OFFER_PREBUILD (1u << 1)
-#define XLM__OFFER_FLAGS    (XLM__OFFER_DRY_RUN | XLM__OFFER_PREBUILD)
+#define XLM__OFFER_SAMPLE   (1u << 2)
+#define XLM__OFFER_FLAGS                                                       \
+    (XLM__OFFER_DRY_RUN | XLM__OFFER_PREBUILD | XLM__OFFER_SAMPLE)
 
 enum xlm__wire_type {
     XLM__WIRE_PV = 1,

@@ -68,6 +68,15 @@ test_options_bad_goals_name_option_value_limits()
         --on-slow wait,switch
 }
 
+test_options_estimate_reaches_the_library()
+{
+    bad "--estimate is more than --dry-run" --estimate --dry-run
+    FAKE_XLM_DUMP=$work/dump run xl lmigrate guest1 hostb -s ./fakessh \
+        --estimate
+    expect_code 0
+    expect_file "$work/dump" "flags=0x400 "
+}
+
 test_options_goals_reach_the_library()
 {
     FAKE_XLM_DUMP=$work/dump run xl lmigrate guest1 hostb -s ./fakessh \

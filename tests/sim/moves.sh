@@ -148,6 +148,7 @@ told_compression() {
 
     grep -q ' of them zero, compressed [1-9]' "$WORK/move" || said=$?
     case $1 in
+    *estimate*) ;;
     *compress=none*) [ $said -ne 0 ] || echo 'was compressed' ;;
     *compress=* | *bandwidth=*) [ $said -eq 0 ] || echo 'not compressed' ;;
     esac | { ! grep .; }
@@ -188,6 +189,7 @@ keeps_cap() {
 # told_goal BY NAME: what was done for a goal out of reach.
 told_goal() {
     case $1 in
+    *estimate*downtime=*) said_once 'the goals cannot be met: ' ;;
     *on-slow=throttle*) told_throttle "$2" ;;
     *on-slow=wait*) said_once 'going on until the deadline, as chosen' ;;
     *on-slow=switch*) said_once 'switching over all the same, as chosen' ;;

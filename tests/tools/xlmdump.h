@@ -56,7 +56,7 @@ struct body {
     uint32_t word[2]; /* the first two u32, if there are any */
     uint64_t pages, zero_pages;
     uint64_t dm_total, dm_offset, dm_bytes;
-    bool dry_run, offers_prebuild;
+    bool dry_run, offers_prebuild, sample;
 };
 
 struct dump {
@@ -76,7 +76,7 @@ struct dump {
     const char *name;
     /* of the order */
     unsigned state;
-    bool finished, dry_run, blocking, xenstore, gap;
+    bool finished, sample, dry_run, blocking, xenstore, gap;
     bool offers_prebuild, prebuild; /* or PREBUILT */
     uint32_t round, findings;
     uint64_t pages, zero_pages;

@@ -111,7 +111,7 @@ static bool offer(struct dump *d, struct body *b)
         !limits(d, "memory_pages", pages, 1, pfns) ||
         !number(d, 4, &channels) ||
         !limits(d, "data channels", channels, 1, 64) ||
-        !flags(d, "flags", 3, &f) || !skip(d, 8))
+        !flags(d, "flags", 7, &f) || !skip(d, 8))
         return false;
     if ((f & 2) && type != PVH)
         return fail(d, "type %u cannot be pre-built", (unsigned)type);
@@ -125,6 +125,7 @@ static bool offer(struct dump *d, struct body *b)
     d->nr_pfns = pfns;
     b->dry_run = f & 1;
     b->offers_prebuild = f & 2;
+    b->sample = f & 4;
     say(d, " type %u nr_pfns 0x%llx", (unsigned)type, (unsigned long long)pfns);
     return versions(d);
 }

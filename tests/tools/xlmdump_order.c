@@ -118,7 +118,8 @@ static bool complete(struct dump *d, bool tail, bool policy_only)
 
 static bool prebuild(struct dump *d)
 {
-    if (d->state != S_BUILDING || d->prebuild || !d->offers_prebuild)
+    if (d->state != S_BUILDING || d->prebuild || !d->offers_prebuild ||
+        d->sample)
         return misplaced(d);
     for (size_t i = 0; i < NR_LIBXC; i++)
         if (libxc[i].tail && libxc[i].hvm && !d->xc_early[libxc[i].type])
@@ -139,6 +140,8 @@ static bool begin_round(struct dump *d, const struct body *b)
 {
     if (d->state != S_BUILDING && d->state != S_BETWEEN)
         return misplaced(d);
+    if (b->word[1] && d->sample)
+        return fail(d, "the last round of a sample");
     if (any_early(d) && !d->prebuild)
         return fail(d, "PREBUILD has not come");
     if (b->word[0] != d->round + 1)
@@ -186,6 +189,7 @@ static bool source(struct dump *d, const struct body *b)
 {
     switch (d->type) {
     case OFFER:
+        d->sample = b->sample;
         d->dry_run = b->dry_run;
         d->offers_prebuild = b->offers_prebuild;
         return move(d, S_START, S_OFFERED);
@@ -256,8 +260,8 @@ static bool destination_ends(struct dump *d)
 {
     if (d->type == BYE)
         return d->state == D_CHECKED || d->state == D_BLOCKED ||
-                       d->state == D_RUNNING || d->state == D_NOT_RUNNING ||
-                       d->state == D_ABORTED
+                       d->state == D_BUILT || d->state == D_RUNNING ||
+                       d->state == D_NOT_RUNNING || d->state == D_ABORTED
                    ? bye(d)
                    : misplaced(d);
     if (d->state > D_READY && !(d->state == D_ABORTING && d->type == ABORTED))

@@ -229,6 +229,76 @@ static void test_migrate_deadline_far_away_changes_nothing(void)
     DONE();
 }
 
+/* ---- estimates ---- */
+
+static void cancel_source(struct run *r)
+{
+    scenario_cancel(&r->src);
+}
+
+static void nothing_there(struct run *r)
+{
+    SCENARIO_CHECK(r, fake_toolstack_count(&r->dst.ts, "restore_begin") == 0);
+    SCENARIO_CHECK(r, !r->dst.hv->exists);
+    SCENARIO_CHECK(r, !r->was_suspended);
+    SCENARIO_CHECK(r, !r->src.hv->logging);
+}
+
+#define ESTIMATE .rc = 0, STAYED, .over = nothing_there
+
+static void test_migrate_estimate_moves_nothing(void)
+{
+    LOOK(ESTIMATE, .writer = WRITER_SLOW, .opt.flags = XLM_F_ESTIMATE);
+
+    SCENARIO_CHECK(r, r->src.stats.estimated);
+    SCENARIO_CHECK(r, r->src.stats.estimated_rounds > 0);
+    SCENARIO_CHECK(r, r->src.stats.estimated_total_us > 0);
+    SCENARIO_CHECK(r, r->src.stats.estimated_pause_us >= 100000);
+    SCENARIO_CHECK(r, r->src.hv->nr_on > 0 &&
+                          r->src.hv->nr_off >= r->src.hv->nr_on);
+    DONE();
+}
+
+static void test_migrate_estimate_over_tcp_moves_nothing(void)
+{
+    LOOK(ESTIMATE, .writer = WRITER_SLOW,
+         .opt = { .flags = XLM_F_ESTIMATE,
+                  .data = XLM_DATA_TLS,
+                  .data_channels = 2,
+                  .data_host = "127.0.0.1" });
+
+    SCENARIO_CHECK(r, r->src.stats.estimated);
+    DONE();
+}
+
+static void test_migrate_estimate_of_a_pv_guest_by_scan(void)
+{
+    LOOK(ESTIMATE, .type = XLM__TYPE_PV, .refuse_logdirty = true,
+         .writer = WRITER_SLOW, .opt.flags = XLM_F_ESTIMATE);
+
+    SCENARIO_CHECK(r, r->src.stats.estimated);
+    SCENARIO_CHECK(r, r->src.stats.dirty == XLM_DIRTY_SCAN);
+    DONE();
+}
+
+static void test_migrate_estimate_says_what_goal_is_out_of_reach(void)
+{
+    LOOK(.rc = XLM_ERR_NOCONVERGE, STAYED, .over = nothing_there,
+         TOO_BUSY_FOR(8 << 20), .opt.flags = XLM_F_ESTIMATE);
+
+    SCENARIO_CHECK(r, r->src.stats.estimated);
+    SCENARIO_CHECK(r, strstr(r->src.message, "the goals cannot be met"));
+    DONE();
+}
+
+static void test_migrate_estimate_cancelled_tracks_no_more(void)
+{
+    LOOK(.rc = XLM_ERR_CANCELLED, STAYED, .over = nothing_there,
+         .event = cancel_source, .event_to = TO_DESTINATION,
+         .event_type = XLM__REC_ROUND_END, .opt.flags = XLM_F_ESTIMATE);
+    DONE();
+}
+
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_goal_is_met),
     UNIT_TEST(test_migrate_goal_out_of_reach_stays),
@@ -246,6 +316,11 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_deadline_ends_a_round),
     UNIT_TEST(test_migrate_deadline_is_switched_over_when_passed),
     UNIT_TEST(test_migrate_deadline_far_away_changes_nothing),
+    UNIT_TEST(test_migrate_estimate_moves_nothing),
+    UNIT_TEST(test_migrate_estimate_over_tcp_moves_nothing),
+    UNIT_TEST(test_migrate_estimate_of_a_pv_guest_by_scan),
+    UNIT_TEST(test_migrate_estimate_says_what_goal_is_out_of_reach),
+    UNIT_TEST(test_migrate_estimate_cancelled_tracks_no_more),
     CU_TEST_INFO_NULL,
 };
 UNIT_MAIN("migrate_goals", tests)

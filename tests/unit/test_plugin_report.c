@@ -275,6 +275,27 @@ static void test_json_says_what_was_done_for_a_goal_out_of_reach(void)
     free(text);
 }
 
+static void test_json_has_an_estimate_if_there_is_one(void)
+{
+    struct outcome o = outcome(0, 0, XLM_OWNER_SOURCE);
+    char *text;
+
+    o.estimate = true;
+    o.stats.size = sizeof(o.stats);
+    text = json_of(&o);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"estimate\": null"));
+    free(text);
+    o.stats.estimated = 1;
+    o.stats.estimated_total_us = 1234;
+    text = json_of(&o);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"result\": \"possible\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"total_us\": 1234"));
+    free(text);
+    o.code = XLM_ERR_NOCONVERGE;
+    o.error_state = XLM_STATE_NEGOTIATING;
+    CU_ASSERT_EQUAL(outcome_exit(&o), LM_EXIT_REFUSED);
+}
+
 static void test_json_that_cannot_be_written_is_told(void)
 {
     struct outcome o = outcome(0, 0, XLM_OWNER_DESTINATION);
@@ -324,6 +345,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_live_line_survives_odd_counters),
     UNIT_TEST(test_json_of_a_failure_names_it),
     UNIT_TEST(test_json_says_what_was_done_for_a_goal_out_of_reach),
+    UNIT_TEST(test_json_has_an_estimate_if_there_is_one),
     UNIT_TEST(test_json_that_cannot_be_written_is_told),
     UNIT_TEST(test_json_with_an_invalid_name_is_not_cut_silently),
     UNIT_TEST(test_findings_count_blockers),

@@ -428,7 +428,25 @@ static void test_policy_goal_may_change_between_rounds(void)
     CU_ASSERT_EQUAL(why, XLM__REASON_GOAL_MET);
 }
 
+/* Worse than the best, but better than when it was slowed down. */
+static void test_policy_slowed_is_judged_by_what_it_was_then(void)
+{
+    struct xlm__policy p;
+    enum xlm__reason why;
+
+    xlm__policy_init(&p, 30, 100000, 0);
+    decide(&p, 1, 100000, 30000, &why);
+    decide(&p, 2, 100000, 60000, &why);
+    CU_ASSERT_EQUAL(decide(&p, 3, 100000, 60000, &why), XLM__DECIDE_ABORT);
+    xlm__policy_slowed(&p);
+    CU_ASSERT_EQUAL(decide(&p, 4, 100000, 50000, &why), XLM__DECIDE_CONTINUE);
+    xlm__policy_slowed(&p);
+    CU_ASSERT_EQUAL(decide(&p, 5, 100000, 49000, &why), XLM__DECIDE_ABORT);
+    CU_ASSERT_EQUAL(why, XLM__REASON_STALLED);
+}
+
 static CU_TestInfo tests[] = {
+    UNIT_TEST(test_policy_slowed_is_judged_by_what_it_was_then),
     UNIT_TEST(test_policy_again_is_judged_afresh_for_three_rounds),
     UNIT_TEST(test_policy_again_takes_no_round_away),
     UNIT_TEST(test_policy_fixed_part_set_later_counts),

@@ -52,11 +52,14 @@ static void a_round(uint32_t type, enum xlm_role by, uint32_t nr, bool final)
     CU_ASSERT_EQUAL(step(by, type, &b), 0);
 }
 
+static uint32_t offer_flags;
+
 /* Walk the right way, up to a state. */
 static void up_to(enum xlm_role role, enum xlm__flow_state end)
 {
     union xlm__body offer = { .offer = { .domain_type = XLM__WIRE_PVH,
-                                         .nr_pfns = 100 } };
+                                         .nr_pfns = 100,
+                                         .flags = offer_flags } };
 
     begin(role);
     CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_OFFER, &offer), 0);
@@ -469,7 +472,50 @@ static void test_flow_only_offer_and_giving_up_may_come_first(void)
     CU_ASSERT_EQUAL(taken, 4);
 }
 
+/* ---- samples ---- */
+
+/* Up to BUILT, and through a round. */
+static void between(uint32_t flags)
+{
+    offer_flags = flags;
+    up_to(XLM_DESTINATION, XLM__FLOW_BUILT);
+    offer_flags = 0;
+    a_round(XLM__REC_ROUND_BEGIN, XLM_SOURCE, 1, false);
+    a_round(XLM__REC_ROUND_END, XLM_SOURCE, 1, false);
+    a_round(XLM__REC_ROUND_DONE, XLM_DESTINATION, 1, false);
+    CU_ASSERT_EQUAL(xlm__flow_state(&f), XLM__FLOW_BETWEEN);
+}
+
+static void test_flow_sample_ends_by_bye_between_rounds(void)
+{
+    between(XLM__OFFER_SAMPLE);
+    CU_ASSERT_EQUAL(s(XLM__REC_BYE), 0);
+    CU_ASSERT_EQUAL(d(XLM__REC_BYE), 0);
+    CU_ASSERT_EQUAL(xlm__flow_state(&f), XLM__FLOW_DONE);
+    between(XLM__OFFER_SAMPLE);
+    a_round(XLM__REC_ROUND_BEGIN, XLM_SOURCE, 2, false);
+    CU_ASSERT_EQUAL(s(XLM__REC_BYE), XLM_ERR_STREAM);
+}
+
+static void test_flow_bye_between_rounds_of_a_move_is_refused(void)
+{
+    between(0);
+    CU_ASSERT_EQUAL(s(XLM__REC_BYE), XLM_ERR_STREAM);
+}
+
+static void test_flow_sample_has_no_last_round(void)
+{
+    const union xlm__body last = { .round = { 2, XLM__ROUND_FINAL, 0, 0 } };
+
+    between(XLM__OFFER_SAMPLE);
+    CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_ROUND_BEGIN, &last),
+                    XLM_ERR_STREAM);
+}
+
 static CU_TestInfo tests[] = {
+    UNIT_TEST(test_flow_sample_ends_by_bye_between_rounds),
+    UNIT_TEST(test_flow_bye_between_rounds_of_a_move_is_refused),
+    UNIT_TEST(test_flow_sample_has_no_last_round),
     UNIT_TEST(test_flow_prebuild_then_final_round_is_right),
     UNIT_TEST(test_flow_prebuild_that_was_not_allowed_is_refused),
     UNIT_TEST(test_flow_prebuild_allowed_unasked_is_refused),

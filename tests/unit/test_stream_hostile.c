@@ -146,7 +146,7 @@ static void run(const struct change *c)
     X(offer_memory_pages_over_pfns_is_refused, H, S, XLM__REC_OFFER, BODY + 16, 8, 0x1001, "memory pages, limit") \
     X(offer_channels_zero_is_refused, H, S, XLM__REC_OFFER, BODY + 24, 4, 0, "0 data channels") \
     X(offer_channels_65_is_refused, H, S, XLM__REC_OFFER, BODY + 24, 4, 65, "65 data channels, limit 64") \
-    X(offer_flags_unknown_is_refused, H, S, XLM__REC_OFFER, BODY + 28, 4, 4, "flags 0x4") \
+    X(offer_flags_unknown_is_refused, H, S, XLM__REC_OFFER, BODY + 28, 4, 8, "flags 0x8") \
     X(offer_prebuild_of_hvm_is_refused, H, S, XLM__REC_OFFER, BODY + 28, 4, 2, "cannot be pre-built") \
     X(offer_dry_run_and_build_is_refused, H, S, XLM__REC_OFFER, BODY + 28, 4, 1, "BUILD at") \
     X(offer_name_too_long_is_refused, H, S, XLM__REC_OFFER, BODY + 72, 4, 201, "201 bytes") \
