@@ -18,6 +18,7 @@ struct xlm_recover {
     struct xlm_options opt; /* strings are ours */
     struct xlm__backends b;
     struct xlm__mark sent;
+    bool gone; /* the copy is */
     char question[XLM_QUESTION_MAX];
 };
 
@@ -86,7 +87,8 @@ int xlm_recover_open(const char *domain, const struct xlm_options *opt,
     }
     rc = xlm__backends_open(&r->b, &r->opt);
     if (!rc)
-        rc = xlm__recover_find(&r->b.err, r->b.hv, r->b.ts, domain, &r->sent);
+        rc = xlm__recover_find(&r->b.err, r->b.hv, r->b.ts, domain, &r->sent,
+                               &r->gone);
     if (rc) {
         xlm__errslot_read(&r->b.err, message_out);
         xlm_recover_close(r);
@@ -116,7 +118,17 @@ const char *xlm_recover_name(const struct xlm_recover *r)
 
 uint32_t xlm_recover_domid(const struct xlm_recover *r)
 {
-    return r->sent.domid;
+    return r->gone ? 0 : r->sent.domid;
+}
+
+const char *xlm_recover_host(const struct xlm_recover *r)
+{
+    return r->sent.host;
+}
+
+const char *xlm_recover_ssh(const struct xlm_recover *r)
+{
+    return r->sent.ssh;
 }
 
 const char *xlm_recover_question(const struct xlm_recover *r)
@@ -162,7 +174,8 @@ static enum xlm_verdict decide(const struct xlm_recover *r, const char *answer,
 
     if (answer)
         fate = xlm__recover_parse(answer, r->sent.session, told);
-    verdict = xlm__recover_decide(&r->sent, fate, flags & XLM_F_PEER_DEAD, why);
+    verdict = xlm__recover_decide(&r->sent, r->gone, fate,
+                                  flags & XLM_F_PEER_DEAD, why);
     if (told[0])
         XLM_LOG((struct xlm__errslot *)(uintptr_t)&r->b.err, INFO,
                 "the destination says: %s", told);
@@ -182,7 +195,8 @@ int xlm_recover_finish(struct xlm_recover *r, const char *answer,
     *verdict_out = decide(r, answer, flags, message_out);
     if (flags & XLM_F_DRY_RUN)
         return 0;
-    rc = xlm__recover_act(&r->b.err, r->b.hv, r->b.ts, &r->sent, *verdict_out);
+    rc = xlm__recover_act(&r->b.err, r->b.hv, r->b.ts, &r->sent, r->gone,
+                          *verdict_out);
     if (rc)
         xlm__errslot_read(&r->b.err, message_out);
     return rc;

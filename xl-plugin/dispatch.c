@@ -21,8 +21,10 @@
 
 #include "realxl.h"
 
-#define PREFIX     "xl-"
-#define EXIT_NO_XL 127 /* as a shell says "not found" */
+#define PREFIX       "xl-"
+#define CHECKER      "lmigrate-recover" /* recover_start.c */
+#define EXIT_NO_XL   127                /* as a shell says "not found" */
+#define EXIT_REFUSED 2                  /* LM_EXIT_REFUSED */
 
 static bool command_path(const char *command, char out[PATH_MAX])
 {
@@ -171,6 +173,55 @@ static int run_ours(const char *path, int argc, char **argv, int command)
     return 126;
 }
 
+/* ---- what would start a domain that runs elsewhere ---- */
+
+static bool is_checked(const char *command)
+{
+    static const char *const checked[] = { "create", "restore", "save",
+                                           "migrate" };
+
+    for (size_t i = 0; i < sizeof(checked) / sizeof(*checked); i++)
+        if (!strcmp(command, checked[i]))
+            return true;
+    return false;
+}
+
+static bool is_dry_run(char **argv, int command)
+{
+    for (int i = 1; i < command; i++)
+        if (argv[i][0] == '-' && argv[i][1] != '-' && strchr(argv[i], 'N'))
+            return true;
+    return false;
+}
+
+/* False: it has said why not.  Where the checker is not installed, nothing
+ * ever moved away by it either. */
+static bool may_run(int argc, char **argv, int command)
+{
+    char path[PATH_MAX];
+    char **args;
+    pid_t pid;
+    int rc;
+
+    if (is_dry_run(argv, command) || !command_path(CHECKER, path))
+        return true;
+    args = calloc((size_t)(argc - command) + 3, sizeof(*args));
+    if (!args)
+        return false;
+    args[0] = path;
+    args[1] = (char *)"--may-start";
+    memcpy(args + 2, argv + command, (size_t)(argc - command) * sizeof(*args));
+    pid = start(path, args, -1);
+    rc = pid > 0 ? wait_for(pid) : -1;
+    free(args);
+    if (rc && rc != EXIT_REFUSED)
+        fprintf(stderr,
+                "xl %s: refused: %s could not tell whether it may be "
+                "done (%d)\n",
+                argv[command], path, rc);
+    return rc == 0;
+}
+
 static int help_command(const char *path)
 {
     char *args[] = { (char *)path, (char *)"--help", NULL };
@@ -218,5 +269,7 @@ int main(int argc, char **argv)
     }
     if (command_path(argv[c], path))
         return run_ours(path, argc, argv, c);
+    if (is_checked(argv[c]) && !may_run(argc, argv, c))
+        return EXIT_FAILURE;
     return run_real(argv);
 }

@@ -88,6 +88,8 @@ void job_library_options(struct job *j, struct xlm_options *opt)
         .compress_level = j->opt.compress_level,
         .xl_path = *j->xl_path ? j->xl_path : NULL,
         .config_json = j->config_json,
+        .journal_host = j->opt.host,
+        .journal_ssh = j->opt.ssh,
         .log = job_log,
         .user = j,
     };

@@ -103,7 +103,7 @@ char *xlconfig_extract(const char *output, char error_out[LM_ERROR_MAX])
     return out;
 }
 
-static void become_xl(const char *xl, const char *file, int out)
+static void become_xl(const char *xl, char **argv, int out)
 {
     sigset_t none;
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -111,7 +111,7 @@ static void become_xl(const char *xl, const char *file, int out)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (null >= 0 && dup2(null, 0) >= 0 && dup2(out, 1) >= 0)
-        execl(xl, "xl", "create", "-q", "-n", file, (char *)NULL);
+        execv(xl, argv);
     _exit(127);
 }
 
@@ -138,7 +138,7 @@ static char *read_all(int fd)
 }
 
 /* xl's standard output, NULL if it could not be run. */
-static char *run_xl(const char *xl, const char *file, int *status_out)
+static char *run_xl(const char *xl, char **argv, int *status_out)
 {
     int fds[2];
     char *out;
@@ -148,7 +148,7 @@ static char *run_xl(const char *xl, const char *file, int *status_out)
         return NULL;
     pid = fork();
     if (!pid)
-        become_xl(xl, file, fds[1]);
+        become_xl(xl, argv, fds[1]);
     close(fds[1]);
     out = pid > 0 ? read_all(fds[0]) : NULL;
     close(fds[0]);
@@ -162,8 +162,28 @@ static char *run_xl(const char *xl, const char *file, int *status_out)
     return out;
 }
 
+char *xlconfig_of(char **argv, char error_out[LM_ERROR_MAX])
+{
+    char xl[PATH_MAX], *output, *config = NULL;
+    int status = 0;
+
+    if (!realxl_find(xl)) {
+        snprintf(error_out, LM_ERROR_MAX, "no real xl here");
+        return NULL;
+    }
+    output = run_xl(xl, argv, &status);
+    if (output && WIFEXITED(status) && !WEXITSTATUS(status))
+        config = xlconfig_extract(output, error_out);
+    else
+        snprintf(error_out, LM_ERROR_MAX, "%.200s refuses it", xl);
+    free(output);
+    return config;
+}
+
 char *xlconfig_read(const char *file, char error_out[LM_ERROR_MAX])
 {
+    char *argv[] = { (char *)"xl", (char *)"create", (char *)"-q",
+                     (char *)"-n", (char *)file,     NULL };
     char xl[PATH_MAX], why[LM_ERROR_MAX] = "";
     char *output, *config = NULL;
     int status = 0;
@@ -178,7 +198,7 @@ char *xlconfig_read(const char *file, char error_out[LM_ERROR_MAX])
                  "-C '%.300s': no real xl here to read it", file);
         return NULL;
     }
-    output = run_xl(xl, file, &status);
+    output = run_xl(xl, argv, &status);
     if (!output)
         snprintf(error_out, LM_ERROR_MAX, "-C '%.150s': cannot run %.200s",
                  file, xl);

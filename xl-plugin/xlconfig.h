@@ -13,6 +13,9 @@
  */
 char *xlconfig_read(const char *file, char error_out[LM_ERROR_MAX]);
 
+/* The same of any command line of xl that prints one. */
+char *xlconfig_of(char **argv, char error_out[LM_ERROR_MAX]);
+
 /*
  * The "config" object of xl's output, or the whole object if it is a
  * configuration already; lines before the first '{' are skipped.  Pure.

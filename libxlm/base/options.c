@@ -196,6 +196,8 @@ static bool own_strings(struct xlm_options *opt)
 
     ok = own(&opt->config_json) && ok;
     ok = own(&opt->data_host) && ok;
+    ok = own(&opt->journal_host) && ok;
+    ok = own(&opt->journal_ssh) && ok;
     return own(&opt->data_address) && ok;
 }
 
@@ -232,8 +234,12 @@ void xlm__options_free(struct xlm_options *opt)
     free((char *)opt->config_json);
     free((char *)opt->data_host);
     free((char *)opt->data_address);
+    free((char *)opt->journal_host);
+    free((char *)opt->journal_ssh);
     opt->xl_path = NULL;
     opt->config_json = NULL;
     opt->data_host = NULL;
     opt->data_address = NULL;
+    opt->journal_host = NULL;
+    opt->journal_ssh = NULL;
 }

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "engine/host.h"
 #include "util/clock.h"
 
 static int take_offer(struct xlm__dest *d, const struct xlm__offer *o)
@@ -84,6 +85,8 @@ int xlm__dest_mark(struct xlm__dest *d, enum xlm__received phase)
         k.flags = XLM__MARK_HELD;
     memcpy(k.uuid, d->config.uuid, sizeof(k.uuid));
     memcpy(k.session, d->s->greeting.session, sizeof(k.session));
+    xlm__host_boot_id(k.boot);
+    memcpy(k.peer_boot, d->offer.boot_id, sizeof(k.peer_boot));
     snprintf(k.peer, sizeof(k.peer), "%s", d->offer.hostname);
     snprintf(k.name, sizeof(k.name), "%s", d->config.name);
     d->marked = true;
@@ -95,6 +98,18 @@ void xlm__dest_unmark(struct xlm__dest *d)
     if (d->marked)
         d->ts->ops->mark_clear(d->ts, XLM__MARK_RECEIVED, d->config.uuid);
     d->marked = false;
+}
+
+/* It is here again: that it once went away is over. */
+void xlm__dest_forget_departure(struct xlm__dest *d)
+{
+    struct xlm__mark m;
+    bool marked = false;
+
+    if (!d->ts->ops->mark_get(d->ts, XLM__MARK_SENT, d->config.uuid, &m,
+                              &marked) &&
+        marked && m.phase == XLM__GUARD_MOVED)
+        d->ts->ops->mark_clear(d->ts, XLM__MARK_SENT, d->config.uuid);
 }
 
 /* The mark of an earlier arrival must not be taken for this one's. */

@@ -94,6 +94,7 @@ struct xlm__dest {
 /* dest.c: write down how far it has come, before that becomes true. */
 int xlm__dest_mark(struct xlm__dest *d, enum xlm__received phase);
 void xlm__dest_unmark(struct xlm__dest *d);
+void xlm__dest_forget_departure(struct xlm__dest *d);
 
 /* dest_setup.c */
 int xlm__dest_greet(struct xlm__dest *d);

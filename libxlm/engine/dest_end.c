@@ -199,7 +199,8 @@ int xlm__dest_commit(struct xlm__dest *d)
         return rc;
     /* If this fails, recovery finds "may have run": less, but not wrong. */
     noted = xlm__dest_mark(d, rc ? XLM__RECEIVED_NEVER : XLM__RECEIVED_RUNS);
-    (void)noted;
+    if (!rc && !noted)
+        xlm__dest_forget_departure(d);
     if (rc) {
         xlm__session_set_owner(d->s, XLM_OWNER_SOURCE);
         xlm__errslot_read(&d->s->err, text);

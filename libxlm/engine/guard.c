@@ -195,6 +195,30 @@ static void note_first(int *first, int rc)
         *first = rc;
 }
 
+/* Only of this migration: that of a later one must stay. */
+static void forget(struct xlm__toolstack *t, const struct xlm__guard_note *n)
+{
+    struct xlm__mark m;
+    bool marked = false;
+
+    if (!t->ops->mark_get(t, XLM__MARK_SENT, n->uuid, &m, &marked) && marked &&
+        xlm__uuid_equal(m.session, n->session))
+        t->ops->mark_clear(t, XLM__MARK_SENT, n->uuid);
+}
+
+/* The domain is there, and nothing is left here. */
+static int note_moved(struct xlm__toolstack *t, const struct xlm__guard_note *n)
+{
+    struct xlm__mark m;
+    bool marked = false;
+    int rc = t->ops->mark_get(t, XLM__MARK_SENT, n->uuid, &m, &marked);
+
+    if (rc || !marked || !xlm__uuid_equal(m.session, n->session))
+        return rc;
+    m.phase = XLM__GUARD_MOVED;
+    return t->ops->mark_set(t, XLM__MARK_SENT, &m);
+}
+
 static int undo_source(struct xlm__hv *hv, struct xlm__toolstack *t,
                        const struct xlm__guard_note *n, const char **did_out)
 {
@@ -211,6 +235,7 @@ static int undo_source(struct xlm__hv *hv, struct xlm__toolstack *t,
         note_first(&rc, xlm__cap_restore(hv, t, n->domid, n->uuid, NULL));
     if (!exists) {
         *did_out = "it is not there any more";
+        forget(t, n);
         return rc;
     }
 
@@ -228,7 +253,7 @@ static int undo_source(struct xlm__hv *hv, struct xlm__toolstack *t,
         *did_out = "it was suspended and has been resumed here";
     }
     if (!rc)
-        t->ops->mark_clear(t, XLM__MARK_SENT, n->uuid);
+        forget(t, n);
     return rc;
 }
 
@@ -243,13 +268,12 @@ static int finish_move(struct xlm__hv *hv, struct xlm__toolstack *t,
     if (rc)
         return rc;
     *did_out = "it runs at the destination";
-    if (!exists)
-        return 0;
-    *did_out = "it runs at the destination, the stale copy here is destroyed";
-    rc = t->ops->destroy(t, n->domid);
-    if (!rc)
-        t->ops->mark_clear(t, XLM__MARK_SENT, n->uuid);
-    return rc;
+    if (exists) {
+        *did_out = "it runs at the destination, the stale copy here is "
+                   "destroyed";
+        rc = t->ops->destroy(t, n->domid);
+    }
+    return rc ? rc : note_moved(t, n);
 }
 
 int xlm__guard_undo(struct xlm__errslot *err, struct xlm__hv *hv,
@@ -261,9 +285,12 @@ int xlm__guard_undo(struct xlm__errslot *err, struct xlm__hv *hv,
     int rc = 0;
 
     message[0] = '\0';
-    *owner_out = XLM_OWNER_SOURCE;
+    *owner_out = xlm__phase_owner(XLM__MARK_SENT, last->phase);
     switch ((enum xlm__guard_phase)last->phase) {
     case XLM__GUARD_NONE:
+        *owner_out = XLM_OWNER_SOURCE;
+        return 0;
+    case XLM__GUARD_MOVED:
         return 0;
     case XLM__GUARD_DONE:
         *owner_out = (enum xlm_owner)last->owner;
@@ -274,16 +301,13 @@ int xlm__guard_undo(struct xlm__errslot *err, struct xlm__hv *hv,
         rc = undo_source(hv, t, last, &did);
         break;
     case XLM__GUARD_PERMITTED:
-        *owner_out = XLM_OWNER_UNKNOWN;
         did = "the permission to start was given, and no answer came: it "
               "stays suspended here";
         break;
     case XLM__GUARD_COMMITTED:
-        *owner_out = XLM_OWNER_DESTINATION;
         did = "the destination took it over: the copy here stays suspended";
         break;
     case XLM__GUARD_RUNNING:
-        *owner_out = XLM_OWNER_DESTINATION;
         rc = finish_move(hv, t, last, &did);
         break;
     }

@@ -7,38 +7,28 @@
  * and stays readable after the worker's death.  When the pipe closes, the last
  * note says how far the worker got:
  *
- *   last note    who may run it   what the guardian does
- *   -----------  ---------------  -------------------------------------------
- *   (none)       source           nothing
- *   DONE         the note says    nothing
- *   TRACKING     source           dirty logging off; its cap, if it was
- *                                 slowed down, back (engine/cap.h)
- *   SUSPENDING   source           the same; resume if it did suspend
- *   RENAMED      source           the same; old name back
- *   PERMITTED    unknown          nothing: it stays suspended until the peer
- *                                 says what became of it
- *   COMMITTED    destination      nothing; never resumes
- *   RUNNING      destination      destroys the stale copy
+ *   last note    what the guardian does (who may run it: toolstack/phases.h)
+ *   -----------  -----------------------------------------------------------
+ *   (none)       nothing
+ *   DONE         nothing; the note says who may run it
+ *   TRACKING     dirty logging off; its cap, if it was slowed down, back
+ *                (engine/cap.h)
+ *   SUSPENDING   the same; resume if it did suspend
+ *   RENAMED      the same; old name back
+ *   PERMITTED    nothing: it stays suspended until the peer says what became
+ *                of it
+ *   COMMITTED    nothing; never resumes
+ *   RUNNING      destroys the stale copy
  *
- * From SUSPENDING on the same is written to a mark at the source
- * (toolstack/mark.h), for xlm_recover_open() when the guardian died as well.
+ * MOVED is never a note.  From the first copied page on the same is written to
+ * the journal (toolstack/mark.h), for xlm_recover_open() when the guardian died
+ * as well.
  */
 #ifndef XLM_ENGINE_GUARD_H
 #define XLM_ENGINE_GUARD_H
 
 #include "hv/hv.h"
 #include "toolstack/toolstack.h"
-
-enum xlm__guard_phase {
-    XLM__GUARD_NONE = 0,
-    XLM__GUARD_TRACKING,
-    XLM__GUARD_SUSPENDING,
-    XLM__GUARD_RENAMED,
-    XLM__GUARD_PERMITTED,
-    XLM__GUARD_COMMITTED,
-    XLM__GUARD_RUNNING,
-    XLM__GUARD_DONE,
-};
 
 struct xlm__guard_note {
     uint32_t magic;

@@ -9,6 +9,8 @@
 
 #include <xen/sched.h>
 
+#include "engine/host.h"
+#include "engine/journal.h"
 #include "util/uuid.h"
 
 #define ANSWER "xlm-answer 1 "
@@ -110,18 +112,16 @@ static bool find_quietly(struct xlm__toolstack *t, const char *what,
     return !rc;
 }
 
-static int find_copy(struct xlm__toolstack *t, const char *domain,
-                     uint32_t *domid_out)
+static bool find_copy(struct xlm__toolstack *t, const char *domain,
+                      uint32_t *domid_out)
 {
-    char away[XLM_NAME_MAX + 16], name[XLM_NAME_MAX];
+    char away[XLM_NAME_MAX + 16];
 
     if (find_quietly(t, domain, domid_out))
-        return 0;
+        return true;
     snprintf(away, sizeof(away), "%.*s--migratedaway", XLM_NAME_MAX - 1,
              domain);
-    if (find_quietly(t, away, domid_out))
-        return 0;
-    return t->ops->find(t, domain, domid_out, name); /* for its message */
+    return find_quietly(t, away, domid_out);
 }
 
 static bool is_suspended(const struct xlm__dominfo *info)
@@ -134,6 +134,9 @@ static int check_copy(struct xlm__errslot *err, const char *domain,
                       const struct xlm__dominfo *info, bool marked,
                       const struct xlm__mark *sent)
 {
+    unsigned char boot[16];
+
+    xlm__host_boot_id(boot);
     if (!info->shutdown && !info->dying)
         return XLM_FAIL(err, XLM_ERR_STATE,
                         "%s (domain %u) is not suspended: there is nothing to "
@@ -145,6 +148,7 @@ static int check_copy(struct xlm__errslot *err, const char *domain,
                         "is nothing to recover",
                         domain, info->domid);
     if (!marked || sent->domid != info->domid ||
+        !xlm__uuid_equal(sent->boot, boot) ||
         sent->phase < XLM__GUARD_SUSPENDING || sent->phase > XLM__GUARD_RUNNING)
         return XLM_FAIL(err, XLM_ERR_STATE,
                         "%s (domain %u) is suspended, but not by xl lmigrate: "
@@ -153,18 +157,15 @@ static int check_copy(struct xlm__errslot *err, const char *domain,
     return 0;
 }
 
-int xlm__recover_find(struct xlm__errslot *err, struct xlm__hv *hv,
-                      struct xlm__toolstack *t, const char *domain,
-                      struct xlm__mark *sent_out)
+static int find_here(struct xlm__errslot *err, struct xlm__hv *hv,
+                     struct xlm__toolstack *t, const char *domain,
+                     uint32_t domid, struct xlm__mark *sent_out)
 {
     struct xlm__dominfo info;
     bool exists = false, marked = false;
-    uint32_t domid;
     int rc;
 
-    rc = find_copy(t, domain, &domid);
-    if (!rc)
-        rc = hv->ops->dominfo(hv, domid, &info, &exists);
+    rc = hv->ops->dominfo(hv, domid, &info, &exists);
     if (rc)
         return rc;
     if (!exists)
@@ -182,16 +183,63 @@ int xlm__recover_find(struct xlm__errslot *err, struct xlm__hv *hv,
     return rc ? rc : check_copy(err, domain, &info, marked, sent_out);
 }
 
+/* Under the lock: nobody has settled it, and nobody started it again. */
+static int check_gone(struct xlm__errslot *err, struct xlm__hv *hv,
+                      struct xlm__toolstack *t, struct xlm__mark *sent)
+{
+    bool marked = false;
+    uint32_t domid = 0;
+    int rc;
+
+    rc = t->ops->mark_get(t, XLM__MARK_SENT, sent->uuid, sent, &marked);
+    if (!rc)
+        rc = hv->ops->find_uuid(hv, sent->uuid, 0, &domid);
+    if (rc)
+        return rc;
+    if (!marked)
+        return XLM_FAIL(err, XLM_ERR_STATE,
+                        "%s is settled: there is nothing to recover",
+                        sent->name);
+    if (domid)
+        return XLM_FAIL(err, XLM_ERR_STATE,
+                        "%s is domain %u here: there is nothing to recover",
+                        sent->name, domid);
+    if (sent->phase < XLM__GUARD_TRACKING || sent->phase > XLM__GUARD_RUNNING)
+        return XLM_FAIL(err, XLM_ERR_STATE,
+                        "%s has moved to %.64s: there is nothing to recover",
+                        sent->name, sent->peer);
+    return 0;
+}
+
+int xlm__recover_find(struct xlm__errslot *err, struct xlm__hv *hv,
+                      struct xlm__toolstack *t, const char *domain,
+                      struct xlm__mark *sent_out, bool *gone_out)
+{
+    char name[XLM_NAME_MAX];
+    uint32_t domid;
+    int rc;
+
+    *gone_out = false;
+    if (find_copy(t, domain, &domid))
+        return find_here(err, hv, t, domain, domid, sent_out);
+    rc = xlm__journal_find(err, t, domain, sent_out, gone_out);
+    if (!rc && !*gone_out)
+        return t->ops->find(t, domain, &domid, name); /* for its message */
+    if (!rc)
+        rc = t->ops->lock(t, sent_out->uuid);
+    return rc ? rc : check_gone(err, hv, t, sent_out);
+}
+
 bool xlm__recover_must_ask(const struct xlm__mark *sent)
 {
     return sent->phase == XLM__GUARD_PERMITTED ||
            sent->phase == XLM__GUARD_COMMITTED;
 }
 
-static enum xlm_verdict decide_dead(const struct xlm__mark *sent,
+static enum xlm_verdict decide_dead(const struct xlm__mark *sent, bool gone,
                                     char why[XLM_MESSAGE_MAX])
 {
-    if (sent->phase == XLM__GUARD_COMMITTED) {
+    if (sent->phase == XLM__GUARD_COMMITTED && !gone) {
         snprintf(why, XLM_MESSAGE_MAX,
                  "%.64s took it over before it died, so the memory here is "
                  "older than the disk and must never run: 'xl destroy %u', "
@@ -212,6 +260,7 @@ static enum xlm_verdict decide_fate(const struct xlm__mark *sent,
     case XLM__FATE_NEVER:
         return XLM_VERDICT_RESUMED;
     case XLM__FATE_RUNS:
+    case XLM__FATE_MOVED:
         return XLM_VERDICT_DESTROYED;
     case XLM__FATE_RAN:
         return XLM_VERDICT_ENDED;
@@ -247,11 +296,12 @@ static enum xlm_verdict decide_fate(const struct xlm__mark *sent,
     return XLM_VERDICT_UNDECIDED;
 }
 
-enum xlm_verdict xlm__recover_decide(const struct xlm__mark *sent,
+enum xlm_verdict xlm__recover_decide(const struct xlm__mark *sent, bool gone,
                                      enum xlm__fate fate, bool peer_dead,
                                      char why[XLM_MESSAGE_MAX])
 {
     switch ((enum xlm__guard_phase)sent->phase) {
+    case XLM__GUARD_TRACKING:
     case XLM__GUARD_SUSPENDING:
     case XLM__GUARD_RENAMED:
         snprintf(why, XLM_MESSAGE_MAX, "%.64s never got the permission",
@@ -263,7 +313,7 @@ enum xlm_verdict xlm__recover_decide(const struct xlm__mark *sent,
         return XLM_VERDICT_DESTROYED;
     case XLM__GUARD_PERMITTED:
     case XLM__GUARD_COMMITTED:
-        return peer_dead ? decide_dead(sent, why)
+        return peer_dead ? decide_dead(sent, gone, why)
                          : decide_fate(sent, fate, why);
     default:
         snprintf(why, XLM_MESSAGE_MAX, "it was never suspended for a move");
@@ -271,9 +321,23 @@ enum xlm_verdict xlm__recover_decide(const struct xlm__mark *sent,
     }
 }
 
+/* There is no copy: only the journal is left to be settled. */
+static int write_down(struct xlm__toolstack *t, const struct xlm__mark *sent,
+                      enum xlm_verdict verdict)
+{
+    struct xlm__mark m = *sent;
+
+    if (verdict == XLM_VERDICT_RESUMED) {
+        t->ops->mark_clear(t, XLM__MARK_SENT, m.uuid);
+        return 0;
+    }
+    m.phase = XLM__GUARD_MOVED;
+    return t->ops->mark_set(t, XLM__MARK_SENT, &m);
+}
+
 int xlm__recover_act(struct xlm__errslot *err, struct xlm__hv *hv,
                      struct xlm__toolstack *t, const struct xlm__mark *sent,
-                     enum xlm_verdict verdict)
+                     bool gone, enum xlm_verdict verdict)
 {
     struct xlm__guard_note note = {
         .domid = sent->domid,
@@ -288,7 +352,10 @@ int xlm__recover_act(struct xlm__errslot *err, struct xlm__hv *hv,
 
     if (verdict == XLM_VERDICT_UNDECIDED)
         return 0;
+    if (gone)
+        return write_down(t, sent, verdict);
     memcpy(note.uuid, sent->uuid, sizeof(note.uuid));
+    memcpy(note.session, sent->session, sizeof(note.session));
     snprintf(note.name, sizeof(note.name), "%s", sent->name);
     return xlm__guard_undo(err, hv, t, &note, &owner, message);
 }

@@ -11,13 +11,18 @@
  *   SUSPENDING, RENAMED  (is not asked: no permission)  resumes
  *   PERMITTED COMMITTED  never   it never ran           resumes
  *                        runs    it is there            destroys its copy
- *                        ran     it ran, and is gone    destroys its copy
+ *                        ran     it ran, and is gone; or destroys its copy
+ *                                that host went down when it was to start
+ *                        moved   it went on from there  destroys its copy
  *                        busy    somebody works on it   waits
  *                        left    it is there, unfinished    waits (an act
  *                                before ends most of these: see below)
  *                        unclear it may have run, is gone   waits
  *                        unknown of no such session     waits
  *   RUNNING              (is not asked: it said so)     destroys its copy
+ *
+ * If the copy went with this host's power there is nothing to resume or to
+ * destroy, but the same is decided, and written down.
  *
  * "waits" changes nothing.  The operator's word that the peer is dead turns
  * PERMITTED into "resumes"; COMMITTED never, as the memory here is then older
@@ -33,6 +38,7 @@
     X(NEVER, "never", "it never ran there")                                    \
     X(RUNS, "runs", "it is there")                                             \
     X(RAN, "ran", "it ran there, and is gone")                                 \
+    X(MOVED, "moved", "it went on from there")                                 \
     X(BUSY, "busy", "somebody works on it there")                              \
     X(LEFT, "left", "it is there, but unfinished")                             \
     X(UNCLEAR, "unclear", "it may have run there, and is gone")                \
@@ -77,24 +83,25 @@ enum xlm__fate xlm__recover_parse(const char *answer,
 
 /*
  * Find the suspended copy, by NAME, NAME--migratedaway, id or uuid, lock it
- * and read its mark.  Errors: INVAL (no such domain), STATE (not suspended,
- * or not by a migration of ours), BUSY.
+ * and read its mark; or the mark alone, by NAME or uuid, if no such domain is
+ * here: *gone_out.  Errors: INVAL (neither), STATE (not suspended, or not by a
+ * migration of ours, or it has moved), BUSY.
  */
 int xlm__recover_find(struct xlm__errslot *err, struct xlm__hv *hv,
                       struct xlm__toolstack *t, const char *domain,
-                      struct xlm__mark *sent_out);
+                      struct xlm__mark *sent_out, bool *gone_out);
 
 /* Is the destination to be asked at all? */
 bool xlm__recover_must_ask(const struct xlm__mark *sent);
 
 /* Pure.  why: one line, for the undecided too. */
-enum xlm_verdict xlm__recover_decide(const struct xlm__mark *sent,
+enum xlm_verdict xlm__recover_decide(const struct xlm__mark *sent, bool gone,
                                      enum xlm__fate fate, bool peer_dead,
                                      char why[XLM_MESSAGE_MAX]);
 
-/* Do it, as the guardian would. */
+/* Do it, as the guardian would; if the copy is gone, write it down. */
 int xlm__recover_act(struct xlm__errslot *err, struct xlm__hv *hv,
                      struct xlm__toolstack *t, const struct xlm__mark *sent,
-                     enum xlm_verdict verdict);
+                     bool gone, enum xlm_verdict verdict);
 
 #endif /* XLM_ENGINE_RECOVER_H */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/host.h"
 #include "util/uuid.h"
 
 /* The domain that is here, if any. */
@@ -53,6 +54,15 @@ static bool is_finished(const struct xlm__mark *m, const struct here *h)
            (!h->info.paused || (m->flags & XLM__MARK_PAUSED));
 }
 
+/* This host went down since: who was to run it here did not give it back. */
+static bool went_down(const struct xlm__mark *m)
+{
+    unsigned char boot[16];
+
+    xlm__host_boot_id(boot);
+    return !xlm__uuid_equal(m->boot, boot);
+}
+
 static enum xlm__fate judge(const struct xlm__mark *m, const struct here *h)
 {
     switch ((enum xlm__received)m->phase) {
@@ -61,12 +71,29 @@ static enum xlm__fate judge(const struct xlm__mark *m, const struct here *h)
         return h->exists ? XLM__FATE_LEFT : XLM__FATE_NEVER;
     case XLM__RECEIVED_GO:
         if (!h->exists)
-            return XLM__FATE_UNCLEAR;
+            return went_down(m) ? XLM__FATE_RAN : XLM__FATE_UNCLEAR;
         return is_finished(m, h) ? XLM__FATE_RUNS : XLM__FATE_LEFT;
     case XLM__RECEIVED_RUNS:
         return h->exists ? XLM__FATE_RUNS : XLM__FATE_RAN;
     }
     return XLM__FATE_UNKNOWN;
+}
+
+/* It ran here, and left by a later migration of ours. */
+static int look_for_departure(struct xlm__toolstack *t,
+                              const struct xlm__mark *m, enum xlm__fate *fate)
+{
+    struct xlm__mark sent;
+    bool marked = false;
+    int rc;
+
+    if (*fate != XLM__FATE_RAN)
+        return 0;
+    rc = t->ops->mark_get(t, XLM__MARK_SENT, m->uuid, &sent, &marked);
+    if (!rc && marked && sent.turn > m->turn &&
+        xlm__phase_owner(XLM__MARK_SENT, sent.phase) != XLM_OWNER_SOURCE)
+        *fate = XLM__FATE_MOVED;
+    return rc;
 }
 
 static void tell(enum xlm__fate fate, const struct here *h,
@@ -150,6 +177,10 @@ static int finish(struct xlm__hv *hv, struct xlm__toolstack *t,
 {
     int rc;
 
+    if (!h->exists && m->phase == XLM__RECEIVED_BUILDING) {
+        (void)set_phase(t, m, XLM__RECEIVED_NEVER); /* it says the same */
+        return 0;
+    }
     if (!h->exists || h->info.dying || !h->info.paused ||
         h->info.domid != m->domid)
         return 0;
@@ -194,6 +225,9 @@ int xlm__recover_look(struct xlm__hv *hv, struct xlm__toolstack *t,
     if (ours)
         *fate_out = busy && !is_certain(&m, &h) ? XLM__FATE_BUSY
                                                 : judge(&m, &h);
+    rc = look_for_departure(t, &m, fate_out);
+    if (rc)
+        return rc;
     tell(*fate_out, &h, told);
     return 0;
 }

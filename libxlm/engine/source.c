@@ -147,6 +147,8 @@ static int unwind(struct xlm__source *m, int rc)
     xlm__session_set_owner(m->s, XLM_OWNER_SOURCE);
     if (m->locked && !m->ended && (run_on(m) || slowed))
         return rc; /* the guardian is not told: it tries again */
+    /* It is gone when the destination, which then hears goodbye, forgets. */
+    xlm__source_unmark(m);
     take_leave(m, rc);
     xlm__source_tell_guard(m, XLM__GUARD_DONE);
     return rc;

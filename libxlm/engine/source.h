@@ -66,6 +66,7 @@ struct xlm__source {
     bool renamed;
     bool had_monitor;
     bool built;     /* the destination has something of the domain           */
+    bool marked;    /* the journal has this move, and it is not settled      */
     bool prebuild;  /* it is completed there before it is suspended        */
     bool prebuilt;  /* it is, but for its memory                           */
     uint64_t stamp; /* of the configuration, when last compared            */
@@ -164,7 +165,11 @@ int xlm__source_clock(struct xlm__source *m);
 /* Has the log become incomplete since this was last asked? */
 bool xlm__source_must_resend(struct xlm__source *m);
 
+/* Guardian and journal. */
 int xlm__source_tell_guard(struct xlm__source *m, enum xlm__guard_phase phase);
+/* The journal: it runs on here; it is there, and nothing is left here. */
+void xlm__source_unmark(struct xlm__source *m);
+int xlm__source_mark_moved(struct xlm__source *m);
 /* Name of the peer for messages. */
 const char *xlm__source_peer(const struct xlm__source *m);
 

@@ -10,6 +10,7 @@
 #include <xen/sched.h>
 
 #include "base/log.h"
+#include "engine/host.h"
 #include "util/clock.h"
 
 /* How often a wait looks at the guest and at the clock. */
@@ -264,7 +265,12 @@ int xlm__source_clock(struct xlm__source *m)
     return 0;
 }
 
-/* For xlm_recover_open(), should nobody of us be left. */
+static void print_if(char *out, size_t bytes, const char *text)
+{
+    snprintf(out, bytes, "%s", text && strlen(text) < bytes ? text : "");
+}
+
+/* Into the journal, should nobody of us be left. */
 static int mark(struct xlm__source *m, enum xlm__guard_phase phase)
 {
     struct xlm__mark k = { .domid = m->domid,
@@ -273,25 +279,40 @@ static int mark(struct xlm__source *m, enum xlm__guard_phase phase)
                                         ? XLM__MARK_DEVICE_MODEL
                                         : 0 };
 
-    if (phase == XLM__GUARD_DONE) {
-        /* Only our own, and not while the copy is still there. */
-        if (m->suspend_asked_ns && !m->suspended)
-            m->ts->ops->mark_clear(m->ts, XLM__MARK_SENT, m->note.uuid);
-        return 0;
-    }
-    if (phase < XLM__GUARD_SUSPENDING)
-        return 0;
     memcpy(k.uuid, m->note.uuid, sizeof(k.uuid));
     memcpy(k.session, m->s->greeting.session, sizeof(k.session));
+    xlm__host_boot_id(k.boot);
+    memcpy(k.peer_boot, m->peer.boot_id, sizeof(k.peer_boot));
     snprintf(k.peer, sizeof(k.peer), "%s", m->peer.hostname);
+    print_if(k.host, sizeof(k.host), m->s->opt.journal_host);
+    print_if(k.ssh, sizeof(k.ssh), m->s->opt.journal_ssh);
     snprintf(k.name, sizeof(k.name), "%s", m->note.name);
+    m->marked = true;
     return m->ts->ops->mark_set(m->ts, XLM__MARK_SENT, &k);
+}
+
+void xlm__source_unmark(struct xlm__source *m)
+{
+    if (m->marked)
+        m->ts->ops->mark_clear(m->ts, XLM__MARK_SENT, m->note.uuid);
+    m->marked = false;
+}
+
+int xlm__source_mark_moved(struct xlm__source *m)
+{
+    int rc = mark(m, XLM__GUARD_MOVED);
+
+    m->marked = false; /* it stays */
+    return rc;
 }
 
 int xlm__source_tell_guard(struct xlm__source *m, enum xlm__guard_phase phase)
 {
-    int rc = mark(m, phase);
+    int rc = 0;
 
+    /* Before anything was built there, there is nothing to be told. */
+    if (phase != XLM__GUARD_DONE && (m->built || m->marked))
+        rc = mark(m, phase);
     m->note.owner = (uint32_t)xlm_session_owner(m->s);
     memcpy(m->note.session, m->s->greeting.session, sizeof(m->note.session));
     if (rc)

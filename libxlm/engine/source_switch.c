@@ -410,14 +410,17 @@ static int unknown_there(struct xlm__source *m)
 static int finish_move(struct xlm__source *m, const struct xlm__running *r)
 {
     struct xlm__running running = *r;
-    int rc, told;
+    int rc, told, moved = XLM_ERR_CLEANUP;
 
     told = xlm__source_tell_guard(m, XLM__GUARD_RUNNING);
-    (void)told; /* the guardian only finishes what we do now */
     measure(m, &running);
     rc = destroy_copy(m);
+    if (!rc)
+        moved = xlm__source_mark_moved(m);
     await_gap(m);
-    xlm__send_empty(&xlm__session_control(m->s)->stream, XLM__REC_BYE);
+    /* With this goodbye the destination forgets what we may have to ask. */
+    if (!told || !moved)
+        xlm__send_empty(&xlm__session_control(m->s)->stream, XLM__REC_BYE);
     return rc;
 }
 

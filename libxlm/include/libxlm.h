@@ -299,6 +299,9 @@ struct xlm_options {
     uint32_t deadline_ms;   /* source: goal for all of it, up to the start */
                             /* there; default none                         */
     uint32_t reserved;
+    /* Source: only written to the journal, for xlm_journal_read(). */
+    const char *journal_host; /* what the caller calls the other host       */
+    const char *journal_ssh;  /* and the command that leads there           */
 };
 
 /* What went wrong first.  Owned by the session, valid until it is closed. */
@@ -491,6 +494,64 @@ XLM_API int xlm_monitor(uint32_t *domid, const struct xlm_options *opt,
                         char message_out[XLM_MESSAGE_MAX]);
 
 /*
+ * The journal: what this host wrote down of migrations, of either role, that
+ * are under way or undecided; of domains that have moved away, until they come
+ * back; and of some that are settled.
+ */
+enum xlm_journal_todo {
+    XLM_JOURNAL_NOTHING = 0,
+    XLM_JOURNAL_WAIT,    /* somebody works on it                            */
+    XLM_JOURNAL_RECOVER, /* xlm_recover_open() and so on                    */
+    XLM_JOURNAL_LOOK,    /* xlm_recover_answer() with .question             */
+    XLM_JOURNAL_REPAIR,  /* the file is damaged, or of a newer xlm          */
+};
+
+struct xlm_journal_entry {
+    size_t size; /* of this struct, as the library knows it */
+    enum xlm_role role;
+    enum xlm_journal_todo todo;
+    enum xlm_owner owner; /* who may run the domain                     */
+    int keeps;            /* it must not be started here                */
+    int copy_gone;        /* from an earlier boot                       */
+    uint32_t domid;       /* when it was here                           */
+    uint64_t since_s;     /* CLOCK_REALTIME, of the phase               */
+    const char *phase;    /* one word                                   */
+    const char *uuid;
+    const char *session;
+    const char *name;
+    const char *peer;     /* what the other host calls itself           */
+    const char *host;     /* source: journal_host, "" if there was none */
+    const char *ssh;      /* source: journal_ssh                        */
+    const char *question; /* for LOOK, else ""                          */
+    const char *path;     /* of the file                                */
+};
+typedef void xlm_journal_fn(void *user, const struct xlm_journal_entry *entry);
+
+/*
+ * Calls fn for each entry; its strings are valid until fn returns.  Needs no
+ * Xen.  Blocks for disk reads.  Errors: SYSTEM, NOMEM.
+ */
+XLM_API int xlm_journal_read(xlm_journal_fn *fn, void *user,
+                             char message_out[XLM_MESSAGE_MAX]);
+
+/*
+ * Removes entries that nobody needs any more, and what processes that were
+ * killed have left in /run/xen.  Errors: SYSTEM, NOMEM, HYPERVISOR, TOOLSTACK.
+ */
+XLM_API int xlm_journal_tidy(const struct xlm_options *opt,
+                             char message_out[XLM_MESSAGE_MAX]);
+
+/*
+ * The caller knows that a domain which moved away, given by name or uuid, runs
+ * nowhere else: it may be started here.
+ *
+ * Errors: INVAL (no such entry), STATE (it has not moved away, or that is not
+ * certain), BUSY, SYSTEM, HYPERVISOR, TOOLSTACK.
+ */
+XLM_API int xlm_journal_forget(const char *domain,
+                               char message_out[XLM_MESSAGE_MAX]);
+
+/*
  * After XLM_ERR_UNDECIDED or XLM_ERR_CLEANUP, or when source and guardian died:
  * the suspended copy at the source, held until somebody knows what became of
  * the domain.  One thread at a time.
@@ -512,12 +573,13 @@ enum xlm_verdict {
 
 /*
  * Find the copy by name, with or without "--migratedaway", by id or uuid, and
- * lock it.  opt: log, user, xl_path and XLM_F_DRY_RUN (for the question)
- * count; NULL means all defaults.
+ * lock it; or, by name or uuid, what the journal has of one that is gone.  opt:
+ * log, user, xl_path and XLM_F_DRY_RUN (for the question) count; NULL means all
+ * defaults.
  *
  * Errors: INVAL (no such domain), STATE (it is not suspended, or not by a
- * migration of this library), BUSY (a migration is in progress), HYPERVISOR,
- * TOOLSTACK, SYSTEM, NOMEM.
+ * migration of this library, or it has moved), BUSY (a migration is in
+ * progress), HYPERVISOR, TOOLSTACK, SYSTEM, NOMEM.
  */
 XLM_API int xlm_recover_open(const char *domain, const struct xlm_options *opt,
                              struct xlm_recover **recover_out,
@@ -526,9 +588,15 @@ XLM_API int xlm_recover_open(const char *domain, const struct xlm_options *opt,
 /* Gives up the lock; NULL is allowed. */
 XLM_API void xlm_recover_close(struct xlm_recover *r);
 
-/* Name before the migration, and the id.  Valid until close. */
+/* Name before the migration, and the id, 0 if the copy is gone: this host went
+ * down, or somebody destroyed it.  Valid until close. */
 XLM_API const char *xlm_recover_name(const struct xlm_recover *r);
 XLM_API uint32_t xlm_recover_domid(const struct xlm_recover *r);
+
+/* journal_host and journal_ssh of its migration; host is "" if there was none.
+ * Valid until close. */
+XLM_API const char *xlm_recover_host(const struct xlm_recover *r);
+XLM_API const char *xlm_recover_ssh(const struct xlm_recover *r);
 
 /*
  * What has to be asked at the destination, by xlm_recover_answer() there:
@@ -552,7 +620,8 @@ XLM_API int xlm_recover_answer(const char *question,
                                char message_out[XLM_MESSAGE_MAX]);
 
 /*
- * Decide, and do it: resume the copy under its old name, or destroy it.
+ * Decide, and do it: resume the copy under its old name, or destroy it; if it
+ * is gone, RESUMED means that it may be started here afresh.
  * answer: everything the destination printed, NULL if it was not reached.
  * flags: XLM_F_DRY_RUN (only decide); XLM_F_PEER_DEAD (the caller knows that
  * the other host cannot run it any more: resume, unless it had taken it over).

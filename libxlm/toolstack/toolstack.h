@@ -89,6 +89,7 @@ struct xlm__toolstack_ops {
      * Errors: BUSY (names the holder's pid). */
     int (*lock)(struct xlm__toolstack *t, const unsigned char uuid[16]);
     void (*unlock)(struct xlm__toolstack *t);
+    bool (*lock_held)(struct xlm__toolstack *t, const unsigned char uuid[16]);
     /* How far a hand-off has come, at either end: see mark.h. */
     int (*mark_set)(struct xlm__toolstack *t, enum xlm__mark_kind kind,
                     const struct xlm__mark *m);
@@ -97,6 +98,7 @@ struct xlm__toolstack_ops {
                     bool *exists_out);
     void (*mark_clear)(struct xlm__toolstack *t, enum xlm__mark_kind kind,
                        const unsigned char uuid[16]);
+    int (*mark_each)(struct xlm__toolstack *t, xlm__mark_fn *fn, void *user);
     /* qemu's own dirty logging (HVM only; no-op otherwise). */
     int (*dm_logdirty)(struct xlm__toolstack *t, uint32_t domid, bool on);
     /* Ask the guest to suspend and wait; stops the device model too.

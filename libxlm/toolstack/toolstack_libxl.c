@@ -138,6 +138,12 @@ static void drop_lock(struct xlm__toolstack *t)
     xlm__hostlock_drop(&xlm__ts(t)->lock);
 }
 
+static bool lock_held(struct xlm__toolstack *t, const unsigned char uuid[16])
+{
+    (void)t;
+    return xlm__hostlock_held(XLM__HOSTLOCK_DIR, uuid);
+}
+
 static int mark_set(struct xlm__toolstack *t, enum xlm__mark_kind kind,
                     const struct xlm__mark *m)
 {
@@ -156,6 +162,11 @@ static void mark_clear(struct xlm__toolstack *t, enum xlm__mark_kind kind,
 {
     (void)t;
     xlm__mark_clear(NULL, kind, uuid);
+}
+
+static int mark_each(struct xlm__toolstack *t, xlm__mark_fn *fn, void *user)
+{
+    return xlm__mark_each(t->err, NULL, fn, user);
 }
 
 static int xenstore_collect(struct xlm__toolstack *t, uint32_t domid,
@@ -195,9 +206,11 @@ static const struct xlm__toolstack_ops libxl_ops = {
     .check_source = xlm__ts_check_source,
     .lock = take_lock,
     .unlock = drop_lock,
+    .lock_held = lock_held,
     .mark_set = mark_set,
     .mark_get = mark_get,
     .mark_clear = mark_clear,
+    .mark_each = mark_each,
     .dm_logdirty = xlm__ts_dm_logdirty,
     .suspend = xlm__ts_suspend,
     .resume = xlm__ts_resume,

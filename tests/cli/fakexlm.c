@@ -60,7 +60,7 @@ int xlm_domain_find(const char *text, uint32_t *domid_out,
                  strerror(ENOENT));
         return XLM_ERR_HYPERVISOR;
     }
-    if (strcmp(text, "guest1") && strcmp(text, "7")) {
+    if (strcmp(text, "guest1") && strcmp(text, "7") && strcmp(text, "uuid-7")) {
         snprintf(message_out, XLM_MESSAGE_MAX, "no domain '%.64s'", text);
         return XLM_ERR_INVAL;
     }

@@ -172,7 +172,7 @@ test_recover_bad_use_exits_1()
 {
     run xl lmigrate-recover
     expect_code 1
-    expect_err "2 arguments are wanted"
+    expect_err "<Domain> and maybe <host> are wanted, not 0 arguments"
     run xl lmigrate-recover --nonsense guest1 hostb
     expect_code 1
     run xl lmigrate-recover nosuch hostb

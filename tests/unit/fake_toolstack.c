@@ -196,6 +196,8 @@ static int fake_lock(struct xlm__toolstack *base, const unsigned char uuid[16])
     int rc = fake_ts_enter(base, "lock");
 
     (void)uuid;
+    if (!rc && fake(base)->held_by_others)
+        return XLM_FAIL(base->err, XLM_ERR_BUSY, "lock: others have it");
     fake_ts_expect(base, !fake(base)->locked, "lock: held already");
     if (!rc)
         fake(base)->locked = true;
@@ -249,6 +251,28 @@ static void fake_mark_clear(struct xlm__toolstack *base,
 
     if (!memcmp(uuid, t->mark[kind].uuid, 16))
         t->marked[kind] = false;
+}
+
+static int fake_mark_each(struct xlm__toolstack *base, xlm__mark_fn *fn,
+                          void *user)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = fake_ts_enter(base, "mark_each");
+
+    for (int k = XLM__MARK_SENT; k <= XLM__MARK_RECEIVED && !rc; k++) {
+        const struct xlm__mark m = t->mark[k];
+
+        if (t->marked[k])
+            rc = fn(user, (enum xlm__mark_kind)k, m.uuid, &m);
+    }
+    return rc;
+}
+
+static bool fake_lock_held(struct xlm__toolstack *base,
+                           const unsigned char uuid[16])
+{
+    (void)uuid;
+    return fake(base)->locked || fake(base)->held_by_others;
 }
 
 static int fake_dm_logdirty(struct xlm__toolstack *base, uint32_t domid,
@@ -397,6 +421,8 @@ static const struct xlm__toolstack_ops fake_ops = {
     .mark_set = fake_mark_set,
     .mark_get = fake_mark_get,
     .mark_clear = fake_mark_clear,
+    .mark_each = fake_mark_each,
+    .lock_held = fake_lock_held,
     .dm_logdirty = fake_dm_logdirty,
     .suspend = fake_suspend,
     .resume = fake_resume,

@@ -58,6 +58,7 @@ struct fake_toolstack {
     unsigned char uuid[16];
     enum xlm__domain_type type;
     bool exists, suspended, locked, dm_logdirty;
+    bool held_by_others;      /* the lock is */
     bool monitored;           /* until it suspends, as with xl 4.17 */
     bool may_suspend_later;   /* what a failing suspend says        */
     const char *changed;      /* what config_diff finds; NULL: nothing */

@@ -3,6 +3,7 @@
 #ifndef XLM_TESTS_RECOVER_FIXTURE_H
 #define XLM_TESTS_RECOVER_FIXTURE_H
 
+#include "engine/host.h"
 #include "engine/recover.h"
 #include "fake_toolstack.h"
 #include "unit.h"
@@ -15,6 +16,7 @@ struct host {
     struct fake_hv *hv;
     struct fake_toolstack ts;
     struct xlm__mark sent;
+    bool gone;
     char told[XLM__TOLD_MAX];
 };
 
@@ -47,6 +49,7 @@ static inline void mark(struct host *h, enum xlm__mark_kind kind,
     h->ts.marked[kind] = true;
     memcpy(m->uuid, h->ts.uuid, 16);
     memcpy(m->session, session, 16);
+    xlm__host_boot_id(m->boot);
     m->domid = 1;
     m->phase = phase;
     m->flags = kind == XLM__MARK_SENT ? XLM__MARK_DEVICE_MODEL : 0;

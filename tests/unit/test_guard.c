@@ -272,14 +272,22 @@ static void test_guard_unknown_owner_is_an_error(void)
     CU_ASSERT_EQUAL(listen_to(&l, &last), XLM_ERR_INTERNAL);
 }
 
+static void mark_here(struct host *h, unsigned char session)
+{
+    memcpy(h->ts.mark[XLM__MARK_SENT].uuid, h->ts.uuid, 16);
+    memset(h->ts.mark[XLM__MARK_SENT].session, session, 16);
+    memset(h->note.session, 0x11, 16);
+    h->ts.marked[XLM__MARK_SENT] = true;
+    h->ts.locked = true;
+}
+
 /* xlm_recover_open() must find nothing to do any more. */
 static void marks_are_cleared(enum xlm__guard_phase phase)
 {
     struct host h;
 
     host_open(&h, phase, true);
-    memcpy(h.ts.mark[XLM__MARK_SENT].uuid, h.ts.uuid, 16);
-    h.ts.marked[XLM__MARK_SENT] = true;
+    mark_here(&h, 0x11);
     CU_ASSERT_EQUAL(undo(&h), 0);
     CU_ASSERT_FALSE(h.ts.marked[XLM__MARK_SENT]);
     host_close(&h);
@@ -287,9 +295,37 @@ static void marks_are_cleared(enum xlm__guard_phase phase)
 
 static void test_guard_undo_clears_the_mark_of_what_it_finished(void)
 {
+    marks_are_cleared(XLM__GUARD_TRACKING);
     marks_are_cleared(XLM__GUARD_SUSPENDING);
     marks_are_cleared(XLM__GUARD_RENAMED);
-    marks_are_cleared(XLM__GUARD_RUNNING);
+}
+
+/* Nobody here may start it again. */
+static void test_guard_undo_running_there_writes_down_that_it_moved(void)
+{
+    struct host h;
+
+    host_open(&h, XLM__GUARD_RUNNING, true);
+    mark_here(&h, 0x11);
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_TRUE(h.ts.marked[XLM__MARK_SENT]);
+    CU_ASSERT_EQUAL(h.ts.mark[XLM__MARK_SENT].phase, XLM__GUARD_MOVED);
+    host_close(&h);
+}
+
+static void test_guard_undo_leaves_the_mark_of_another_move(void)
+{
+    struct host h;
+
+    for (int p = XLM__GUARD_TRACKING; p <= XLM__GUARD_RUNNING; p++) {
+        host_open(&h, (enum xlm__guard_phase)p, true);
+        mark_here(&h, 0x22);
+        h.ts.mark[XLM__MARK_SENT].phase = 99;
+        CU_ASSERT_EQUAL(undo(&h), 0);
+        CU_ASSERT_TRUE(h.ts.marked[XLM__MARK_SENT]);
+        CU_ASSERT_EQUAL(h.ts.mark[XLM__MARK_SENT].phase, 99);
+        host_close(&h);
+    }
 }
 
 static void test_guard_undo_tracking_switches_logging_off(void)
@@ -299,7 +335,7 @@ static void test_guard_undo_tracking_switches_logging_off(void)
     host_open(&h, XLM__GUARD_TRACKING, false);
     CU_ASSERT_EQUAL(undo(&h), 0);
     CU_ASSERT_EQUAL(h.owner, XLM_OWNER_SOURCE);
-    CU_ASSERT_STRING_EQUAL(h.ts.trace, "dm_logdirty_off");
+    CU_ASSERT_STRING_EQUAL(h.ts.trace, "dm_logdirty_off mark_get");
     CU_ASSERT_FALSE(h.hv->logging);
     CU_ASSERT_PTR_NOT_NULL(strstr(h.message, "guest: it runs on here"));
     host_close(&h);
@@ -364,7 +400,7 @@ static void test_guard_undo_tracking_without_device_model(void)
     host_open(&h, XLM__GUARD_TRACKING, false);
     h.note.device_model = 0;
     CU_ASSERT_EQUAL(undo(&h), 0);
-    CU_ASSERT_EQUAL(h.ts.calls, 0);
+    CU_ASSERT_STRING_EQUAL(h.ts.trace, "mark_get");
     CU_ASSERT_FALSE(h.hv->logging);
     host_close(&h);
 }
@@ -391,7 +427,7 @@ static void test_guard_undo_suspended_is_resumed(void)
     host_open(&h, XLM__GUARD_SUSPENDING, true);
     CU_ASSERT_EQUAL(undo(&h), 0);
     CU_ASSERT_EQUAL(h.owner, XLM_OWNER_SOURCE);
-    CU_ASSERT_STRING_EQUAL(h.ts.trace, "dm_logdirty_off resume");
+    CU_ASSERT_STRING_EQUAL(h.ts.trace, "dm_logdirty_off resume mark_get");
     CU_ASSERT_FALSE(h.ts.suspended || h.hv->logging);
     CU_ASSERT_PTR_NOT_NULL(strstr(h.message, "resumed here"));
     host_close(&h);
@@ -457,7 +493,8 @@ static void test_guard_undo_renamed_gets_its_name_back_first(void)
     host_open(&h, XLM__GUARD_RENAMED, true);
     CU_ASSERT_EQUAL(undo(&h), 0);
     CU_ASSERT_EQUAL(h.owner, XLM_OWNER_SOURCE);
-    CU_ASSERT_STRING_EQUAL(h.ts.trace, "dm_logdirty_off rename resume");
+    CU_ASSERT_STRING_EQUAL(h.ts.trace,
+                           "dm_logdirty_off rename resume mark_get");
     CU_ASSERT_STRING_EQUAL(h.ts.name, "guest");
     host_close(&h);
 }
@@ -496,7 +533,7 @@ static void test_guard_undo_running_there_destroys_the_copy(void)
     host_open(&h, XLM__GUARD_RUNNING, true);
     CU_ASSERT_EQUAL(undo(&h), 0);
     CU_ASSERT_EQUAL(h.owner, XLM_OWNER_DESTINATION);
-    CU_ASSERT_STRING_EQUAL(h.ts.trace, "destroy");
+    CU_ASSERT_STRING_EQUAL(h.ts.trace, "destroy mark_get");
     CU_ASSERT_FALSE(h.ts.exists);
     host_close(&h);
 }
@@ -509,7 +546,7 @@ static void test_guard_undo_running_there_and_gone_here(void)
     h.hv->exists = false;
     CU_ASSERT_EQUAL(undo(&h), 0);
     CU_ASSERT_EQUAL(h.owner, XLM_OWNER_DESTINATION);
-    CU_ASSERT_EQUAL(h.ts.calls, 0);
+    CU_ASSERT_STRING_EQUAL(h.ts.trace, "mark_get");
     host_close(&h);
 }
 
@@ -521,7 +558,7 @@ static void other_domain(enum xlm__guard_phase phase)
     host_open(&h, phase, true);
     h.hv->info.uuid[0] ^= 1;
     CU_ASSERT_EQUAL(undo(&h), 0);
-    CU_ASSERT_EQUAL(h.ts.calls, 0);
+    CU_ASSERT_EQUAL(h.ts.calls, fake_toolstack_count(&h.ts, "mark_get"));
     CU_ASSERT_TRUE(h.hv->logging && h.hv->exists);
     host_close(&h);
 }
@@ -562,6 +599,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_guard_undo_all_done_gives_the_owner_told),
     UNIT_TEST(test_guard_unknown_owner_is_an_error),
     UNIT_TEST(test_guard_undo_clears_the_mark_of_what_it_finished),
+    UNIT_TEST(test_guard_undo_running_there_writes_down_that_it_moved),
+    UNIT_TEST(test_guard_undo_leaves_the_mark_of_another_move),
     UNIT_TEST(test_guard_undo_tracking_switches_logging_off),
     UNIT_TEST(test_guard_undo_gives_back_its_cpu),
     UNIT_TEST(test_guard_undo_leaves_another_domains_cpu_alone),

@@ -63,16 +63,22 @@ static void test_recover_answer_malformed_is_none(void)
 
 /* ---- the source decides ---- */
 
-static enum xlm_verdict decide(uint32_t phase, enum xlm__fate fate, bool dead)
+static enum xlm_verdict decide_gone(uint32_t phase, enum xlm__fate fate,
+                                    bool dead, bool gone)
 {
     const struct xlm__mark sent = {
         .phase = phase, .domid = 1, .peer = "hostb", .name = "guest"
     };
     char why[XLM_MESSAGE_MAX] = "";
-    enum xlm_verdict v = xlm__recover_decide(&sent, fate, dead, why);
+    enum xlm_verdict v = xlm__recover_decide(&sent, gone, fate, dead, why);
 
     CU_ASSERT_NOT_EQUAL(why[0], '\0');
     return v;
+}
+
+static enum xlm_verdict decide(uint32_t phase, enum xlm__fate fate, bool dead)
+{
+    return decide_gone(phase, fate, dead, false);
 }
 
 static void test_recover_decide_each_fate(void)
@@ -82,6 +88,7 @@ static void test_recover_decide_each_fate(void)
         [XLM__FATE_NEVER] = XLM_VERDICT_RESUMED,
         [XLM__FATE_RUNS] = XLM_VERDICT_DESTROYED,
         [XLM__FATE_RAN] = XLM_VERDICT_ENDED,
+        [XLM__FATE_MOVED] = XLM_VERDICT_DESTROYED,
         [XLM__FATE_BUSY] = XLM_VERDICT_UNDECIDED,
         [XLM__FATE_LEFT] = XLM_VERDICT_UNDECIDED,
         [XLM__FATE_UNCLEAR] = XLM_VERDICT_UNDECIDED,
@@ -121,7 +128,20 @@ static void test_recover_decide_what_needs_no_answer(void)
     CU_ASSERT_EQUAL(decide(XLM__GUARD_RUNNING, XLM__FATE_NONE, false),
                     XLM_VERDICT_DESTROYED);
     CU_ASSERT_EQUAL(decide(XLM__GUARD_TRACKING, XLM__FATE_NONE, true),
+                    XLM_VERDICT_RESUMED);
+    CU_ASSERT_EQUAL(decide(XLM__GUARD_MOVED, XLM__FATE_NONE, true),
                     XLM_VERDICT_UNDECIDED);
+}
+
+/* With the copy gone too, the operator's word frees the domain. */
+static void test_recover_decide_peer_dead_and_copy_gone(void)
+{
+    for (uint32_t p = XLM__GUARD_PERMITTED; p <= XLM__GUARD_COMMITTED; p++) {
+        CU_ASSERT_EQUAL(decide_gone(p, XLM__FATE_NONE, true, true),
+                        XLM_VERDICT_RESUMED);
+        CU_ASSERT_EQUAL(decide_gone(p, XLM__FATE_NONE, false, true),
+                        XLM_VERDICT_UNDECIDED);
+    }
 }
 
 /* ---- the source finds its copy, and acts ---- */
@@ -139,7 +159,7 @@ static void source(struct host *h, uint32_t phase)
 static int find(struct host *h, const char *domain)
 {
     return xlm__recover_find(&h->err, &h->hv->base, &h->ts.base, domain,
-                             &h->sent);
+                             &h->sent, &h->gone);
 }
 
 static void test_recover_find_by_each_of_its_names(void)
@@ -230,9 +250,72 @@ static void test_recover_find_during_a_migration_is_busy(void)
     host_close(&h);
 }
 
+/* ---- the copy is gone ---- */
+
+/* This host went down since, or somebody destroyed it. */
+static void source_gone(struct host *h, uint32_t phase)
+{
+    source(h, phase);
+    h->hv->exists = h->ts.exists = h->ts.suspended = false;
+    h->ts.mark[XLM__MARK_SENT].boot[0] ^= 1;
+}
+
+static void test_recover_find_gone_copy_by_name_and_uuid(void)
+{
+    static const char *const names[] = {
+        "guest", "5a5a5a5a-5a5a-5a5a-5a5a-5a5a5a5a5a5a"
+    };
+    struct host h;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        source_gone(&h, XLM__GUARD_PERMITTED);
+        CU_ASSERT_EQUAL(find(&h, names[i]), 0);
+        CU_ASSERT_TRUE(h.gone && h.ts.locked);
+        CU_ASSERT_EQUAL(h.sent.phase, XLM__GUARD_PERMITTED);
+        host_close(&h);
+    }
+    source_gone(&h, XLM__GUARD_PERMITTED);
+    CU_ASSERT_EQUAL(find(&h, "1"), XLM_ERR_INVAL);
+    host_close(&h);
+}
+
+static void test_recover_find_gone_and_moved_is_refused(void)
+{
+    struct host h;
+
+    source_gone(&h, XLM__GUARD_MOVED);
+    CU_ASSERT_EQUAL(find(&h, "guest"), XLM_ERR_STATE);
+    host_close(&h);
+}
+
+static void test_recover_find_gone_but_came_back_is_not_found(void)
+{
+    struct host h;
+
+    source_gone(&h, XLM__GUARD_PERMITTED);
+    mark(&h, XLM__MARK_RECEIVED, XLM__RECEIVED_RUNS);
+    h.ts.mark[XLM__MARK_RECEIVED].turn = 5;
+    CU_ASSERT_EQUAL(find(&h, "guest"), XLM_ERR_INVAL);
+    h.ts.mark[XLM__MARK_SENT].turn = 6;
+    CU_ASSERT_EQUAL(find(&h, "guest"), 0);
+    host_close(&h);
+}
+
+/* Of before this boot, whatever has that id and uuid today. */
+static void test_recover_find_suspended_since_an_earlier_boot_is_refused(void)
+{
+    struct host h;
+
+    source(&h, XLM__GUARD_PERMITTED);
+    h.ts.mark[XLM__MARK_SENT].boot[0] ^= 1;
+    CU_ASSERT_EQUAL(find(&h, "guest"), XLM_ERR_STATE);
+    host_close(&h);
+}
+
 static int act(struct host *h, enum xlm_verdict v)
 {
-    return xlm__recover_act(&h->err, &h->hv->base, &h->ts.base, &h->sent, v);
+    return xlm__recover_act(&h->err, &h->hv->base, &h->ts.base, &h->sent,
+                            h->gone, v);
 }
 
 static void test_recover_act_resume_is_the_guardians(void)
@@ -264,7 +347,8 @@ static void destroys(enum xlm_verdict v)
     CU_ASSERT_EQUAL(fake_toolstack_count(&h.ts, "destroy"), 1);
     CU_ASSERT_EQUAL(fake_toolstack_count(&h.ts, "resume"), 0);
     CU_ASSERT_FALSE(h.ts.exists);
-    CU_ASSERT_FALSE(h.ts.marked[XLM__MARK_SENT]);
+    CU_ASSERT_TRUE(h.ts.marked[XLM__MARK_SENT]);
+    CU_ASSERT_EQUAL(h.ts.mark[XLM__MARK_SENT].phase, XLM__GUARD_MOVED);
     host_close(&h);
 }
 
@@ -272,6 +356,28 @@ static void test_recover_act_destroys_the_copy(void)
 {
     destroys(XLM_VERDICT_DESTROYED);
     destroys(XLM_VERDICT_ENDED);
+}
+
+static void settles(enum xlm_verdict v, uint32_t phase)
+{
+    struct host h;
+
+    source_gone(&h, XLM__GUARD_PERMITTED);
+    CU_ASSERT_EQUAL(find(&h, "guest"), 0);
+    CU_ASSERT_EQUAL(act(&h, v), 0);
+    CU_ASSERT_EQUAL(fake_toolstack_count(&h.ts, "destroy"), 0);
+    CU_ASSERT_EQUAL(fake_toolstack_count(&h.ts, "resume"), 0);
+    CU_ASSERT_EQUAL(h.ts.marked[XLM__MARK_SENT], phase != 0);
+    CU_ASSERT_TRUE(!phase || h.ts.mark[XLM__MARK_SENT].phase == phase);
+    host_close(&h);
+}
+
+static void test_recover_act_gone_copy_only_settles_the_journal(void)
+{
+    settles(XLM_VERDICT_RESUMED, 0);
+    settles(XLM_VERDICT_DESTROYED, XLM__GUARD_MOVED);
+    settles(XLM_VERDICT_ENDED, XLM__GUARD_MOVED);
+    settles(XLM_VERDICT_UNDECIDED, XLM__GUARD_PERMITTED);
 }
 
 static void test_recover_act_undecided_changes_nothing(void)
@@ -322,6 +428,12 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_recover_find_during_a_migration_is_busy),
     UNIT_TEST(test_recover_act_resume_is_the_guardians),
     UNIT_TEST(test_recover_act_destroys_the_copy),
+    UNIT_TEST(test_recover_decide_peer_dead_and_copy_gone),
+    UNIT_TEST(test_recover_find_gone_copy_by_name_and_uuid),
+    UNIT_TEST(test_recover_find_gone_and_moved_is_refused),
+    UNIT_TEST(test_recover_find_gone_but_came_back_is_not_found),
+    UNIT_TEST(test_recover_find_suspended_since_an_earlier_boot_is_refused),
+    UNIT_TEST(test_recover_act_gone_copy_only_settles_the_journal),
     UNIT_TEST(test_recover_act_undecided_changes_nothing),
     UNIT_TEST(test_recover_act_that_failed_keeps_the_mark),
     CU_TEST_INFO_NULL,

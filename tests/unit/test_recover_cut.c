@@ -39,17 +39,20 @@ static void recover(struct run *r)
     enum xlm_verdict verdict;
     char why[XLM_MESSAGE_MAX];
     struct xlm__mark sent;
+    bool gone;
 
     r->src.hv->base.err = r->src.ts.base.err = &err;
-    SCENARIO_CHECK(r, !xlm__recover_find(&err, &r->src.hv->base,
-                                         &r->src.ts.base, "guest", &sent));
+    SCENARIO_CHECK(r,
+                   !xlm__recover_find(&err, &r->src.hv->base, &r->src.ts.base,
+                                      "guest", &sent, &gone));
+    SCENARIO_CHECK(r, !gone);
     if (xlm__recover_must_ask(&sent))
         fate = ask(r, &err, &sent);
-    verdict = xlm__recover_decide(&sent, fate, false, why);
+    verdict = xlm__recover_decide(&sent, gone, fate, false, why);
     SCENARIO_CHECK(r, verdict == XLM_VERDICT_RESUMED ||
                           verdict == XLM_VERDICT_DESTROYED);
     SCENARIO_CHECK(r, !xlm__recover_act(&err, &r->src.hv->base, &r->src.ts.base,
-                                        &sent, verdict));
+                                        &sent, gone, verdict));
     r->src.ts.base.ops->unlock(&r->src.ts.base);
     nr_resumed += verdict == XLM_VERDICT_RESUMED;
     nr_destroyed += verdict == XLM_VERDICT_DESTROYED;
@@ -64,7 +67,9 @@ static void check(struct run *r)
     SCENARIO_CHECK(r, r->src.hv->exists != there);
     SCENARIO_CHECK(r, atomic_load(&r->two_runners) == 0);
     SCENARIO_CHECK(r, r->src.ts.wrong == 0);
-    SCENARIO_CHECK(r, !r->src.ts.marked[XLM__MARK_SENT]);
+    SCENARIO_CHECK(r, r->src.ts.marked[XLM__MARK_SENT] == there);
+    SCENARIO_CHECK(r, !there || r->src.ts.mark[XLM__MARK_SENT].phase ==
+                                    XLM__GUARD_MOVED);
     if (source_runs(r))
         SCENARIO_CHECK(r, !strcmp(r->src.ts.name, "guest"));
 }

@@ -243,6 +243,43 @@ static void test_recover_look_permitted_and_gone_is_unclear(void)
     looks(XLM__RECEIVED_GO, false, false, "guest", XLM__FATE_UNCLEAR);
 }
 
+/* It was to run here, and this host went down: as if it had run. */
+static void test_recover_look_permitted_before_this_boot_ran(void)
+{
+    struct host h;
+
+    destination(&h, XLM__RECEIVED_GO, false, false, "guest");
+    h.ts.mark[XLM__MARK_RECEIVED].boot[0] ^= 1;
+    CU_ASSERT_EQUAL(look(&h, session), XLM__FATE_RAN);
+    h.ts.mark[XLM__MARK_RECEIVED].phase = XLM__RECEIVED_BUILDING;
+    CU_ASSERT_EQUAL(look(&h, session), XLM__FATE_NEVER);
+    host_close(&h);
+}
+
+static enum xlm__fate departed(uint32_t phase, uint32_t turn)
+{
+    struct host h;
+    enum xlm__fate fate;
+
+    destination(&h, XLM__RECEIVED_RUNS, false, false, "guest");
+    h.ts.mark[XLM__MARK_RECEIVED].turn = 4;
+    mark(&h, XLM__MARK_SENT, phase);
+    h.ts.mark[XLM__MARK_SENT].session[0] ^= 1;
+    h.ts.mark[XLM__MARK_SENT].turn = turn;
+    fate = look(&h, session);
+    host_close(&h);
+    return fate;
+}
+
+static void test_recover_look_went_on_from_here_is_moved(void)
+{
+    CU_ASSERT_EQUAL(departed(XLM__GUARD_MOVED, 5), XLM__FATE_MOVED);
+    CU_ASSERT_EQUAL(departed(XLM__GUARD_PERMITTED, 5), XLM__FATE_MOVED);
+    /* It ended while it was copied, or that was before it came. */
+    CU_ASSERT_EQUAL(departed(XLM__GUARD_TRACKING, 5), XLM__FATE_RAN);
+    CU_ASSERT_EQUAL(departed(XLM__GUARD_MOVED, 3), XLM__FATE_RAN);
+}
+
 static void test_recover_look_dying_is_left(void)
 {
     struct host h;
@@ -351,6 +388,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_recover_act_spares_another_domain_of_that_uuid),
     UNIT_TEST(test_recover_act_that_fails_says_nothing),
     UNIT_TEST(test_recover_look_permitted_and_gone_is_unclear),
+    UNIT_TEST(test_recover_look_permitted_before_this_boot_ran),
+    UNIT_TEST(test_recover_look_went_on_from_here_is_moved),
     UNIT_TEST(test_recover_look_dying_is_left),
     UNIT_TEST(test_recover_look_ran),
     UNIT_TEST(test_recover_look_with_a_receiver_at_work_is_busy),

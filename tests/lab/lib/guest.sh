@@ -193,7 +193,9 @@ cmd_guest_create() {
     [ "$PAUSED" = no ] || flags=-p
     write_config "$name" "$index" "$disk" |
         host_ssh "$host" "cat >/etc/xen/$name.cfg" || die "host $host: no cfg"
-    host_ssh "$host" "xl create -q $flags /etc/xen/$name.cfg" </dev/null || {
+    # One of that name may have moved away from there, and ended.
+    host_ssh "$host" "xl lmigrate-recover --forget $name >/dev/null 2>&1
+        xl create -q $flags /etc/xen/$name.cfg" </dev/null || {
         forget "$name"
         die "host $host: xl create $name failed"
     }
