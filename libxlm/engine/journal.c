@@ -174,7 +174,7 @@ static int by_age(const void *a, const void *b)
 static int is_here(struct xlm__hv *hv, const struct xlm__entry *e,
                    bool *here_out)
 {
-    struct xlm__dominfo info;
+    struct xlm__dominfo info = { .domid = 0 };
     uint32_t domid = 0;
     int rc;
 
