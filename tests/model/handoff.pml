@@ -16,11 +16,13 @@
  * the clean-up fails, the mark cannot be written, recover finds no way to D).
  *
  * Not modelled: a pre-built domain that the receiver holds back itself, and what
- * the look then does in place of a dead receiver (XLM__MARK_HELD).
+ * the look then does in place of a dead receiver (XLM__MARK_HELD); a domain that
+ * comes back to S.
  *
- * A host crash takes its processes, domains and locks.  S loses its mark too,
- * with its copy, so nothing of the move is left there and it need not come
- * back; D keeps its mark and may boot.
+ * A host crash takes its processes, domains and locks, and of S's journal what
+ * was not synced: that may be on the disk, or the phase before it.  Both may boot,
+ * any time; S then starts the domain afresh, as xendomains does, unless its
+ * journal keeps it from that.
  *
  *   SESSIONS   1, or 2: a domain that was resumed may be moved again
  *   FAULTS     how many
@@ -37,21 +39,39 @@
 mtype = { TAIL, READY, PERMIT, COMMIT, RUNNING, NOT_RUNNING,
           ABORT, ABORTED, BYE };
 
-/* engine/guard.h: phases of the mark SENT, and of the guardian's last note. */
+/* toolstack/phases.h: SENT, and the guardian's last note. */
 #define P_NONE       0
 #define P_SUSPENDING 1
 #define P_RENAMED    2
 #define P_PERMITTED  3
 #define P_COMMITTED  4
 #define P_RUNNING    5
-#define P_DONE       6
+#define P_MOVED      6
+#define P_DONE       7 /* only a note */
 
-/* toolstack/mark.h: phases of the mark RECEIVED. */
+/* toolstack/phases.h: RECEIVED. */
 #define R_NONE     0
 #define R_BUILDING 1
 #define R_GO       2
 #define R_RUNS     3
 #define R_NEVER    4
+
+/* toolstack/phases.h: who may run it. */
+#define SOURCE_MAY(p)      ((p) == P_SUSPENDING || (p) == P_RENAMED)
+#define UNKNOWN_MAY(p)     ((p) == P_PERMITTED)
+#define DESTINATION_MAY(p) ((p) == P_COMMITTED || (p) == P_RUNNING || \
+                            (p) == P_MOVED)
+#define R_SOURCE_MAY(r)      ((r) == R_BUILDING || (r) == R_NEVER)
+#define R_DESTINATION_MAY(r) ((r) == R_GO || (r) == R_RUNS)
+
+/* engine/journal.h, of a host that has booted since. */
+#define KEPT(p) (UNKNOWN_MAY(p) || DESTINATION_MAY(p))
+#define OPEN(p) (KEPT(p) && (p) != P_MOVED)
+#ifdef BREAK_START_WITHOUT_JOURNAL
+#define KEPT_FROM_START false
+#else
+#define KEPT_FROM_START KEPT(mark_s)
+#endif
 
 /* engine/recover.h */
 #define F_NONE    0
@@ -69,11 +89,13 @@ mtype = { TAIL, READY, PERMIT, COMMIT, RUNNING, NOT_RUNNING,
 #define S_GONE 3
 byte dom_s = S_RUN;
 byte mark_s = P_NONE, mark_s_session;
+byte disk_s = P_NONE;    /* what of it is sure to outlive a power cut */
 byte note[NS];           /* the guardian's */
 byte lock_s;             /* 0, a session's worker, or one of: */
 #define RECOVERS 9
 #define GUARDS   10      /* + session */
-bool dead_s;
+bool up_s = true;
+bool xendomains; /* it has not run since the last boot */
 
 /* Host D. */
 #define D_NONE     0
@@ -82,6 +104,7 @@ bool dead_s;
 #define D_RUN      3
 byte dom_d = D_NONE;
 byte mark_d = R_NONE, mark_d_session;
+bool mark_d_old;     /* from before a boot */
 byte lock_d;         /* 0, a session's receiver, or a look */
 #define LOOKS 9
 bool up_d = true;
@@ -102,7 +125,9 @@ byte faults = FAULTS;
 /* What happened, for the claims only. */
 bool ran;            /* at D, in this session              */
 bool ended;          /* the guest shut itself down at D    */
+bool crashed_s;
 bool crashed_d;      /* while D had it, or might have      */
+bool lost_go;        /* crashed with GO noted              */
 bool lost_witness;   /* receiver, xl or D died when GO was noted */
 bool fenced;         /* recover was told that D is dead    */
 bool by_hand;        /* a person destroyed the copy        */
@@ -117,8 +142,19 @@ inline start_s()
          * who says that D is dead takes that upon himself. */
         assert(!ran || fenced);
         assert(mark_d_session != session || fenced ||
-               (mark_d != R_GO && mark_d != R_RUNS));
+               !R_DESTINATION_MAY(mark_d));
         assert(dom_s == S_SUSP);
+        dom_s = S_RUN
+    }
+}
+
+/* After a boot. */
+inline fresh_s()
+{
+    d_step {
+        assert(dom_d != D_RUN);          /* never two */
+        assert(!ran || fenced);
+        assert(dom_s == S_GONE);
         dom_s = S_RUN
     }
 }
@@ -134,7 +170,7 @@ inline start_d()
 inline destroy_s()
 {
     d_step {
-        assert(ran);                     /* not destroyed at both */
+        assert(ran || lost_go);          /* not destroyed at both */
         dom_s = S_GONE
     }
 }
@@ -226,14 +262,35 @@ inline send_s(s, m)
     atomic { if :: cut[s] || over_w[s] :: else -> to_s[s]!m fi }
 }
 
+#ifdef BREAK_PERMIT_NOT_SYNCED
+#define SYNCED(p) ((p) >= P_RUNNING)
+#else
+#define SYNCED(p) ((p) == P_PERMITTED || (p) >= P_RUNNING)
+#endif
+
+/* The file is made, and synced, when the copying begins. */
 inline write_s(s, phase)
 {
-    d_step { mark_s = phase; mark_s_session = s }
+    d_step {
+        if
+        :: SYNCED(phase) || disk_s == P_NONE || mark_s_session != s ->
+            disk_s = phase
+        :: else
+        fi;
+        mark_s = phase; mark_s_session = s
+    }
 }
 
 inline clear_s(s)
 {
-    d_step { if :: mark_s_session == s -> mark_s = P_NONE :: else fi }
+    d_step {
+        if :: mark_s_session == s -> mark_s = P_NONE; disk_s = P_NONE :: else fi
+    }
+}
+
+inline write_d(s, phase)
+{
+    d_step { mark_d = phase; mark_d_session = s; mark_d_old = false }
 }
 
 inline clear_d(s)
@@ -294,13 +351,16 @@ proctype worker(byte s)
         write_s(s, P_RUNNING);
         note[s] = P_RUNNING;
         destroy_s();
+        write_s(s, P_MOVED);
         send_d(s, BYE);
-        clear_s(s);
         note[s] = P_DONE;
         goto undecided;
 unwind:
         skip;
         start_s();
+#ifndef BREAK_BYE_BEFORE_CLEAR
+        clear_s(s);
+#endif
         if
         :: tell -> send_d(s, ABORT)
         :: else
@@ -316,7 +376,9 @@ unwind:
         :: !await -> break
         od;
         send_d(s, BYE);
+#ifdef BREAK_BYE_BEFORE_CLEAR
         clear_s(s);
+#endif
         note[s] = P_DONE;
 undecided:
         skip;
@@ -367,7 +429,7 @@ proctype guardian(byte s)
             :: dom_s == S_SUSP -> destroy_s()
             :: else
             fi;
-            clear_s(s)
+            write_s(s, P_MOVED)
         :: else
         fi;
 done:
@@ -438,7 +500,7 @@ proctype receiver(byte s)
 
         send_s(s, COMMIT);
         if
-        :: d_step { mark_d = R_GO; mark_d_session = s }
+        :: write_d(s, R_GO)
         :: USE_FAULT; abort_xl(s, done);
             if
             :: done -> goto never_ran
@@ -475,12 +537,12 @@ stopped:
         fi;
 never_ran:
         skip;
-        d_step { mark_d = R_NEVER; mark_d_session = s };
+        write_d(s, R_NEVER);
         send_s(s, NOT_RUNNING);
         goto bye;
 runs:
         skip;
-        d_step { mark_d = R_RUNS; mark_d_session = s };
+        write_d(s, R_RUNS);
         send_s(s, RUNNING);
         goto bye;
 
@@ -524,15 +586,15 @@ leave:
 #endif
 
 /* recover.c: judge() and is_certain(), of what was read. */
-inline judge(m, busy, fate)
+inline judge(m, busy, old, fate)
 {
     if
     :: busy && m != R_RUNS && !(m == R_GO && dom_d == D_RUN) -> fate = F_BUSY
     :: else ->
         if
-        :: m == R_BUILDING || m == R_NEVER ->
+        :: R_SOURCE_MAY(m) ->
             fate = (dom_d == D_NONE -> F_NEVER : F_LEFT)
-        :: m == R_GO && dom_d == D_NONE -> fate = F_UNCLEAR
+        :: m == R_GO && dom_d == D_NONE -> fate = (old -> F_RAN : F_UNCLEAR)
         :: m == R_GO && dom_d == D_RUN -> fate = F_RUNS
         :: m == R_GO && dom_d != D_NONE && dom_d != D_RUN -> fate = F_LEFT
         :: m == R_RUNS -> fate = (dom_d == D_NONE -> F_RAN : F_RUNS)
@@ -561,7 +623,7 @@ inline look(s, fate)
         if
         :: !up_d -> fate = F_NONE
         :: up_d && m == R_NONE -> fate = F_UNKNOWN
-        :: else -> judge(m, busy, fate)
+        :: else -> judge(m, busy, mark_d_old, fate)
         fi;
         quiet = quiet && up_d;
         if :: lock_d == LOOKS -> lock_d = 0 :: else fi
@@ -594,20 +656,29 @@ end:
                cut_off(to_d[s]);
                cut_off(to_s[s])
        }
-    :: d_step { /* S loses its power */
-            faults > 0 && !dead_s ->
+    :: atomic { /* S loses its power */
+            faults > 0 && up_s ->
             faults--;
-            dead_s = true;
-            dom_s = S_GONE; mark_s = P_NONE;
+            up_s = false; xendomains = false;
+            crashed_s = true;
+            dom_s = S_GONE;
             end_w(s); end_g(s);
-            lock_s = 0
+            if :: lock_s == RECOVERS -> kill_v = true :: else fi;
+            lock_s = 0;
+            if
+            :: mark_s != disk_s -> mark_s = disk_s
+            :: true
+            fi
         }
+    :: d_step { !up_s -> up_s = true; xendomains = true }
     :: d_step { /* D does */
             faults > 0 && up_d ->
             faults--;
             up_d = false;
             crashed_d = true;
-            lose_r(s);
+            if :: mark_d_session == session && mark_d == R_GO -> lost_go = true
+               :: else fi;
+            mark_d_old = true;
             dom_d = D_NONE;
             end_x(s); end_r(s);
             lock_d = 0
@@ -624,9 +695,10 @@ inline begin(s)
 {
     d_step {
         session = s;
-        ran = false;
+        ran = false; lost_go = false;
+        crashed_s = false;
         lock_s = s; lock_d = s;
-        mark_d = R_BUILDING; mark_d_session = s;
+        mark_d = R_BUILDING; mark_d_session = s; mark_d_old = false;
         dom_d = D_INCOMING
     };
     run worker(s);
@@ -644,7 +716,9 @@ proctype operator()
 end:
     do
     :: atomic {
-           !dead_s && dom_s == S_SUSP && lock_s == 0 && mark_s != P_NONE ->
+           up_s && lock_s == 0 &&
+               ((dom_s == S_SUSP && mark_s != P_NONE) ||
+                (dom_s == S_GONE && OPEN(mark_s))) ->
            lock_s = RECOVERS; phase = mark_s; s = mark_s_session;
            if
            :: true
@@ -653,12 +727,14 @@ end:
        };
         {
             if
-            :: phase == P_SUSPENDING || phase == P_RENAMED -> fate = F_NEVER
+            :: SOURCE_MAY(phase) -> fate = F_NEVER
             :: phase == P_RUNNING -> fate = F_RUNS
             :: else ->
                 if
                 :: peer_dead && phase == P_PERMITTED -> fenced = true; fate = F_NEVER
-                :: peer_dead && phase == P_COMMITTED ->
+                :: peer_dead && phase == P_COMMITTED && dom_s == S_GONE ->
+                    fenced = true; fate = F_NEVER
+                :: peer_dead && phase == P_COMMITTED && dom_s == S_SUSP ->
                     /* "xl destroy, then xl create" */
                     d_step { dom_s = S_GONE; by_hand = true }
                 :: !peer_dead && up_d -> look(s, fate)
@@ -667,8 +743,11 @@ end:
                 fi
             fi;
             if
-            :: fate == F_NEVER -> start_s(); clear_s(s)
-            :: fate == F_RUNS || fate == F_RAN -> destroy_s(); clear_s(s)
+            :: fate == F_NEVER && dom_s == S_SUSP -> start_s(); clear_s(s)
+            :: fate == F_NEVER && dom_s == S_GONE -> clear_s(s)
+            :: fate == F_RUNS || fate == F_RAN ->
+                if :: dom_s == S_SUSP -> destroy_s() :: else fi;
+                write_s(s, P_MOVED)
             :: else ->
                 /* With both sides up and nobody at work it has to end decided,
                  * but for what only a dead process could have told. */
@@ -689,7 +768,7 @@ end:
             fi;
             skip
         } unless {
-            kill_v || dead_s
+            kill_v
         };
         d_step {
             if :: lock_s == RECOVERS -> lock_s = 0 :: else fi;
@@ -699,15 +778,20 @@ end:
         }
 #if SESSIONS == 2
     :: atomic {
-           session == 1 && !dead_s && dom_s == S_RUN && lock_s == 0 &&
+           session == 1 && up_s && dom_s == S_RUN && lock_s == 0 &&
                up_d && lock_d == 0 && dom_d == D_NONE ->
                begin(2)
        }
 #endif
+    :: atomic { /* what boots starts what is its own */
+           up_s && xendomains && dom_s == S_GONE && lock_s == 0 &&
+               !KEPT_FROM_START -> xendomains = false; fresh_s()
+       }
     :: d_step {
-           QUIET && (dead_s || dom_s != S_SUSP) ->
-               assert((!dead_s && dom_s == S_RUN) || dom_d == D_RUN || ended ||
-                      dead_s || (crashed_d && ran) || by_hand);
+           QUIET && dom_s != S_SUSP && (!up_s || !OPEN(mark_s)) ->
+               assert(dom_s == S_RUN || dom_d == D_RUN || ended ||
+                      (crashed_s && !ran) || (crashed_d && (ran || lost_go)) ||
+                      by_hand);
                assert(!by_hand || lost_witness || crashed_d || ended)
        };
        break
