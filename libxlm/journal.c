@@ -12,6 +12,7 @@
 
 #include "backends.h"
 #include "base/options.h"
+#include "engine/rendezvous.h"
 #include "toolstack/hostlock.h"
 #include "util/uuid.h"
 
@@ -109,6 +110,10 @@ int xlm_journal_tidy(const struct xlm_options *opt,
     rc = xlm__backends_open(&b, &known);
     if (!rc)
         rc = xlm__journal_tidy(&b.err, b.hv, b.ts, (uint64_t)time(NULL));
+    if (!rc) {
+        xlm__hostlock_sweep(XLM__HOSTLOCK_DIR);
+        xlm__rendezvous_sweep(NULL, NULL);
+    }
     return xlm__backends_close(&b, &known, rc, message_out);
 }
 

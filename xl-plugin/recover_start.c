@@ -179,7 +179,8 @@ static void compare_copy(void *user, const struct xlm_journal_entry *e)
     snprintf(away, sizeof(away), "%s--migratedaway", e->name);
     snprintf(id, sizeof(id), "%u", e->domid);
     for (char **a = s->argv; *a && !s->refused; a++)
-        if (!strcmp(*a, away) || !strcmp(*a, id) || !strcasecmp(*a, e->uuid))
+        if (!strcmp(*a, e->name) || !strcmp(*a, away) || !strcmp(*a, id) ||
+            !strcasecmp(*a, e->uuid))
             refuse(s, e);
 }
 

@@ -4,9 +4,11 @@
 #define XLM_MODULE "rendezvous"
 #include "engine/rendezvous.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -45,6 +47,69 @@ static void socket_name(const char *path, struct sockaddr_un *sa)
     memcpy(sa->sun_path, path, strlen(path) + 1);
 }
 
+/* ---- what was left ---- */
+
+static int is_socket_name(const struct dirent *d)
+{
+    const size_t hex = strspn(d->d_name + strcspn(d->d_name, "-"),
+                              "-0123456789abcdef");
+
+    return !strncmp(d->d_name, "xlm-", 4) && hex == 33 &&
+           !strcmp(d->d_name + 36, ".sock");
+}
+
+/* A path is the last of a line; it may be that of another mount namespace,
+ * which then only lets a dead socket lie. */
+static bool is_bound(FILE *f, const char *path)
+{
+    const size_t n = strlen(path);
+    char line[512];
+    size_t end;
+
+    rewind(f);
+    while (fgets(line, sizeof(line), f)) {
+        end = strcspn(line, "\n");
+        if (end >= n && !memcmp(line + end - n, path, n))
+            return true;
+    }
+    return ferror(f);
+}
+
+/* bind() makes the file, and then the list's entry. */
+static bool is_fresh(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) || !S_ISSOCK(st.st_mode) ||
+           st.st_mtime + 1 >= time(NULL);
+}
+
+void xlm__rendezvous_sweep(const char *dir, const char *bound)
+{
+    struct dirent **list = NULL;
+    char path[PATH_BYTES];
+    FILE *f = NULL;
+    int nr;
+
+    dir = dir ? dir : XLM__RUN_DIR;
+    nr = scandir(dir, &list, is_socket_name, alphasort);
+    if (nr > 0)
+        f = fopen(bound ? bound : "/proc/net/unix", "re");
+    for (int i = 0; i < nr; i++) {
+        if (f &&
+            snprintf(path, sizeof(path), "%s/%s", dir, list[i]->d_name) <
+                (int)sizeof(path) &&
+            !is_fresh(path) && !is_bound(f, path))
+            unlink(path);
+        free(list[i]);
+    }
+    free(list);
+    if (f)
+        fclose(f);
+}
+
+/* ---- the session's side ---- */
+
 int xlm__rendezvous_open(struct xlm__errslot *err,
                          const struct xlm__meeting *at,
                          struct xlm__rendezvous *out)
@@ -54,6 +119,7 @@ int xlm__rendezvous_open(struct xlm__errslot *err,
     int r, rc;
 
     out->listen_fd = -1;
+    xlm__rendezvous_sweep(at->dir, NULL);
     rc = socket_path(err, at, out->path);
     if (rc)
         return rc;

@@ -47,6 +47,10 @@ int xlm__rendezvous_open(struct xlm__errslot *err,
                          struct xlm__rendezvous *out);
 void xlm__rendezvous_close(struct xlm__rendezvous *r);
 
+/* Remove the sockets of receivers that were killed.  bound: the kernel's list
+ * of bound sockets; both NULL: as a host has them. */
+void xlm__rendezvous_sweep(const char *dir, const char *bound);
+
 /* 1 = a channel arrived, 0 = nobody within timeout_ms or a stranger that was
  * turned away, negative = SYSTEM. */
 int xlm__rendezvous_accept(struct xlm__errslot *err, struct xlm__rendezvous *r,

@@ -3,6 +3,7 @@
 
 #include "toolstack/hostlock.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,6 +118,37 @@ void xlm__hostlock_drop(struct xlm__hostlock *l)
     unlink(l->path);
     close(l->fd);
     l->fd = -1;
+}
+
+static int is_lock_name(const struct dirent *d)
+{
+    const char *dot = strrchr(d->d_name, '.');
+
+    return !strncmp(d->d_name, "xlm-", 4) && dot &&
+           (!strcmp(dot + 1, MIGRATION) || !strcmp(dot + 1, MONITOR));
+}
+
+/* Whoever has it open already, and locks it later, sees that its name is gone:
+ * try_take(). */
+void xlm__hostlock_sweep(const char *dir)
+{
+    struct dirent **list = NULL;
+    int nr = scandir(dir, &list, is_lock_name, alphasort);
+
+    for (int i = 0; i < nr; i++) {
+        char path[512];
+        int fd = -1;
+
+        if (snprintf(path, sizeof(path), "%s/%s", dir, list[i]->d_name) <
+            (int)sizeof(path))
+            fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB) && still_named(fd, path))
+            unlink(path);
+        if (fd >= 0)
+            close(fd);
+        free(list[i]);
+    }
+    free(list);
 }
 
 bool xlm__hostlock_held(const char *dir, const unsigned char uuid[16])

@@ -320,7 +320,7 @@ test_start_copy_that_waits_is_not_written_away()
     local words
     no_journal
     undecided
-    for words in "save 7 file" "save guest1--migratedaway file" \
+    for words in "save 7 file" "save guest1 file" "save guest1--migratedaway file" \
         "migrate -s ssh 7 hostc"; do
         # shellcheck disable=SC2086
         run xl $words

@@ -117,3 +117,21 @@ test_completion_of_a_file()
     complete_words xl lmigrate -C "$work/some-f"
     [ "$out" = "$work/some-file.cfg" ] || complain "offered '$out'"
 }
+
+# What systemd runs at boot is a command that there is, and xendomains waits.
+test_unit_runs_what_the_page_says()
+{
+    local unit=$builddir/xl-plugin/xlm-recover.service words
+    words=$(sed -n 's/^ExecStart=-\(.*\)/\1/p' "$unit")
+    case $words in
+    /*/xl\ lmigrate-recover\ --all\ --boot) ;;
+    *) complain "runs '$words'" ;;
+    esac
+    # shellcheck disable=SC2086
+    run xl ${words#* }
+    expect_code 0
+    expect_file "$unit" "Before=xendomains.service"
+    expect_file "$builddir/xl-plugin/xlm.conf" "Wants=xlm-recover.service"
+    ! grep -q '@' "$unit" "$builddir/xl-plugin/xlm.conf" ||
+        complain "not substituted"
+}

@@ -2,6 +2,7 @@
 /* Locks, marks and processes of this host, in directories of our own. */
 #include "config.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -46,6 +47,46 @@ static void test_hostfiles_lock_is_held_until_dropped(void)
     CU_ASSERT_FALSE(xlm__hostlock_held(dir, uuid));
     CU_ASSERT_NOT_EQUAL(access(l.path, F_OK), 0);
     xlm__hostlock_drop(&l);
+    end();
+}
+
+static void leave(const char *name)
+{
+    char path[128];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    fd = open(path, O_WRONLY | O_CREAT, 0600);
+    CU_ASSERT_TRUE(fd >= 0);
+    close(fd);
+}
+
+static bool is_left(const char *name)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    return !access(path, F_OK);
+}
+
+static void test_hostfiles_sweep_removes_locks_of_the_dead(void)
+{
+    struct xlm__hostlock l = XLM__HOSTLOCK_INITIALIZER;
+
+    begin();
+    CU_ASSERT_EQUAL(xlm__hostlock_take(&err, dir, uuid, &l), 0);
+    leave("xlm-of-a-dead-one.lock");
+    leave("xlm-of-a-dead-one.monitor");
+    leave("xlm-other.sock");
+    leave("somebody.lock");
+    xlm__hostlock_sweep(dir);
+    CU_ASSERT_FALSE(is_left("xlm-of-a-dead-one.lock"));
+    CU_ASSERT_FALSE(is_left("xlm-of-a-dead-one.monitor"));
+    CU_ASSERT_TRUE(is_left("xlm-other.sock") && is_left("somebody.lock"));
+    CU_ASSERT_TRUE(xlm__hostlock_held(dir, uuid));
+    CU_ASSERT_EQUAL(access(l.path, F_OK), 0);
+    xlm__hostlock_drop(&l);
+    xlm__hostlock_sweep("/nonexistent");
     end();
 }
 
@@ -227,6 +268,7 @@ static void test_hostfiles_unreadable_proc_counts_as_saving(void)
 
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_hostfiles_lock_is_held_until_dropped),
+    UNIT_TEST(test_hostfiles_sweep_removes_locks_of_the_dead),
     UNIT_TEST(test_hostfiles_second_lock_is_busy_and_names_the_holder),
     UNIT_TEST(test_hostfiles_lock_of_a_dead_process_is_free),
     UNIT_TEST(test_hostfiles_one_monitor_beside_a_migration),

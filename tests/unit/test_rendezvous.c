@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -307,6 +308,94 @@ static void test_rendezvous_second_of_an_id_leaves_the_first_alone(void)
     place_close(&p);
 }
 
+/* ---- what killed receivers leave ---- */
+
+static const char *const left_path = "/xlm-00112233445566778899aabbccddeeff.sock";
+
+/* As a killed process leaves it. */
+static void leave_socket(const char *path, bool old)
+{
+    const struct timespec long_ago[2] = { { .tv_sec = 1000 },
+                                          { .tv_sec = 1000 } };
+    struct sockaddr_un sa = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+    CU_ASSERT_EQUAL(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+    close(fd);
+    if (old)
+        CU_ASSERT_EQUAL(utimensat(AT_FDCWD, path, long_ago, 0), 0);
+}
+
+static bool is_swept(const char *name, bool old)
+{
+    char path[128];
+    struct place p;
+    bool gone;
+
+    place_open(&p);
+    snprintf(path, sizeof(path), "%s%s", p.dir, name);
+    leave_socket(path, old);
+    xlm__rendezvous_sweep(p.dir, NULL);
+    gone = access(path, F_OK) != 0;
+    CU_ASSERT_EQUAL(access(p.door.path, F_OK), 0);
+    unlink(path);
+    place_close(&p);
+    return gone;
+}
+
+static void test_rendezvous_sweep_takes_what_nobody_listens_at(void)
+{
+    CU_ASSERT_TRUE(is_swept(left_path, true));
+    /* Its maker may be between two steps. */
+    CU_ASSERT_FALSE(is_swept(left_path, false));
+}
+
+static void test_rendezvous_sweep_leaves_what_is_not_ours(void)
+{
+    CU_ASSERT_FALSE(is_swept("/other.sock", true));
+    CU_ASSERT_FALSE(is_swept("/xlm-0011.sock", true));
+    CU_ASSERT_FALSE(
+        is_swept("/xlm-00112233445566778899aabbccddeeff.socket", true));
+}
+
+static void test_rendezvous_sweep_leaves_who_listens(void)
+{
+    const struct timespec long_ago[2] = { { .tv_sec = 1000 },
+                                          { .tv_sec = 1000 } };
+    struct place p;
+
+    place_open(&p);
+    CU_ASSERT_EQUAL(utimensat(AT_FDCWD, p.door.path, long_ago, 0), 0);
+    xlm__rendezvous_sweep(p.dir, NULL);
+    CU_ASSERT_EQUAL(access(p.door.path, F_OK), 0);
+    /* Without the kernel's list nobody knows: nothing is done. */
+    xlm__rendezvous_sweep(p.dir, "/nonexistent");
+    CU_ASSERT_EQUAL(access(p.door.path, F_OK), 0);
+    xlm__rendezvous_sweep(p.dir, "/dev/null");
+    CU_ASSERT_NOT_EQUAL(access(p.door.path, F_OK), 0);
+    place_close(&p);
+}
+
+static void test_rendezvous_next_session_sweeps(void)
+{
+    struct xlm__rendezvous door;
+    unsigned char next[16] = { 9 };
+    struct xlm__meeting at;
+    char path[128];
+    struct place p;
+
+    place_open(&p);
+    snprintf(path, sizeof(path), "%s%s", p.dir, left_path);
+    leave_socket(path, true);
+    at = p.at;
+    at.session = next;
+    CU_ASSERT_EQUAL(xlm__rendezvous_open(&p.err, &at, &door), 0);
+    CU_ASSERT_NOT_EQUAL(access(path, F_OK), 0);
+    xlm__rendezvous_close(&door);
+    place_close(&p);
+}
+
 static void test_rendezvous_path_too_long_is_an_error(void)
 {
     struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
@@ -336,6 +425,10 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_rendezvous_stranger_with_one_descriptor_is_turned_away),
     UNIT_TEST(test_rendezvous_stranger_with_many_descriptors_is_turned_away),
     UNIT_TEST(test_rendezvous_second_of_an_id_leaves_the_first_alone),
+    UNIT_TEST(test_rendezvous_sweep_takes_what_nobody_listens_at),
+    UNIT_TEST(test_rendezvous_sweep_leaves_what_is_not_ours),
+    UNIT_TEST(test_rendezvous_sweep_leaves_who_listens),
+    UNIT_TEST(test_rendezvous_next_session_sweeps),
     UNIT_TEST(test_rendezvous_path_too_long_is_an_error),
     CU_TEST_INFO_NULL,
 };

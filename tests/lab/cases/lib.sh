@@ -8,7 +8,8 @@
 cases_of() {
     case $1 in
     debian)
-        echo pvh_there_and_back pvh_balloons pvh_killed behaviour hvm_moves \
+        echo pvh_there_and_back pvh_balloons pvh_killed pvh_journal behaviour \
+            hvm_moves \
             pv_scan
         [ "$sample" = yes ] ||
             echo pvh_ways pvh_twenty pvh_two_at_once pvh_stream_is_valid \
