@@ -221,6 +221,9 @@ static bool find_peer(struct recovery *c)
 
     o->host = c->peer ? c->peer : xlm_recover_host(c->r);
     o->ssh = c->ssh ? c->ssh : c->peer ? "ssh" : xlm_recover_ssh(c->r);
+    /* With -s '' the journal has a command, which is no name for another -s. */
+    if (!c->peer && *o->ssh && !*xlm_recover_ssh(c->r))
+        o->host = "";
     return *o->host;
 }
 

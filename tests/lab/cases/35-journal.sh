@@ -20,10 +20,13 @@ not_listed() {
 
 # all HOST: everything is decided, and the second time there is nothing to do.
 all() {
-    on "$1" "xl lmigrate-recover --all -s plainsh" >/dev/null </dev/null ||
+    local peer
+
+    peer="-s plainsh --peer host$(other "$1")"
+    on "$1" "xl lmigrate-recover --all $peer" >/dev/null </dev/null ||
         fail "--all on $1: exit $?"
     sed 's/^/     --all: /' "$work/out" | cut -c1-160
-    on "$1" "xl lmigrate-recover --all -s plainsh" >/dev/null </dev/null ||
+    on "$1" "xl lmigrate-recover --all $peer" >/dev/null </dev/null ||
         fail "--all again on $1: exit $?"
     ! grep -q . "$work/out" || fail "--all on $1 does something twice"
 }
@@ -95,7 +98,8 @@ case_pvh_journal() {
     all_die b '[x]l-lmigrate-receive' pvh4 permitted
     power_cut_a pvh4
     refused "xl create -q /etc/xen/pvh4.cfg"
-    on a "xl lmigrate-recover --all --boot -s plainsh" >/dev/null </dev/null ||
+    on a "xl lmigrate-recover --all --boot -s plainsh --peer hostb" \
+        >/dev/null </dev/null ||
         fail "--all --boot: exit $?"
     echo "     --boot: $(tail -n 1 "$work/out" | cut -c1-160)"
     power_is_back
