@@ -131,7 +131,7 @@ test_unit_runs_what_the_page_says()
     run xl ${words#* }
     expect_code 0
     expect_file "$unit" "Before=xendomains.service"
-    expect_file "$builddir/xl-plugin/xlm.conf" "Wants=xlm-recover.service"
-    ! grep -q '@' "$unit" "$builddir/xl-plugin/xlm.conf" ||
+    expect_file "$builddir/xl-plugin/xlm-recover.conf" "Wants=xlm-recover.service"
+    ! grep -q '@' "$unit" "$builddir/xl-plugin/xlm-recover.conf" ||
         complain "not substituted"
 }
