@@ -28,7 +28,8 @@ int xlm__hostlock_take(struct xlm__errslot *err, const char *dir,
 bool xlm__hostlock_take_monitor(const char *dir, const unsigned char uuid[16],
                                 struct xlm__hostlock *l);
 void xlm__hostlock_drop(struct xlm__hostlock *l);
-/* Remove the files of locks that nobody holds: of processes that were killed. */
+/* Remove the files of locks that nobody holds: of processes that were killed.
+ */
 void xlm__hostlock_sweep(const char *dir);
 /* Does anybody hold it?  False too if it cannot be told. */
 bool xlm__hostlock_held(const char *dir, const unsigned char uuid[16]);

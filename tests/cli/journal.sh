@@ -3,8 +3,8 @@
 # xl lmigrate-recover --list, --all and --forget, and what the dispatcher asks
 # before it starts a domain.
 
-# entry ROLE TODO OWNER KEEPS GONE DOMID PHASE NAME UUID HOST QUESTION, with
-# the numbers of libxlm.h: todo 0 nothing, 1 wait, 2 recover, 3 look, 4 repair;
+# entry ROLE ACTION OWNER KEEPS GONE DOMID PHASE NAME UUID HOST QUESTION, with
+# the numbers of libxlm.h: action 0 nothing, 1 wait, 2 recover, 3 look, 4 repair;
 # owner 0 source, 1 destination, 2 unknown; role 0 source, 1 destination.
 entry()
 {

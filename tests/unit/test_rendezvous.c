@@ -310,7 +310,8 @@ static void test_rendezvous_second_of_an_id_leaves_the_first_alone(void)
 
 /* ---- what killed receivers leave ---- */
 
-static const char *const left_path = "/xlm-00112233445566778899aabbccddeeff.sock";
+static const char *const left_path =
+    "/xlm-00112233445566778899aabbccddeeff.sock";
 
 /* As a killed process leaves it. */
 static void leave_socket(const char *path, bool old)
