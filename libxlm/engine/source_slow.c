@@ -214,7 +214,8 @@ int xlm__source_judge(struct xlm__source *m, const struct xlm__round_result *r,
 
     if (rc)
         return rc;
-    /* Somebody has said that goals do not count any more. */
+    /* Somebody has said that goals do not count any more; only then has a round
+     * left a rest. */
     *over_out = r->asked;
     if (r->asked)
         return 0;
