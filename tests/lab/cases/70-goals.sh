@@ -5,7 +5,7 @@
 
 # Its writer's memory does not fit through in a round, at whatever speed.
 too_fast() {
-    guest a "$1" --type pvh --vcpus 2 --disk none --mem 160 --work 32 \
+    guest a "$1" --type pvh --vcpus 2 --disk none --mem 128 --work 16 \
         --writer 3000
     on a "xl sched-credit2 -d '$1' -c 160" >/dev/null || fail "cap of $1"
 }
@@ -19,23 +19,23 @@ has_cap() {
 
 # hurry FROM NAME [options]
 hurry() {
-    move "$@" --downtime 300 --compress none --bandwidth 4M
+    move "$@" --downtime 300 --compress none --bandwidth 1M
 }
 
 case_pvh_goal_abort() {
     local rc
 
-    too_fast pvh20
-    hurry a pvh20 && rc=0 || rc=$?
+    too_fast pvh23
+    hurry a pvh23 && rc=0 || rc=$?
     [ "$rc" -eq 3 ] || fail "exit $rc, not 3"
     grep -q 'expected pause .* goal 300 ms' "$work/out" || fail "does not say why"
-    stays a pvh20
-    has_cap a pvh20
-    hurry a pvh20 --on-slow switch || fail "did not switch over: exit $?"
-    well b pvh20
-    gone a pvh20
-    has_cap b pvh20
-    destroy b pvh20
+    stays a pvh23
+    has_cap a pvh23
+    hurry a pvh23 --on-slow switch || fail "did not switch over: exit $?"
+    well b pvh23
+    gone a pvh23
+    has_cap b pvh23
+    destroy b pvh23
 }
 
 case_pvh_goal_throttle() {
