@@ -9,8 +9,10 @@
 
 /* Long names of options.  Others are about one move, or about the peer. */
 static const char *const presets[] = {
-    "downtime",  "rounds",   "channels", "data",  "plain",
-    "bandwidth", "compress", "timeout",  "dirty", "no-prebuild",
+    "downtime",    "rounds",    "channels",          "data",
+    "plain",       "bandwidth", "exempt-last-round", "compress",
+    "timeout",     "deadline",  "on-slow",           "dirty",
+    "no-prebuild",
 };
 
 /* As options are spelled; NULL: it is none that can be set here. */

@@ -470,11 +470,15 @@ static bool fit_together(const struct lm_options *o, char *error)
     return false;
 }
 
-/* A way by ssh that was asked for here is stronger than a default about TCP. */
-static void forget_tcp(struct lm_options *o, const struct lm_options *preset)
+/* Defaults that mean nothing beside what the command line asks for. */
+static void forget_presets(struct lm_options *o,
+                           const struct lm_options *preset)
 {
-    if (preset && preset->plain && !preset->data_by_ssh && o->data_by_ssh)
+    if (preset->plain && !preset->data_by_ssh && o->data_by_ssh)
         o->plain = false;
+    if (!o->downtime_ms && !o->deadline_ms &&
+        !memcmp(o->on_slow, preset->on_slow, sizeof(o->on_slow)))
+        memset(o->on_slow, 0, sizeof(o->on_slow));
 }
 
 enum lm_action lm_options_parse(int argc, char **argv,
@@ -504,7 +508,8 @@ enum lm_action lm_options_parse(int argc, char **argv,
         else if (!set_value(c, optarg, o, error_out))
             return LM_BAD;
     }
-    forget_tcp(o, preset);
+    if (preset)
+        forget_presets(o, preset);
     return fit_together(o, error_out) &&
                    lm_options_arguments(argc, argv, o, error_out)
                ? LM_RUN

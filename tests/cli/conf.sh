@@ -27,6 +27,11 @@ test_conf_holds_where_the_command_line_is_silent()
     conf_reaches "flags=0x100 rounds=9 downtime=300 timeout=60000 \
 bandwidth=312500000 compress=3/1 dirty=2 data=2 channels=3 "
     conf_reaches "rounds=4 downtime=200" --downtime 200 --rounds 4
+    conf 'sshcommand = ./fakessh' 'downtime = 300' 'deadline = 40' \
+        'on_slow = throttle,wait' 'exempt_last_round = 1'
+    conf_reaches "slow=1,2,0/40000 domid=7 flags=0x200 "
+    conf 'sshcommand = ./fakessh' 'on_slow = throttle' # without a goal
+    conf_reaches "slow=0,0,0/0 domid=7 "
     conf 'sshcommand = ./fakessh' 'plain = 0' 'no-prebuild = 0'
     conf_reaches "flags=0x0 rounds=0 downtime=0 timeout=0 bandwidth=0 "
     expect_file "$work/dump" "data=1 "
@@ -110,5 +115,5 @@ test_conf_page_documents_what_there_is()
         expect_no_err "no setting is called"
         set -- "$@" "$name"
     done
-    [ $# = 13 ] || complain "$# settings on the page"
+    [ $# = 16 ] || complain "$# settings on the page"
 }
