@@ -110,7 +110,7 @@ verified() {
     local old
 
     old=$(on "$1" labguest report "$2" | sed -n 's/.*diskok=\([0-9]*\).*/\1/p')
-    on "$1" labguest above "$2" 120 diskok "${old:-0}" >/dev/null ||
+    on "$1" labguest above "$2" 280 diskok "${old:-0}" >/dev/null ||
         fail "$2's disk was not verified"
     well "$1" "$2"
 }
