@@ -13,7 +13,7 @@
 #include <xen/sched.h>
 
 #include "base/log.h"
-#include "engine/cap.h"
+#include "engine/setting.h"
 #include "util/uuid.h"
 
 #define NOTE_MAGIC 0x474d4c58u /* "XLMG" */
@@ -231,8 +231,7 @@ static int undo_source(struct xlm__hv *hv, struct xlm__toolstack *t,
             : look(hv, n, &info, &exists);
     if (r)
         return r;
-    if (n->slowed)
-        note_first(&rc, xlm__cap_restore(hv, t, n->domid, n->uuid, NULL));
+    note_first(&rc, xlm__settings_restore(hv, t, n->domid, n->uuid));
     if (!exists) {
         *did_out = "it is not there any more";
         forget(t, n);

@@ -11,8 +11,8 @@
  *   -----------  -----------------------------------------------------------
  *   (none)       nothing
  *   DONE         nothing; the note says who may run it
- *   TRACKING     dirty logging off; its cap, if it was slowed down, back
- *                (engine/cap.h)
+ *   TRACKING     dirty logging off; its cap and its memory limit back
+ *                (engine/setting.h)
  *   SUSPENDING   the same; resume if it did suspend
  *   RENAMED      the same; old name back
  *   PERMITTED    nothing: it stays suspended until the peer says what became
@@ -37,7 +37,6 @@ struct xlm__guard_note {
     uint32_t device_model;  /* 1: HVM, its qemu tracks dirty pages too */
     uint32_t owner;         /* enum xlm_owner; means something with DONE */
     uint32_t not_logged;    /* 1: Xen's log-dirty is not on, and will not be */
-    uint32_t slowed;        /* 1: it may have less CPU: engine/cap.h */
     unsigned char uuid[16]; /* of the domain    */
     unsigned char session[16]; /* of the migration */
     char name[XLM_NAME_MAX];

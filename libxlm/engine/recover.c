@@ -342,7 +342,6 @@ int xlm__recover_act(struct xlm__errslot *err, struct xlm__hv *hv,
     struct xlm__guard_note note = {
         .domid = sent->domid,
         .device_model = !!(sent->flags & XLM__MARK_DEVICE_MODEL),
-        .slowed = 1,
         /* As if it were the worker's last: see guard.h. */
         .phase = verdict == XLM_VERDICT_RESUMED ? XLM__GUARD_RENAMED
                                                 : XLM__GUARD_RUNNING,

@@ -74,6 +74,23 @@ static void take_leave(struct xlm__source *m, int rc)
 
 /* ---- undoing ---- */
 
+int xlm__source_give_back(struct xlm__source *m, enum xlm__setting setting,
+                          const char *still)
+{
+    struct xlm__errslot aside = XLM__ERRSLOT_INITIALIZER;
+    char text[XLM_MESSAGE_MAX];
+    int rc;
+
+    m->hv->err = m->ts->err = &aside;
+    rc = xlm__setting_restore(m->hv, m->ts, setting, m->domid, m->info.uuid);
+    m->hv->err = m->ts->err = &m->s->err;
+    xlm__errslot_read(&aside, text);
+    xlm__errslot_destroy(&aside);
+    if (rc)
+        XLM_LOG(&m->s->err, WARN, "%s %s: %s", m->config.name, still, text);
+    return rc;
+}
+
 static void untrack(struct xlm__source *m)
 {
     if (m->dirty)
@@ -131,7 +148,7 @@ static bool is_ours(struct xlm__source *m)
 static int unwind(struct xlm__source *m, int rc)
 {
     struct xlm__chan *control = &xlm__session_control(m->s)->chan;
-    int slowed;
+    int slowed, limited;
 
     xlm__session_stop(m->s);
     control->stop_fd = -1;
@@ -139,13 +156,14 @@ static int unwind(struct xlm__source *m, int rc)
     xlm__pages_close(m->pool);
     m->pool = NULL;
     slowed = xlm__source_full_speed(m);
+    limited = xlm__source_allow_growth(m);
     if (!is_ours(m)) {
         untrack(m);
         xlm__session_set_owner(m->s, XLM_OWNER_UNKNOWN);
         return XLM_ERR_UNDECIDED;
     }
     xlm__session_set_owner(m->s, XLM_OWNER_SOURCE);
-    if (m->locked && !m->ended && (run_on(m) || slowed))
+    if (m->locked && !m->ended && (run_on(m) || slowed || limited))
         return rc; /* the guardian is not told: it tries again */
     /* It is gone when the destination, which then hears goodbye, forgets. */
     xlm__source_unmark(m);

@@ -21,6 +21,7 @@
 #include "engine/pages.h"
 #include "engine/policy.h"
 #include "engine/session.h"
+#include "engine/setting.h"
 #include "engine/slow.h"
 #include "mem/dirty.h"
 
@@ -49,8 +50,8 @@ struct xlm__source {
     uint64_t *gone;     /* vanished while we looked, in any live round       */
     uint64_t *there;    /* the destination may have memory for               */
     uint64_t nr_ram;
-    uint64_t tot_pages; /* that the domain had when it was last looked at    */
-    bool resized;       /* it had another number since the log was read      */
+    bool no_growth;      /* Xen refuses it memory                            */
+    bool may_have_grown; /* it did not, for a while, since the log was read  */
     uint64_t round_began_ns, looked_ns;
     uint64_t rate_ns, rate_wire_bytes; /* where the last rate began          */
     uint64_t used_ns, used_cpu_ns; /* when, and what CPU it had used by then */
@@ -162,8 +163,23 @@ int xlm__source_guest(struct xlm__source *m);
 /* Relate the peer's clock to ours. */
 int xlm__source_clock(struct xlm__source *m);
 
-/* Has the log become incomplete since this was last asked? */
-bool xlm__source_must_resend(struct xlm__source *m);
+/* source_growth.c: no more memory for a guest whose log would miss it. */
+int xlm__source_stop_growth(struct xlm__source *m);
+/* Errors are told, not recorded; again does no harm. */
+int xlm__source_allow_growth(struct xlm__source *m);
+/* info: as the domain was seen just now. */
+void xlm__source_watch_growth(struct xlm__source *m,
+                              const struct xlm__dominfo *info);
+/* Has the log become incomplete since this was last asked?  Then all of it, to
+ * be asked for after the log was read, goes again. */
+int xlm__source_has_grown(struct xlm__source *m, bool *grown_out);
+int xlm__source_add_all(struct xlm__source *m, uint64_t *nr_out);
+/* m->ram and m->nr_ram, as they are now. */
+int xlm__source_scan_ram(struct xlm__source *m);
+/* What the move has changed for a while; `still` is how it is without.  Errors
+ * are told, not recorded. */
+int xlm__source_give_back(struct xlm__source *m, enum xlm__setting setting,
+                          const char *still);
 
 /* Guardian and journal. */
 int xlm__source_tell_guard(struct xlm__source *m, enum xlm__guard_phase phase);

@@ -55,9 +55,7 @@ int xlm__source_guest(struct xlm__source *m)
                         "%s was destroyed during its migration",
                         m->config.name);
     }
-    if (info.tot_pages != m->tot_pages)
-        m->resized = true;
-    m->tot_pages = info.tot_pages;
+    xlm__source_watch_growth(m, &info);
     if (m->suspended && !info.shutdown) {
         m->suspended = false;
         return XLM_FAIL(&m->s->err, XLM_ERR_BUSY,

@@ -194,44 +194,12 @@ static void tell_round(struct xlm__source *m, const struct xlm__round_result *r,
     xlm__session_progress(m->s);
 }
 
-/*
- * Xen logs neither that a translated domain gets a page nor what is written to
- * it before the log is read again (p2m_add_page() of xen.git p2m.c; measured on
- * 4.17).  A page that was given up and came back since then may thus have been
- * sent with its former contents, and nothing tells which it is.
- */
-bool xlm__source_must_resend(struct xlm__source *m)
-{
-    bool resized = m->info.hvm && m->resized && m->dirty->way == XLM__DIRTY_LOG;
-
-    m->resized = false;
-    return resized;
-}
-
-/* A page may have changed that the log does not name. */
-static int add_all(struct xlm__source *m, uint64_t *nr_out)
-{
-    int rc;
-
-    xlm__bitmap_zero(m->ram, m->dom->nr_pfns);
-    rc = m->dom->ops->ram(m->dom, m->ram, &m->nr_ram);
-    if (rc)
-        return rc;
-    XLM_LOG(&m->s->err, INFO,
-            "%s has changed its size: all of its %" PRIu64
-            " pages are sent again",
-            m->config.name, m->nr_ram);
-    xlm__bitmap_or(m->todo, m->ram, m->dom->nr_pfns);
-    *nr_out = xlm__bitmap_count(m->todo, m->dom->nr_pfns);
-    return 0;
-}
-
 /* What was written meanwhile, and how long it took to find out. */
 static int fetch_dirty(struct xlm__source *m, struct xlm__round_result *r)
 {
     int rc = xlm__source_guest(m);
     uint64_t began_ns;
-    bool resend;
+    bool grown;
 
     if (rc)
         return rc;
@@ -241,13 +209,15 @@ static int fetch_dirty(struct xlm__source *m, struct xlm__round_result *r)
         r->scan_us = m->policy.scan_us;
         return 0;
     }
-    resend = xlm__source_must_resend(m);
+    rc = xlm__source_has_grown(m, &grown);
+    if (rc)
+        return rc;
     began_ns = xlm__clock_ns();
     rc = m->dirty->ops->fetch(m->dirty, false, m->todo, &r->dirty_pages);
     r->fetch_us = (xlm__clock_ns() - began_ns) / XLM__NS_PER_US;
     /* Xen's log is ready at any time; a scan is part of the pause. */
     r->scan_us = m->dirty->way == XLM__DIRTY_SCAN ? r->fetch_us : 0;
-    return rc || !resend ? rc : add_all(m, &r->dirty_pages);
+    return rc || !grown ? rc : xlm__source_add_all(m, &r->dirty_pages);
 }
 
 /* The guest runs, and writes, until the destination has its devices: what it
@@ -316,11 +286,12 @@ int xlm__source_precopy(struct xlm__source *m)
     rc = xlm__source_maps(m);
     if (!rc)
         rc = xlm__source_guest(m);
-    m->resized = false; /* from here on it counts */
     if (!rc)
-        rc = m->dom->ops->ram(m->dom, m->ram, &m->nr_ram);
+        rc = xlm__source_scan_ram(m);
     if (!rc)
         rc = xlm__source_track(m);
+    if (!rc)
+        rc = xlm__source_stop_growth(m);
     if (rc)
         return rc;
     XLM__STATS(m->s, st->memory_pages = m->nr_ram);

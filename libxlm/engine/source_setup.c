@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "engine/cap.h"
 #include "engine/host.h"
 #include "util/clock.h"
 #include "util/uuid.h"
@@ -76,7 +75,7 @@ int xlm__source_prepare(struct xlm__source *m)
     m->locked = true;
     /* Of a predecessor that died with its guardian; before the configuration
      * is taken, which has the cap as it is. */
-    rc = xlm__cap_restore(m->hv, m->ts, m->domid, m->info.uuid, NULL);
+    rc = xlm__settings_restore(m->hv, m->ts, m->domid, m->info.uuid);
     if (rc)
         return rc;
     rc = take_config(m);

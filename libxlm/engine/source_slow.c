@@ -10,7 +10,6 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "engine/cap.h"
 #include "util/clock.h"
 
 static uint64_t now_us(const struct xlm__source *m)
@@ -98,16 +97,11 @@ static int cpu_used(struct xlm__source *m, uint32_t *percent_out)
 /* The first step writes down first what has to be restored. */
 static int slow_down(struct xlm__source *m, uint32_t cap)
 {
-    struct xlm__sched sched;
     int rc = 0;
 
     if (!m->slowed_ns) {
-        rc = m->hv->ops->sched_get(m->hv, m->domid, &sched);
-        if (!rc)
-            rc = xlm__cap_record(m->ts, m->domid, m->info.uuid, sched.cap);
-        m->note.slowed = 1;
-        if (!rc)
-            rc = xlm__source_tell_guard(m, XLM__GUARD_TRACKING);
+        rc = xlm__setting_record(m->hv, m->ts, XLM__SETTING_CAP, m->domid,
+                                 m->info.uuid);
         if (!rc)
             m->slowed_ns = xlm__clock_ns();
     }
@@ -125,22 +119,13 @@ static int slow_down(struct xlm__source *m, uint32_t cap)
 
 int xlm__source_full_speed(struct xlm__source *m)
 {
-    struct xlm__errslot aside = XLM__ERRSLOT_INITIALIZER;
-    char text[XLM_MESSAGE_MAX];
     int rc;
 
     if (!m->slowed_ns)
         return 0;
-    m->hv->err = m->ts->err = &aside;
-    rc = xlm__cap_restore(m->hv, m->ts, m->domid, m->info.uuid, NULL);
-    m->hv->err = m->ts->err = &m->s->err;
-    xlm__errslot_read(&aside, text);
-    xlm__errslot_destroy(&aside);
-    if (rc) {
-        XLM_LOG(&m->s->err, WARN, "%s is still slowed down: %s", m->config.name,
-                text);
+    rc = xlm__source_give_back(m, XLM__SETTING_CAP, "is still slowed down");
+    if (rc)
         return rc;
-    }
     XLM__STATS(m->s, {
         st->cap_percent = 0;
         st->throttle_us = (xlm__clock_ns() - m->slowed_ns) / XLM__NS_PER_US;

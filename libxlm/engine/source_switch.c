@@ -73,10 +73,8 @@ static int suspend(struct xlm__source *m)
 static int rescan(struct xlm__source *m)
 {
     uint64_t *added;
-    int rc;
+    int rc = xlm__source_scan_ram(m);
 
-    xlm__bitmap_zero(m->ram, m->dom->nr_pfns);
-    rc = m->dom->ops->ram(m->dom, m->ram, &m->nr_ram);
     if (rc)
         return rc;
     added = xlm__bitmap_alloc(m->dom->nr_pfns);
@@ -92,13 +90,14 @@ static int rescan(struct xlm__source *m)
 /* What is still to be sent, now that nothing changes any more. */
 static int collect_rest(struct xlm__source *m)
 {
-    bool resend;
+    bool grown;
     uint64_t nr;
     int rc = xlm__source_guest(m);
 
+    if (!rc)
+        rc = xlm__source_has_grown(m, &grown);
     if (rc)
         return rc;
-    resend = m->live && xlm__source_must_resend(m);
     if (m->live) {
         /* What the last live round left, and pages that were not there when
          * they were looked for: they may have come back unlogged. */
@@ -112,14 +111,14 @@ static int collect_rest(struct xlm__source *m)
     rc = rescan(m); /* not live: nothing is there, so that is everything */
     if (rc)
         return rc;
-    if (resend)
-        xlm__bitmap_or(m->todo, m->ram, m->dom->nr_pfns);
+    if (grown && (rc = xlm__source_add_all(m, &nr)))
+        return rc;
+    xlm__source_allow_growth(m); /* nobody would do it later */
     xlm__bitmap_zero(m->deferred, m->dom->nr_pfns);
     nr = xlm__bitmap_count(m->todo, m->dom->nr_pfns);
     XLM__STATS(m->s, st->predicted_blackout_us = xlm__policy_predict_us(
                          &m->policy, nr));
-    XLM_LOG(&m->s->err, INFO, "last round: %" PRIu64 " pages%s", nr,
-            resend ? ": its size changed since the last one" : "");
+    XLM_LOG(&m->s->err, INFO, "last round: %" PRIu64 " pages", nr);
     return 0;
 }
 

@@ -28,7 +28,14 @@ static const char *const suffix[] = {
     [XLM__MARK_SENT] = "sent",
     [XLM__MARK_RECEIVED] = "received",
     [XLM__MARK_SLOWED] = "slowed",
+    [XLM__MARK_LIMITED] = "limited",
 };
+
+/* What it is about ends with the domain, and so with this boot. */
+static bool is_of_this_boot(enum xlm__mark_kind kind)
+{
+    return kind == XLM__MARK_SLOWED || kind == XLM__MARK_LIMITED;
+}
 
 static const char *directory(const char *dir)
 {
@@ -41,7 +48,7 @@ static void mark_path(char path[PATH_BYTES], const char *dir,
     char text[XLM__UUID_TEXT];
 
     xlm__uuid_format(uuid, text);
-    if (!dir && kind == XLM__MARK_SLOWED)
+    if (!dir && is_of_this_boot(kind))
         snprintf(path, PATH_BYTES, "%s/xlm-%s.%s", XLM__HOSTLOCK_DIR, text,
                  suffix[kind]);
     else
@@ -254,7 +261,7 @@ static uint32_t turn_of(const char *dir, enum xlm__mark_kind kind,
     struct xlm__mark old;
     uint32_t turn = 0;
 
-    if (kind == XLM__MARK_SLOWED)
+    if (is_of_this_boot(kind))
         return 0;
     if (peek(dir, kind, m->uuid, &old)) {
         if (xlm__uuid_equal(old.session, m->session))

@@ -6,9 +6,10 @@
  *
  *   /var/lib/xlm/UUID.sent       at the source, from the first copied page on
  *   /var/lib/xlm/UUID.received   at the destination
- *   /run/xen/xlm-UUID.slowed     the cap that a domain had before we slowed it
- *                                down, in flags (engine/cap.h); it does not
- *                                outlive a boot either
+ *   /run/xen/xlm-UUID.slowed     in flags, the cap or the memory limit that a
+ *   /run/xen/xlm-UUID.limited    domain had before we changed it
+ *                                (engine/setting.h); they do not outlive a
+ *                                boot either
  *
  *   xlm-journal 1 phase 04 since 00001700000000    one sector, and its fields
  *   uuid UUID                                      have a fixed length: a new

@@ -33,7 +33,9 @@
 enum xlm__mark_kind {
     XLM__MARK_SENT,
     XLM__MARK_RECEIVED,
-    XLM__MARK_SLOWED, /* has no phases */
+    /* without phases */
+    XLM__MARK_SLOWED,
+    XLM__MARK_LIMITED,
 };
 
 /* SENT; the same are the guardian's notes, engine/guard.h. */

@@ -204,6 +204,33 @@ static void probe_populate(struct probe *p)
                                 p->xch, p->domid, (unsigned long)got, 0, many));
 }
 
+/* A limit below what it has, as a domain that is copied live gets. */
+static void probe_limit(struct probe *p)
+{
+    xen_pfn_t gfn = 0x200;
+    xc_domaininfo_t before, i;
+
+    if (!info_of(p, &before))
+        return;
+    say("limit to nothing", xc_domain_setmaxmem(p->xch, p->domid, 0));
+    if (info_of(p, &i))
+        printf("limit, pages: %llu, has all of them: %s\n",
+               (unsigned long long)i.max_pages,
+               i.tot_pages == before.tot_pages ? "yes" : "no");
+    say("above it, give up",
+        xc_domain_decrease_reservation(p->xch, p->domid, 1, 0, &gfn));
+    say("above it, take back",
+        xc_domain_populate_physmap(p->xch, p->domid, 1, 0, 0, &gfn));
+    say("limit as it was",
+        xc_domain_setmaxmem(p->xch, p->domid,
+                            before.max_pages * (PAGE / 1024)));
+    if (info_of(p, &i))
+        printf("it is what it was: %s\n",
+               i.max_pages == before.max_pages ? "yes" : "no");
+    say("below it, take back",
+        xc_domain_populate_physmap(p->xch, p->domid, 1, 0, 0, &gfn));
+}
+
 /* ---- log-dirty ---- */
 
 static long long clean(struct probe *p, uint32_t op, uint64_t pages)
@@ -379,6 +406,7 @@ static int probe_all(struct probe *p)
     probe_types(p);
     probe_map(p);
     probe_populate(p);
+    probe_limit(p);
     probe_dirty(p);
     probe_params(p);
     probe_context(p);

@@ -350,6 +350,8 @@ static void check_source_left(struct run *r)
     SCENARIO_CHECK(r, s->hv->info.paused == r->sc->paused);
     SCENARIO_CHECK(r, s->hv->sched.cap == 0);
     SCENARIO_CHECK(r, !s->ts.marked[XLM__MARK_SLOWED]);
+    SCENARIO_CHECK(r, !s->ts.marked[XLM__MARK_LIMITED]);
+    SCENARIO_CHECK(r, s->hv->info.max_pages != 0);
 }
 
 static bool to_be_paused(const struct run *r)

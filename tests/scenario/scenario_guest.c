@@ -85,7 +85,7 @@ static void balloon(struct run *r, struct dice *d)
         if (fake_page(r->src.hv, pfn))
             fake_remove(r->src.hv, pfn, 1);
         else
-            fake_add(r->src.hv, pfn, 1);
+            fake_grow(r->src.hv, pfn);
     }
 }
 

@@ -531,15 +531,31 @@ void fake_hv_free(struct fake_hv *f)
     free(f);
 }
 
+static void give_page(struct fake_hv *f, uint64_t pfn)
+{
+    assert(pfn < f->nr_pfns && f->p2m[pfn] == FAKE_NONE);
+    give_frame(f, pfn);
+    memset(f->frames + f->p2m[pfn] * XLM__PAGE_SIZE, 0, XLM__PAGE_SIZE);
+}
+
 void fake_add(struct fake_hv *f, uint64_t pfn, uint64_t nr)
 {
     pthread_mutex_lock(&f->lock);
-    for (uint64_t i = pfn; i < pfn + nr; i++) {
-        assert(i < f->nr_pfns && f->p2m[i] == FAKE_NONE);
-        give_frame(f, i);
-        memset(f->frames + f->p2m[i] * XLM__PAGE_SIZE, 0, XLM__PAGE_SIZE);
-    }
+    for (uint64_t i = pfn; i < pfn + nr; i++)
+        give_page(f, i);
     pthread_mutex_unlock(&f->lock);
+}
+
+bool fake_grow(struct fake_hv *f, uint64_t pfn)
+{
+    bool may;
+
+    pthread_mutex_lock(&f->lock);
+    may = f->info.tot_pages < f->info.max_pages;
+    if (may)
+        give_page(f, pfn);
+    pthread_mutex_unlock(&f->lock);
+    return may;
 }
 
 void fake_remove(struct fake_hv *f, uint64_t pfn, uint64_t nr)

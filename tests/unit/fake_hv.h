@@ -100,6 +100,8 @@ unsigned char *fake_page(struct fake_hv *f, uint64_t pfn);
 /* Memory appears (zeroed; logged as Xen does) or goes, as by ballooning. */
 void fake_add(struct fake_hv *f, uint64_t pfn, uint64_t nr);
 void fake_remove(struct fake_hv *f, uint64_t pfn, uint64_t nr);
+/* One page, if the domain's limit allows it. */
+bool fake_grow(struct fake_hv *f, uint64_t pfn);
 /* The guest writes. */
 void fake_write(struct fake_hv *f, uint64_t pfn, size_t offset,
                 const void *data, size_t bytes);

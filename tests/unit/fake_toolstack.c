@@ -219,7 +219,7 @@ static int fake_mark_set(struct xlm__toolstack *base, enum xlm__mark_kind kind,
 {
     struct fake_toolstack *t = fake(base);
     static const char *const names[] = { "mark_sent", "mark_received",
-                                         "mark_slowed" };
+                                         "mark_slowed", "mark_limited" };
     int rc = fake_ts_enter(base, names[kind]);
 
     fake_ts_expect(base, t->locked, "mark_set: without the lock");

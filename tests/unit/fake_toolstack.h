@@ -66,8 +66,8 @@ struct fake_toolstack {
     const char *blocker;      /* code of a finding of either check     */
     struct xlm__blob dm;      /* what dm_state copies                  */
     const char *xs_path;      /* one xenstore entry, NULL: none        */
-    struct xlm__mark mark[3]; /* [enum xlm__mark_kind], valid if marked  */
-    bool marked[3];
+    struct xlm__mark mark[4]; /* [enum xlm__mark_kind], valid if marked  */
+    bool marked[4];
 
     /* --- the destination's --- */
     enum fake_dst dst;

@@ -167,25 +167,37 @@ static void test_guard_undo_tracking_switches_logging_off(void)
     host_open(&h, XLM__GUARD_TRACKING, false);
     CU_ASSERT_EQUAL(undo(&h), 0);
     CU_ASSERT_EQUAL(h.owner, XLM_OWNER_SOURCE);
-    CU_ASSERT_STRING_EQUAL(h.ts.trace, "dm_logdirty_off mark_get");
+    CU_ASSERT_STRING_EQUAL(h.ts.trace,
+                           "mark_get mark_get dm_logdirty_off mark_get");
     CU_ASSERT_FALSE(h.hv->logging);
     CU_ASSERT_PTR_NOT_NULL(strstr(h.message, "guest: it runs on here"));
     host_close(&h);
 }
 
-/* Its worker was killed after it had given it 7 % of a CPU. */
+static void had(struct host *h, enum xlm__mark_kind kind, uint32_t value)
+{
+    h->ts.mark[kind].domid = h->note.domid;
+    h->ts.mark[kind].flags = value;
+    memcpy(h->ts.mark[kind].uuid, h->note.uuid, 16);
+    h->ts.marked[kind] = true;
+}
+
+/* Its worker was killed after it had given it 7 % of a CPU, and no memory. */
 static void slowed(struct host *h, enum xlm__guard_phase phase)
 {
     host_open(h, phase, phase > XLM__GUARD_TRACKING);
-    h->note.slowed = 1;
     h->hv->sched.cap = 7;
-    h->ts.mark[XLM__MARK_SLOWED].domid = h->note.domid;
-    h->ts.mark[XLM__MARK_SLOWED].flags = 150;
-    memcpy(h->ts.mark[XLM__MARK_SLOWED].uuid, h->note.uuid, 16);
-    h->ts.marked[XLM__MARK_SLOWED] = true;
+    had(h, XLM__MARK_SLOWED, 150);
+    h->hv->info.max_pages = 0;
+    had(h, XLM__MARK_LIMITED, 4321);
 }
 
-static void test_guard_undo_gives_back_its_cpu(void)
+static bool has_marks(const struct host *h)
+{
+    return h->ts.marked[XLM__MARK_SLOWED] || h->ts.marked[XLM__MARK_LIMITED];
+}
+
+static void test_guard_undo_gives_back_its_cpu_and_memory(void)
 {
     static const enum xlm__guard_phase phases[] = { XLM__GUARD_TRACKING,
                                                     XLM__GUARD_SUSPENDING,
@@ -196,20 +208,36 @@ static void test_guard_undo_gives_back_its_cpu(void)
         slowed(&h, phases[i]);
         CU_ASSERT_EQUAL(undo(&h), 0);
         CU_ASSERT_EQUAL(h.hv->sched.cap, 150);
-        CU_ASSERT_FALSE(h.ts.marked[XLM__MARK_SLOWED]);
+        CU_ASSERT_EQUAL(h.hv->info.max_pages, 4321);
+        CU_ASSERT_FALSE(has_marks(&h));
         host_close(&h);
     }
 }
 
-static void test_guard_undo_leaves_another_domains_cpu_alone(void)
+static void test_guard_undo_leaves_another_domain_alone(void)
 {
     struct host h;
 
     slowed(&h, XLM__GUARD_TRACKING);
     h.ts.mark[XLM__MARK_SLOWED].domid++;
+    h.ts.mark[XLM__MARK_LIMITED].domid++;
     CU_ASSERT_EQUAL(undo(&h), 0);
     CU_ASSERT_EQUAL(h.hv->sched.cap, 7);
-    CU_ASSERT_FALSE(h.ts.marked[XLM__MARK_SLOWED]);
+    CU_ASSERT_EQUAL(h.hv->info.max_pages, 0);
+    CU_ASSERT_FALSE(has_marks(&h));
+    host_close(&h);
+}
+
+/* Another than ours is not an old one of ours. */
+static void test_guard_undo_leaves_a_limit_that_was_set_since_then(void)
+{
+    struct host h;
+
+    slowed(&h, XLM__GUARD_TRACKING);
+    h.hv->info.max_pages = 777;
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_EQUAL(h.hv->info.max_pages, 777);
+    CU_ASSERT_FALSE(has_marks(&h));
     host_close(&h);
 }
 
@@ -221,7 +249,7 @@ static void test_guard_undo_without_caps_any_more_is_fine(void)
     h.hv->sched = (struct xlm__sched){ .name = "null" };
     CU_ASSERT_EQUAL(undo(&h), 0);
     CU_ASSERT_EQUAL(h.hv->nr_caps, 0);
-    CU_ASSERT_FALSE(h.ts.marked[XLM__MARK_SLOWED]);
+    CU_ASSERT_FALSE(has_marks(&h));
     host_close(&h);
 }
 
@@ -232,7 +260,7 @@ static void test_guard_undo_tracking_without_device_model(void)
     host_open(&h, XLM__GUARD_TRACKING, false);
     h.note.device_model = 0;
     CU_ASSERT_EQUAL(undo(&h), 0);
-    CU_ASSERT_STRING_EQUAL(h.ts.trace, "mark_get");
+    CU_ASSERT_STRING_EQUAL(h.ts.trace, "mark_get mark_get mark_get");
     CU_ASSERT_FALSE(h.hv->logging);
     host_close(&h);
 }
@@ -259,7 +287,8 @@ static void test_guard_undo_suspended_is_resumed(void)
     host_open(&h, XLM__GUARD_SUSPENDING, true);
     CU_ASSERT_EQUAL(undo(&h), 0);
     CU_ASSERT_EQUAL(h.owner, XLM_OWNER_SOURCE);
-    CU_ASSERT_STRING_EQUAL(h.ts.trace, "dm_logdirty_off resume mark_get");
+    CU_ASSERT_STRING_EQUAL(h.ts.trace,
+                           "mark_get mark_get dm_logdirty_off resume mark_get");
     CU_ASSERT_FALSE(h.ts.suspended || h.hv->logging);
     CU_ASSERT_PTR_NOT_NULL(strstr(h.message, "resumed here"));
     host_close(&h);
@@ -325,8 +354,8 @@ static void test_guard_undo_renamed_gets_its_name_back_first(void)
     host_open(&h, XLM__GUARD_RENAMED, true);
     CU_ASSERT_EQUAL(undo(&h), 0);
     CU_ASSERT_EQUAL(h.owner, XLM_OWNER_SOURCE);
-    CU_ASSERT_STRING_EQUAL(h.ts.trace,
-                           "dm_logdirty_off rename resume mark_get");
+    CU_ASSERT_STRING_EQUAL(
+        h.ts.trace, "mark_get mark_get dm_logdirty_off rename resume mark_get");
     CU_ASSERT_STRING_EQUAL(h.ts.name, "guest");
     host_close(&h);
 }
@@ -411,7 +440,8 @@ static void test_guard_undo_goes_on_after_a_failure(void)
     host_open(&h, XLM__GUARD_RENAMED, true);
     h.ts.fail_op = "dm_logdirty_off";
     CU_ASSERT_EQUAL(undo(&h), XLM_ERR_TOOLSTACK);
-    CU_ASSERT_STRING_EQUAL(h.ts.trace, "dm_logdirty_off rename resume");
+    CU_ASSERT_STRING_EQUAL(h.ts.trace,
+                           "mark_get mark_get dm_logdirty_off rename resume");
     CU_ASSERT_PTR_NOT_NULL(strstr(h.message, "made to fail"));
     CU_ASSERT_FALSE(h.ts.suspended);
     host_close(&h);
@@ -425,8 +455,9 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_guard_undo_running_there_writes_down_that_it_moved),
     UNIT_TEST(test_guard_undo_leaves_the_mark_of_another_move),
     UNIT_TEST(test_guard_undo_tracking_switches_logging_off),
-    UNIT_TEST(test_guard_undo_gives_back_its_cpu),
-    UNIT_TEST(test_guard_undo_leaves_another_domains_cpu_alone),
+    UNIT_TEST(test_guard_undo_gives_back_its_cpu_and_memory),
+    UNIT_TEST(test_guard_undo_leaves_another_domain_alone),
+    UNIT_TEST(test_guard_undo_leaves_a_limit_that_was_set_since_then),
     UNIT_TEST(test_guard_undo_without_caps_any_more_is_fine),
     UNIT_TEST(test_guard_undo_tracking_without_device_model),
     UNIT_TEST(test_guard_undo_without_log_leaves_it_alone),

@@ -85,8 +85,8 @@ case_pvh_ways() {
     destroy a pvh20
 }
 
-# It gives memory up and takes it again all the time, in each round and there.
-# Xen's log then has holes, so that all of it travels again, in the pause too.
+# It gives memory up and takes it again all the time, but for the rounds, in
+# which it may not: Xen's log would have holes.
 case_pvh_balloons() {
     guest a pvh8 --type pvh --disk none --mem 192 --work 8 --balloon 24 \
         --churn 32 --no-net
