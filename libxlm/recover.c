@@ -18,7 +18,7 @@ struct xlm_recover {
     struct xlm_options opt; /* strings are ours */
     struct xlm__backends b;
     struct xlm__mark sent;
-    bool gone; /* the copy is */
+    enum xlm__copy copy;
     char question[XLM_QUESTION_MAX];
 };
 
@@ -88,7 +88,7 @@ int xlm_recover_open(const char *domain, const struct xlm_options *opt,
     rc = xlm__backends_open(&r->b, &r->opt);
     if (!rc)
         rc = xlm__recover_find(&r->b.err, r->b.hv, r->b.ts, domain, &r->sent,
-                               &r->gone);
+                               &r->copy);
     if (rc) {
         xlm__errslot_read(&r->b.err, message_out);
         xlm_recover_close(r);
@@ -118,7 +118,7 @@ const char *xlm_recover_name(const struct xlm_recover *r)
 
 uint32_t xlm_recover_domid(const struct xlm_recover *r)
 {
-    return r->gone ? 0 : r->sent.domid;
+    return r->copy == XLM__COPY_GONE ? 0 : r->sent.domid;
 }
 
 const char *xlm_recover_host(const struct xlm_recover *r)
@@ -174,7 +174,7 @@ static enum xlm_verdict decide(const struct xlm_recover *r, const char *answer,
 
     if (answer)
         fate = xlm__recover_parse(answer, r->sent.session, told);
-    verdict = xlm__recover_decide(&r->sent, r->gone, fate,
+    verdict = xlm__recover_decide(&r->sent, r->copy, fate,
                                   flags & XLM_F_PEER_DEAD, why);
     if (told[0])
         XLM_LOG((struct xlm__errslot *)(uintptr_t)&r->b.err, INFO,
@@ -195,7 +195,7 @@ int xlm_recover_finish(struct xlm_recover *r, const char *answer,
     *verdict_out = decide(r, answer, flags, message_out);
     if (flags & XLM_F_DRY_RUN)
         return 0;
-    rc = xlm__recover_act(&r->b.err, r->b.hv, r->b.ts, &r->sent, r->gone,
+    rc = xlm__recover_act(&r->b.err, r->b.hv, r->b.ts, &r->sent, r->copy,
                           *verdict_out);
     if (rc)
         xlm__errslot_read(&r->b.err, message_out);

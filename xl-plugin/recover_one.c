@@ -113,6 +113,7 @@ static const char *done_without_copy(enum xlm_verdict verdict, bool dry)
     case XLM_VERDICT_ENDED:
         return "there is no copy here any more; if it runs nowhere, "
                "'" RECOVER_NAME " --forget' and 'xl create' start it afresh";
+    case XLM_VERDICT_RAN_ON:
     case XLM_VERDICT_UNDECIDED:
         break;
     }
@@ -134,6 +135,10 @@ static const char *what_was_done(enum xlm_verdict verdict, bool dry)
                    : "the copy here, older than its disk, is destroyed; if it "
                      "runs nowhere, '" RECOVER_NAME " --forget' and 'xl "
                      "create' start it afresh";
+    case XLM_VERDICT_RAN_ON:
+        return dry ? "what the migration has changed of it would be undone"
+                   : "what the migration had changed of it is undone, and it "
+                     "runs on here";
     case XLM_VERDICT_UNDECIDED:
         break;
     }
@@ -146,6 +151,7 @@ static int exit_code(const struct recovery *c, enum xlm_verdict verdict)
     case XLM_VERDICT_RESUMED:
         return c->job.domid ? LM_EXIT_MOVED /* 0: decided */ : LM_EXIT_ENDED;
     case XLM_VERDICT_DESTROYED:
+    case XLM_VERDICT_RAN_ON:
         return LM_EXIT_MOVED;
     case XLM_VERDICT_ENDED:
         return LM_EXIT_ENDED;

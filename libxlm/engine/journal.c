@@ -25,7 +25,7 @@ static void judge_sent(const struct xlm__entry *e, struct xlm__outlook *o)
     }
     o->keeps = phase >= XLM__GUARD_SUSPENDING;
     o->when_old = phase == XLM__GUARD_MOVED;
-    if (o->keeps && phase < XLM__GUARD_MOVED)
+    if (phase < XLM__GUARD_MOVED)
         o->todo = XLM_JOURNAL_RECOVER;
 }
 

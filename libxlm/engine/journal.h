@@ -7,7 +7,7 @@
  *   SENT         since this boot              from an earlier one: the copy is
  *                                             gone
  *   -----------  ---------------------------  ---------------------------------
- *   TRACKING     nothing to do                nothing to do, may go
+ *   TRACKING     recover                      nothing to do, may go
  *   SUSPENDING   recover, keeps               nothing to do, may go
  *   RENAMED      recover, keeps               nothing to do, may go
  *   PERMITTED    recover, keeps               recover, keeps

@@ -130,13 +130,27 @@ static bool is_suspended(const struct xlm__dominfo *info)
            !info->dying;
 }
 
-static int check_copy(struct xlm__errslot *err, const char *domain,
-                      const struct xlm__dominfo *info, bool marked,
-                      const struct xlm__mark *sent)
+static bool is_of_this_boot(const struct xlm__mark *sent)
 {
     unsigned char boot[16];
 
     xlm__host_boot_id(boot);
+    return xlm__uuid_equal(sent->boot, boot);
+}
+
+/* Its migration died, with its guardian, while it ran. */
+static bool was_left_running(const struct xlm__dominfo *info, bool marked,
+                             const struct xlm__mark *sent)
+{
+    return !info->shutdown && !info->dying && marked && is_of_this_boot(sent) &&
+           sent->phase >= XLM__GUARD_TRACKING &&
+           sent->phase <= XLM__GUARD_RENAMED;
+}
+
+static int check_suspended(struct xlm__errslot *err, const char *domain,
+                           const struct xlm__dominfo *info, bool marked,
+                           const struct xlm__mark *sent)
+{
     if (!info->shutdown && !info->dying)
         return XLM_FAIL(err, XLM_ERR_STATE,
                         "%s (domain %u) is not suspended: there is nothing to "
@@ -147,8 +161,7 @@ static int check_copy(struct xlm__errslot *err, const char *domain,
                         "%s (domain %u) has ended, but not by a suspend: there "
                         "is nothing to recover",
                         domain, info->domid);
-    if (!marked || sent->domid != info->domid ||
-        !xlm__uuid_equal(sent->boot, boot) ||
+    if (!marked || sent->domid != info->domid || !is_of_this_boot(sent) ||
         sent->phase < XLM__GUARD_SUSPENDING || sent->phase > XLM__GUARD_RUNNING)
         return XLM_FAIL(err, XLM_ERR_STATE,
                         "%s (domain %u) is suspended, but not by xl lmigrate: "
@@ -159,7 +172,8 @@ static int check_copy(struct xlm__errslot *err, const char *domain,
 
 static int find_here(struct xlm__errslot *err, struct xlm__hv *hv,
                      struct xlm__toolstack *t, const char *domain,
-                     uint32_t domid, struct xlm__mark *sent_out)
+                     uint32_t domid, struct xlm__mark *sent_out,
+                     enum xlm__copy *copy_out)
 {
     struct xlm__dominfo info;
     bool exists = false, marked = false;
@@ -180,7 +194,13 @@ static int find_here(struct xlm__errslot *err, struct xlm__hv *hv,
         rc = XLM_FAIL(err, XLM_ERR_INVAL, "%s is gone", domain);
     if (!rc)
         rc = t->ops->mark_get(t, XLM__MARK_SENT, info.uuid, sent_out, &marked);
-    return rc ? rc : check_copy(err, domain, &info, marked, sent_out);
+    if (rc)
+        return rc;
+    *copy_out = was_left_running(&info, marked, sent_out) ? XLM__COPY_RUNS
+                                                          : XLM__COPY_SUSPENDED;
+    return *copy_out == XLM__COPY_RUNS
+               ? 0
+               : check_suspended(err, domain, &info, marked, sent_out);
 }
 
 /* Under the lock: nobody has settled it, and nobody started it again. */
@@ -213,17 +233,18 @@ static int check_gone(struct xlm__errslot *err, struct xlm__hv *hv,
 
 int xlm__recover_find(struct xlm__errslot *err, struct xlm__hv *hv,
                       struct xlm__toolstack *t, const char *domain,
-                      struct xlm__mark *sent_out, bool *gone_out)
+                      struct xlm__mark *sent_out, enum xlm__copy *copy_out)
 {
     char name[XLM_NAME_MAX];
     uint32_t domid;
+    bool found;
     int rc;
 
-    *gone_out = false;
     if (find_copy(t, domain, &domid))
-        return find_here(err, hv, t, domain, domid, sent_out);
-    rc = xlm__journal_find(err, t, domain, sent_out, gone_out);
-    if (!rc && !*gone_out)
+        return find_here(err, hv, t, domain, domid, sent_out, copy_out);
+    *copy_out = XLM__COPY_GONE;
+    rc = xlm__journal_find(err, t, domain, sent_out, &found);
+    if (!rc && !found)
         return t->ops->find(t, domain, &domid, name); /* for its message */
     if (!rc)
         rc = t->ops->lock(t, sent_out->uuid);
@@ -236,10 +257,11 @@ bool xlm__recover_must_ask(const struct xlm__mark *sent)
            sent->phase == XLM__GUARD_COMMITTED;
 }
 
-static enum xlm_verdict decide_dead(const struct xlm__mark *sent, bool gone,
+static enum xlm_verdict decide_dead(const struct xlm__mark *sent,
+                                    enum xlm__copy copy,
                                     char why[XLM_MESSAGE_MAX])
 {
-    if (sent->phase == XLM__GUARD_COMMITTED && !gone) {
+    if (sent->phase == XLM__GUARD_COMMITTED && copy != XLM__COPY_GONE) {
         snprintf(why, XLM_MESSAGE_MAX,
                  "%.64s took it over before it died, so the memory here is "
                  "older than the disk and must never run: 'xl destroy %u', "
@@ -296,9 +318,9 @@ static enum xlm_verdict decide_fate(const struct xlm__mark *sent,
     return XLM_VERDICT_UNDECIDED;
 }
 
-enum xlm_verdict xlm__recover_decide(const struct xlm__mark *sent, bool gone,
-                                     enum xlm__fate fate, bool peer_dead,
-                                     char why[XLM_MESSAGE_MAX])
+enum xlm_verdict xlm__recover_decide(const struct xlm__mark *sent,
+                                     enum xlm__copy copy, enum xlm__fate fate,
+                                     bool peer_dead, char why[XLM_MESSAGE_MAX])
 {
     switch ((enum xlm__guard_phase)sent->phase) {
     case XLM__GUARD_TRACKING:
@@ -306,14 +328,15 @@ enum xlm_verdict xlm__recover_decide(const struct xlm__mark *sent, bool gone,
     case XLM__GUARD_RENAMED:
         snprintf(why, XLM_MESSAGE_MAX, "%.64s never got the permission",
                  sent->peer);
-        return XLM_VERDICT_RESUMED;
+        return copy == XLM__COPY_RUNS ? XLM_VERDICT_RAN_ON
+                                      : XLM_VERDICT_RESUMED;
     case XLM__GUARD_RUNNING:
         snprintf(why, XLM_MESSAGE_MAX, "%.64s said that it runs there",
                  sent->peer);
         return XLM_VERDICT_DESTROYED;
     case XLM__GUARD_PERMITTED:
     case XLM__GUARD_COMMITTED:
-        return peer_dead ? decide_dead(sent, gone, why)
+        return peer_dead ? decide_dead(sent, copy, why)
                          : decide_fate(sent, fate, why);
     default:
         snprintf(why, XLM_MESSAGE_MAX, "it was never suspended for a move");
@@ -337,21 +360,22 @@ static int write_down(struct xlm__toolstack *t, const struct xlm__mark *sent,
 
 int xlm__recover_act(struct xlm__errslot *err, struct xlm__hv *hv,
                      struct xlm__toolstack *t, const struct xlm__mark *sent,
-                     bool gone, enum xlm_verdict verdict)
+                     enum xlm__copy copy, enum xlm_verdict verdict)
 {
     struct xlm__guard_note note = {
         .domid = sent->domid,
         .device_model = !!(sent->flags & XLM__MARK_DEVICE_MODEL),
         /* As if it were the worker's last: see guard.h. */
-        .phase = verdict == XLM_VERDICT_RESUMED ? XLM__GUARD_RENAMED
-                                                : XLM__GUARD_RUNNING,
+        .phase = verdict == XLM_VERDICT_RESUMED || verdict == XLM_VERDICT_RAN_ON
+                     ? XLM__GUARD_RENAMED
+                     : XLM__GUARD_RUNNING,
     };
     enum xlm_owner owner;
     char message[XLM_MESSAGE_MAX];
 
     if (verdict == XLM_VERDICT_UNDECIDED)
         return 0;
-    if (gone)
+    if (copy == XLM__COPY_GONE)
         return write_down(t, sent, verdict);
     memcpy(note.uuid, sent->uuid, sizeof(note.uuid));
     memcpy(note.session, sent->session, sizeof(note.session));

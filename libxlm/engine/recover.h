@@ -8,7 +8,8 @@
  *
  *   SENT says            the destination answers        the source
  *   -------------------  -----------------------------  ----------------------
- *   SUSPENDING, RENAMED  (is not asked: no permission)  resumes
+ *   TRACKING             (is not asked: no permission)  undoes what it changed
+ *   SUSPENDING, RENAMED  (is not asked: no permission)  the same, and resumes
  *   PERMITTED COMMITTED  never   it never ran           resumes
  *                        runs    it is there            destroys its copy
  *                        ran     it ran, and is gone; or destroys its copy
@@ -53,6 +54,13 @@ enum xlm__fate {
 
 #define XLM__TOLD_MAX 256
 
+/* What is here of the domain that was to move. */
+enum xlm__copy {
+    XLM__COPY_SUSPENDED,
+    XLM__COPY_RUNS, /* it had no permission to run elsewhere */
+    XLM__COPY_GONE,
+};
+
 /* ---- at the destination ---- */
 
 const char *xlm__fate_text(enum xlm__fate fate);
@@ -82,26 +90,26 @@ enum xlm__fate xlm__recover_parse(const char *answer,
 /* ---- at the source ---- */
 
 /*
- * Find the suspended copy, by NAME, NAME--migratedaway, id or uuid, lock it
- * and read its mark; or the mark alone, by NAME or uuid, if no such domain is
- * here: *gone_out.  Errors: INVAL (neither), STATE (not suspended, or not by a
- * migration of ours, or it has moved), BUSY.
+ * Find the copy, by NAME, NAME--migratedaway, id or uuid, lock it and read its
+ * mark; or the mark alone, by NAME or uuid, if no such domain is here.  Errors:
+ * INVAL (neither), STATE (no migration of ours left it so, or it has moved),
+ * BUSY.
  */
 int xlm__recover_find(struct xlm__errslot *err, struct xlm__hv *hv,
                       struct xlm__toolstack *t, const char *domain,
-                      struct xlm__mark *sent_out, bool *gone_out);
+                      struct xlm__mark *sent_out, enum xlm__copy *copy_out);
 
 /* Is the destination to be asked at all? */
 bool xlm__recover_must_ask(const struct xlm__mark *sent);
 
 /* Pure.  why: one line, for the undecided too. */
-enum xlm_verdict xlm__recover_decide(const struct xlm__mark *sent, bool gone,
-                                     enum xlm__fate fate, bool peer_dead,
-                                     char why[XLM_MESSAGE_MAX]);
+enum xlm_verdict xlm__recover_decide(const struct xlm__mark *sent,
+                                     enum xlm__copy copy, enum xlm__fate fate,
+                                     bool peer_dead, char why[XLM_MESSAGE_MAX]);
 
 /* Do it, as the guardian would; if the copy is gone, write it down. */
 int xlm__recover_act(struct xlm__errslot *err, struct xlm__hv *hv,
                      struct xlm__toolstack *t, const struct xlm__mark *sent,
-                     bool gone, enum xlm_verdict verdict);
+                     enum xlm__copy copy, enum xlm_verdict verdict);
 
 #endif /* XLM_ENGINE_RECOVER_H */

@@ -564,6 +564,8 @@ enum xlm_verdict {
     XLM_VERDICT_DESTROYED,     /* it is there: the copy here is destroyed   */
     XLM_VERDICT_ENDED,         /* it ran there and is gone: the copy here,  */
                                /* older than the disk, is destroyed         */
+    XLM_VERDICT_RAN_ON,        /* it never stopped: what the migration had  */
+                               /* changed of it for a while is undone       */
 };
 
 #define XLM_QUESTION_MAX 80  /* bytes, with the NUL */
@@ -573,12 +575,13 @@ enum xlm_verdict {
 
 /*
  * Find the copy by name, with or without "--migratedaway", by id or uuid, and
- * lock it; or, by name or uuid, what the journal has of one that is gone.  opt:
+ * lock it; or, by name or uuid, what the journal has of one that is gone.  A
+ * domain that runs is one if its migration died before it was permitted.  opt:
  * log, user, xl_path and XLM_F_DRY_RUN (for the question) count; NULL means all
  * defaults.
  *
- * Errors: INVAL (no such domain), STATE (it is not suspended, or not by a
- * migration of this library, or it has moved), BUSY (a migration is in
+ * Errors: INVAL (no such domain), STATE (a migration of this library has left
+ * nothing of it to do, or it has moved), BUSY (a migration is in
  * progress), HYPERVISOR, TOOLSTACK, SYSTEM, NOMEM.
  */
 XLM_API int xlm_recover_open(const char *domain, const struct xlm_options *opt,

@@ -21,7 +21,7 @@ int fuzz_answer(const uint8_t *data, size_t size)
     enum xlm_verdict verdict;
 
     FUZZ_CHECK(memchr(told, '\0', sizeof(told)) && !strchr(told, 0x1b));
-    verdict = xlm__recover_decide(&sent, false, fate, false, why);
+    verdict = xlm__recover_decide(&sent, XLM__COPY_SUSPENDED, fate, false, why);
     /* No way to run it here but the one word. */
     FUZZ_CHECK(verdict != XLM_VERDICT_RESUMED || fate == XLM__FATE_NEVER);
     FUZZ_CHECK(fate == XLM__FATE_NONE || strstr(text, "00112233-4455-6677-"));

@@ -224,11 +224,13 @@ await_step() {
 }
 
 # nth HOST N PATTERN: the Nth process there whose command line matches, counted
-# by age; N may be "parent", of the first.
+# by age; N may be "parent", of the first, or "all".
 nth() {
     local pid
 
-    if [ "$2" = parent ]; then
+    if [ "$2" = all ]; then
+        pid=$(on "$1" pgrep -f "^[^ ]*$3" | tr '\n' ' ')
+    elif [ "$2" = parent ]; then
         pid=$(on "$1" pgrep -f "^[^ ]*$3" | sed -n 1p)
         pid=$(on "$1" ps -o ppid= -p "${pid:-0}" | tr -d ' ')
     else
@@ -277,7 +279,10 @@ strike() {
         [ "$2" = xl ] || pattern=xl-lmigrate
         pid=$(nth a 1 "$pattern") && on a kill -INT "$pid"
         ;;
-    kill) pid=$(nth "$host" "$n" "$pattern") && on "$host" kill -KILL "$pid" ;;
+    kill)
+        # shellcheck disable=SC2086 # they may be several
+        pid=$(nth "$host" "$n" "$pattern") && on "$host" kill -KILL $pid
+        ;;
     power) simxen power-cut "host$host" ;;
     wire) simxen net "host$host" cut ;;
     balloon) balloon "$3" "$host" ;;

@@ -16,7 +16,7 @@ struct host {
     struct fake_hv *hv;
     struct fake_toolstack ts;
     struct xlm__mark sent;
-    bool gone;
+    enum xlm__copy copy;
     char told[XLM__TOLD_MAX];
 };
 

@@ -63,14 +63,14 @@ static void test_recover_answer_malformed_is_none(void)
 
 /* ---- the source decides ---- */
 
-static enum xlm_verdict decide_gone(uint32_t phase, enum xlm__fate fate,
-                                    bool dead, bool gone)
+static enum xlm_verdict decide_with(uint32_t phase, enum xlm__fate fate,
+                                    bool dead, enum xlm__copy copy)
 {
     const struct xlm__mark sent = {
         .phase = phase, .domid = 1, .peer = "hostb", .name = "guest"
     };
     char why[XLM_MESSAGE_MAX] = "";
-    enum xlm_verdict v = xlm__recover_decide(&sent, gone, fate, dead, why);
+    enum xlm_verdict v = xlm__recover_decide(&sent, copy, fate, dead, why);
 
     CU_ASSERT_NOT_EQUAL(why[0], '\0');
     return v;
@@ -78,7 +78,7 @@ static enum xlm_verdict decide_gone(uint32_t phase, enum xlm__fate fate,
 
 static enum xlm_verdict decide(uint32_t phase, enum xlm__fate fate, bool dead)
 {
-    return decide_gone(phase, fate, dead, false);
+    return decide_with(phase, fate, dead, XLM__COPY_SUSPENDED);
 }
 
 static void test_recover_decide_each_fate(void)
@@ -137,9 +137,9 @@ static void test_recover_decide_what_needs_no_answer(void)
 static void test_recover_decide_peer_dead_and_copy_gone(void)
 {
     for (uint32_t p = XLM__GUARD_PERMITTED; p <= XLM__GUARD_COMMITTED; p++) {
-        CU_ASSERT_EQUAL(decide_gone(p, XLM__FATE_NONE, true, true),
+        CU_ASSERT_EQUAL(decide_with(p, XLM__FATE_NONE, true, XLM__COPY_GONE),
                         XLM_VERDICT_RESUMED);
-        CU_ASSERT_EQUAL(decide_gone(p, XLM__FATE_NONE, false, true),
+        CU_ASSERT_EQUAL(decide_with(p, XLM__FATE_NONE, false, XLM__COPY_GONE),
                         XLM_VERDICT_UNDECIDED);
     }
 }
@@ -159,7 +159,7 @@ static void source(struct host *h, uint32_t phase)
 static int find(struct host *h, const char *domain)
 {
     return xlm__recover_find(&h->err, &h->hv->base, &h->ts.base, domain,
-                             &h->sent, &h->gone);
+                             &h->sent, &h->copy);
 }
 
 static void test_recover_find_by_each_of_its_names(void)
@@ -250,6 +250,74 @@ static void test_recover_find_during_a_migration_is_busy(void)
     host_close(&h);
 }
 
+static int act(struct host *h, enum xlm_verdict v)
+{
+    return xlm__recover_act(&h->err, &h->hv->base, &h->ts.base, &h->sent,
+                            h->copy, v);
+}
+
+/* ---- it runs ---- */
+
+/* Worker and guardian were killed while it was copied, and without memory. */
+static void left_running(struct host *h, uint32_t phase)
+{
+    source(h, phase);
+    h->ts.suspended = h->hv->info.shutdown = false;
+    h->hv->info.max_pages = 0;
+    h->ts.marked[XLM__MARK_LIMITED] = true;
+    h->ts.mark[XLM__MARK_LIMITED] = h->ts.mark[XLM__MARK_SENT];
+    h->ts.mark[XLM__MARK_LIMITED].flags = 4321;
+}
+
+static void test_recover_runs_on_as_it_did_before(void)
+{
+    struct host h;
+
+    for (uint32_t p = XLM__GUARD_TRACKING; p <= XLM__GUARD_RENAMED; p++) {
+        left_running(&h, p);
+        h.hv->logging = true;
+        CU_ASSERT_EQUAL(find(&h, "guest"), 0);
+        CU_ASSERT_EQUAL(h.copy, XLM__COPY_RUNS);
+        CU_ASSERT_EQUAL(decide_with(p, XLM__FATE_NONE, false, h.copy),
+                        XLM_VERDICT_RAN_ON);
+        CU_ASSERT_EQUAL(act(&h, XLM_VERDICT_RAN_ON), 0);
+        CU_ASSERT_FALSE(h.hv->logging || h.ts.marked[XLM__MARK_SENT]);
+        CU_ASSERT_EQUAL(h.hv->info.max_pages, 4321);
+        CU_ASSERT_STRING_EQUAL(h.ts.name, "guest");
+        CU_ASSERT_EQUAL(fake_toolstack_count(&h.ts, "resume"), 0);
+        host_close(&h);
+    }
+}
+
+/* Somebody has started it by force, or it is another boot's mark. */
+static void test_recover_runs_with_permission_given_is_refused(void)
+{
+    struct host h;
+
+    left_running(&h, XLM__GUARD_PERMITTED);
+    CU_ASSERT_EQUAL(find(&h, "guest"), XLM_ERR_STATE);
+    host_close(&h);
+    left_running(&h, XLM__GUARD_TRACKING);
+    h.ts.mark[XLM__MARK_SENT].boot[0] ^= 1;
+    CU_ASSERT_EQUAL(find(&h, "guest"), XLM_ERR_STATE);
+    host_close(&h);
+}
+
+/* It has been rebooted: nothing of what the migration changed is left. */
+static void test_recover_runs_as_another_domain_only_clears_the_journal(void)
+{
+    struct host h;
+
+    left_running(&h, XLM__GUARD_TRACKING);
+    h.ts.mark[XLM__MARK_SENT].domid = h.ts.mark[XLM__MARK_LIMITED].domid = 77;
+    CU_ASSERT_EQUAL(find(&h, "guest"), 0);
+    CU_ASSERT_EQUAL(act(&h, XLM_VERDICT_RAN_ON), 0);
+    CU_ASSERT_EQUAL(h.hv->info.max_pages, 0);
+    CU_ASSERT_FALSE(h.ts.marked[XLM__MARK_SENT]);
+    CU_ASSERT_FALSE(h.ts.marked[XLM__MARK_LIMITED]);
+    host_close(&h);
+}
+
 /* ---- the copy is gone ---- */
 
 /* This host went down since, or somebody destroyed it. */
@@ -270,7 +338,7 @@ static void test_recover_find_gone_copy_by_name_and_uuid(void)
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         source_gone(&h, XLM__GUARD_PERMITTED);
         CU_ASSERT_EQUAL(find(&h, names[i]), 0);
-        CU_ASSERT_TRUE(h.gone && h.ts.locked);
+        CU_ASSERT_TRUE(h.copy == XLM__COPY_GONE && h.ts.locked);
         CU_ASSERT_EQUAL(h.sent.phase, XLM__GUARD_PERMITTED);
         host_close(&h);
     }
@@ -310,12 +378,6 @@ static void test_recover_find_suspended_since_an_earlier_boot_is_refused(void)
     h.ts.mark[XLM__MARK_SENT].boot[0] ^= 1;
     CU_ASSERT_EQUAL(find(&h, "guest"), XLM_ERR_STATE);
     host_close(&h);
-}
-
-static int act(struct host *h, enum xlm_verdict v)
-{
-    return xlm__recover_act(&h->err, &h->hv->base, &h->ts.base, &h->sent,
-                            h->gone, v);
 }
 
 static void test_recover_act_resume_is_the_guardians(void)
@@ -429,6 +491,9 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_recover_act_resume_is_the_guardians),
     UNIT_TEST(test_recover_act_destroys_the_copy),
     UNIT_TEST(test_recover_decide_peer_dead_and_copy_gone),
+    UNIT_TEST(test_recover_runs_on_as_it_did_before),
+    UNIT_TEST(test_recover_runs_with_permission_given_is_refused),
+    UNIT_TEST(test_recover_runs_as_another_domain_only_clears_the_journal),
     UNIT_TEST(test_recover_find_gone_copy_by_name_and_uuid),
     UNIT_TEST(test_recover_find_gone_and_moved_is_refused),
     UNIT_TEST(test_recover_find_gone_but_came_back_is_not_found),

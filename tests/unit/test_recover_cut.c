@@ -39,20 +39,20 @@ static void recover(struct run *r)
     enum xlm_verdict verdict;
     char why[XLM_MESSAGE_MAX];
     struct xlm__mark sent;
-    bool gone;
+    enum xlm__copy copy;
 
     r->src.hv->base.err = r->src.ts.base.err = &err;
     SCENARIO_CHECK(r,
                    !xlm__recover_find(&err, &r->src.hv->base, &r->src.ts.base,
-                                      "guest", &sent, &gone));
-    SCENARIO_CHECK(r, !gone);
+                                      "guest", &sent, &copy));
+    SCENARIO_CHECK(r, copy == XLM__COPY_SUSPENDED);
     if (xlm__recover_must_ask(&sent))
         fate = ask(r, &err, &sent);
-    verdict = xlm__recover_decide(&sent, gone, fate, false, why);
+    verdict = xlm__recover_decide(&sent, copy, fate, false, why);
     SCENARIO_CHECK(r, verdict == XLM_VERDICT_RESUMED ||
                           verdict == XLM_VERDICT_DESTROYED);
     SCENARIO_CHECK(r, !xlm__recover_act(&err, &r->src.hv->base, &r->src.ts.base,
-                                        &sent, gone, verdict));
+                                        &sent, copy, verdict));
     r->src.ts.base.ops->unlock(&r->src.ts.base);
     nr_resumed += verdict == XLM_VERDICT_RESUMED;
     nr_destroyed += verdict == XLM_VERDICT_DESTROYED;
