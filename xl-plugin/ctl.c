@@ -237,26 +237,14 @@ static enum lm_action parse(struct ctl *c, int argc, char **argv,
 
 int main(int argc, char **argv)
 {
+    static const struct optable_about about = { "xl lmigrate-ctl", DESCRIPTION,
+                                                help, &table };
     struct ctl c = { 0 };
     char error[LM_ERROR_MAX];
+    enum lm_action action;
 
     if (!stdfds_ensure())
         return LM_EXIT_FAILED;
-    switch (parse(&c, argc, argv, error)) {
-    case LM_RUN:
-        return control(&c);
-    case LM_HELP:
-        help();
-        return 0;
-    case LM_DESCRIBE:
-        puts(DESCRIPTION);
-        return 0;
-    case LM_LIST:
-        optable_list(&table, stdout);
-        return 0;
-    default:
-        fprintf(stderr, "xl lmigrate-ctl: %s (see 'xl lmigrate-ctl --help')\n",
-                error);
-        return LM_EXIT_USAGE;
-    }
+    action = parse(&c, argc, argv, error);
+    return action == LM_RUN ? control(&c) : optable_tell(&about, action, error);
 }

@@ -3,6 +3,7 @@
 #ifndef XLM_PLUGIN_JSON_H
 #define XLM_PLUGIN_JSON_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <yajl/yajl_gen.h>
@@ -25,6 +26,12 @@ static inline void put_key_number(yajl_gen g, const char *key, uint64_t v)
 {
     put_text(g, key);
     yajl_gen_integer(g, (long long)v);
+}
+
+static inline void put_key_bool(yajl_gen g, const char *key, bool v)
+{
+    put_text(g, key);
+    yajl_gen_bool(g, v);
 }
 
 #endif /* XLM_PLUGIN_JSON_H */

@@ -130,3 +130,23 @@ void optable_list(const struct optable *t, FILE *f)
             fprintf(f, "--%s%s\n", o->long_name, value);
     }
 }
+
+int optable_tell(const struct optable_about *a, enum lm_action action,
+                 const char *error)
+{
+    switch (action) {
+    case LM_HELP:
+        a->help();
+        return 0;
+    case LM_DESCRIBE:
+        puts(a->description);
+        return 0;
+    case LM_LIST:
+        optable_list(a->table, stdout);
+        return 0;
+    default:
+        fprintf(stderr, "%s: %s (see '%s --help')\n", a->command, error,
+                a->command);
+        return 1; /* as xl's own commands for wrong options */
+    }
+}

@@ -12,6 +12,9 @@
 
 #define LM_ERROR_MAX 512
 
+/* What the options ask for. */
+enum lm_action { LM_RUN, LM_HELP, LM_VERSION, LM_DESCRIBE, LM_LIST, LM_BAD };
+
 /* One row: an option has a short name, a long name or both. */
 struct lm_option {
     int id; /* the short name, or a number from OPTABLE_LONG on */
@@ -44,5 +47,18 @@ void optable_spell(const struct lm_option *o, char *out, size_t bytes);
 void optable_help(const struct optable *t, FILE *f);
 /* One option a line, "-C VALUE" or "--live", for the completion's test. */
 void optable_list(const struct optable *t, FILE *f);
+
+/* A command, for those who do not want to run it. */
+struct optable_about {
+    const char *command; /* "xl lmigrate-ctl"                               */
+    const char *description;
+    void (*help)(void);
+    const struct optable *table;
+};
+
+/* Do what was asked for instead of running it; error is what LM_BAD says.
+ * Returns the exit status. */
+int optable_tell(const struct optable_about *a, enum lm_action action,
+                 const char *error);
 
 #endif /* XLM_PLUGIN_OPTABLE_H */

@@ -65,8 +65,6 @@ extern const char *const lm_dirty_words[];
 #define LM_SLOW_COUNT 5u
 extern const char *const lm_slow_words[LM_SLOW_COUNT];
 
-enum lm_action { LM_RUN, LM_HELP, LM_VERSION, LM_DESCRIBE, LM_LIST, LM_BAD };
-
 #define LM_DESCRIPTION "Migrate a running domain to another host by libxlm"
 
 /*

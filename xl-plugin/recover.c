@@ -228,28 +228,16 @@ static int run(struct recovery *c)
 
 int main(int argc, char **argv)
 {
+    static const struct optable_about about = { RECOVER_NAME, DESCRIPTION, help,
+                                                &table };
     static struct recovery c = { .job.log.fd = -1 };
     char error[LM_ERROR_MAX];
+    enum lm_action action;
 
     if (!stdfds_ensure())
         return LM_EXIT_FAILED;
     if (argc > 2 && !strcmp(argv[1], MAY_START))
         return recover_may_start(argc - 2, argv + 2);
-    switch (parse(&c, argc, argv, error)) {
-    case LM_RUN:
-        return run(&c);
-    case LM_HELP:
-        help();
-        return 0;
-    case LM_DESCRIBE:
-        puts(DESCRIPTION);
-        return 0;
-    case LM_LIST:
-        optable_list(&table, stdout);
-        return 0;
-    default:
-        fprintf(stderr, RECOVER_NAME ": %s (see '" RECOVER_NAME " --help')\n",
-                error);
-        return LM_EXIT_USAGE;
-    }
+    action = parse(&c, argc, argv, error);
+    return action == LM_RUN ? run(&c) : optable_tell(&about, action, error);
 }

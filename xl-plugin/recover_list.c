@@ -5,9 +5,10 @@
 #include "recover.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <yajl/yajl_gen.h>
+
+#include "json.h"
 
 #define TODO_MAX (XLM_NAME_MAX + 160)
 
@@ -62,24 +63,6 @@ static void since(uint64_t s, char out[32])
         strftime(out, 32, "%Y-%m-%d %H:%M:%S", &tm);
 }
 
-static void put(yajl_gen g, const char *key, const char *text)
-{
-    yajl_gen_string(g, (const unsigned char *)key, strlen(key));
-    yajl_gen_string(g, (const unsigned char *)text, strlen(text));
-}
-
-static void put_number(yajl_gen g, const char *key, uint64_t v)
-{
-    yajl_gen_string(g, (const unsigned char *)key, strlen(key));
-    yajl_gen_integer(g, (long long)v);
-}
-
-static void put_bool(yajl_gen g, const char *key, bool v)
-{
-    yajl_gen_string(g, (const unsigned char *)key, strlen(key));
-    yajl_gen_bool(g, v);
-}
-
 static const char *todo_word(enum xlm_journal_todo t)
 {
     static const char *const words[] = {
@@ -97,21 +80,21 @@ static void put_entry(yajl_gen g, const struct xlm_journal_entry *e)
 
     todo(e, text);
     yajl_gen_map_open(g);
-    put(g, "name", e->name);
-    put(g, "uuid", e->uuid);
-    put(g, "session", e->session);
-    put(g, "role", e->role == XLM_SOURCE ? "source" : "destination");
-    put(g, "peer", e->peer);
-    put(g, "host", e->host);
-    put(g, "phase", e->phase);
-    put(g, "may_run", who(e));
-    put_number(g, "since", e->since_s);
-    put_number(g, "domid", e->domid);
-    put_bool(g, "from_earlier_boot", e->copy_gone);
-    put_bool(g, "kept_from_start", e->keeps);
-    put(g, "todo", todo_word(e->todo));
-    put(g, "advice", text);
-    put(g, "file", e->path);
+    put_key_text(g, "name", e->name);
+    put_key_text(g, "uuid", e->uuid);
+    put_key_text(g, "session", e->session);
+    put_key_text(g, "role", e->role == XLM_SOURCE ? "source" : "destination");
+    put_key_text(g, "peer", e->peer);
+    put_key_text(g, "host", e->host);
+    put_key_text(g, "phase", e->phase);
+    put_key_text(g, "may_run", who(e));
+    put_key_number(g, "since", e->since_s);
+    put_key_number(g, "domid", e->domid);
+    put_key_bool(g, "from_earlier_boot", e->copy_gone);
+    put_key_bool(g, "kept_from_start", e->keeps);
+    put_key_text(g, "todo", todo_word(e->todo));
+    put_key_text(g, "advice", text);
+    put_key_text(g, "file", e->path);
     yajl_gen_map_close(g);
 }
 
