@@ -316,6 +316,7 @@ test_monitor_that_cannot_start_is_warned_about()
 test_monitor_leaves_a_watched_domain_alone()
 {
     sleep 30 >"$work/log/xl-guest1.log" 2>&1 &
+    wait_until test "/proc/$!/fd/2" -ef "$work/log/xl-guest1.log"
     FAKE_XLM_MONITOR=$work/monitor run xl lmigrate-monitor guest1
     kill "$!"
     wait "$!" 2>/dev/null || true
