@@ -197,30 +197,25 @@ told_goal() {
     esac
 }
 
-# Until memory is being copied, as the command itself says.
-copying() {
-    local end=$((SECONDS + 30))
+# await_line PATTERN SECONDS COMPLAINT: until the command itself says so.
+await_line() {
+    local end=$((SECONDS + $2))
 
-    until grep -qE 'round 1|Saving domain .*type' "$WORK/move"; do
-        kill -0 "$MOVE" 2>/dev/null && [ "$SECONDS" -lt "$end" ] || {
-            echo "did not begin to copy memory"
-            return 1
-        }
+    until grep -qE "$1" "$WORK/move"; do
+        kill -0 "$MOVE" 2>/dev/null && [ "$SECONDS" -lt "$end" ] ||
+            { echo "$3" && return 1; }
         sleep 0.05
     done
 }
 
+# Until memory is being copied.
+copying() {
+    await_line 'round 1|Saving domain .*type' 30 'did not begin to copy memory'
+}
+
 # Until it has less CPU.
 await_step() {
-    local end=$((SECONDS + 60))
-
-    until grep -q '(step 1), as chosen' "$WORK/move"; do
-        kill -0 "$MOVE" 2>/dev/null && [ "$SECONDS" -lt "$end" ] || {
-            echo "was not slowed down"
-            return 1
-        }
-        sleep 0.05
-    done
+    await_line '[(]step 1[)], as chosen' 60 'was not slowed down'
 }
 
 # nth HOST N PATTERN: the Nth process there whose command line matches, counted

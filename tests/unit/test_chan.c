@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "chan/chan_pair.h"
+#include "chan_fixture.h"
 #include "unit.h"
 #include "util/clock.h"
 
@@ -42,35 +43,13 @@ static void give_up(void)
     CU_ASSERT_EQUAL(write(stop, &one, sizeof(one)), (ssize_t)sizeof(one));
 }
 
-static bool said(const char *text)
-{
-    char message[XLM_MESSAGE_MAX];
-
-    xlm__errslot_read(&err, message);
-    return strstr(message, text) != NULL;
-}
-
-struct job {
-    struct iovec *iov;
-    size_t nr;
-    int rc;
-};
-
-static void *write_all(void *arg)
-{
-    struct job *j = arg;
-
-    j->rc = xlm__chan_writev(&a, j->iov, j->nr);
-    return NULL;
-}
-
 static void test_chan_more_than_iov_max_parts_arrive_in_order(void)
 {
     enum { NR = 3000, PART = 1000 };
     struct iovec *out = calloc(NR, sizeof(*out));
     struct iovec *in = calloc(NR, sizeof(*in));
     uint8_t *from = malloc(NR * PART), *to = malloc(NR * PART);
-    struct job j = { out, NR, -1 };
+    struct writing j = { &a, out, NR, -1 };
     pthread_t t;
 
     open_pair();
@@ -115,7 +94,7 @@ static void test_chan_peer_closed_names_channel_and_bytes(void)
     CU_ASSERT_EQUAL(xlm__chan_write(&a, "abc", 3), 0);
     xlm__chan_close(&a);
     CU_ASSERT_EQUAL(xlm__chan_read(&b, got, 8), XLM_ERR_CHANNEL);
-    CU_ASSERT(said("data 0: peer closed after 3 bytes"));
+    CU_ASSERT(error_says(&err, "data 0: peer closed after 3 bytes"));
     close_pair();
 }
 
@@ -142,7 +121,7 @@ static void test_chan_write_to_closed_socket_is_an_error(void)
     open_pair();
     xlm__chan_close(&b);
     CU_ASSERT_EQUAL(xlm__chan_write(&a, big, BIG), XLM_ERR_CHANNEL);
-    CU_ASSERT(said("data 0: write after"));
+    CU_ASSERT(error_says(&err, "data 0: write after"));
     close_pair();
     free(big);
 }
@@ -172,7 +151,7 @@ static void test_chan_read_past_deadline_times_out(void)
     b.read_deadline_ns = xlm__clock_ns() + 20 * XLM__NS_PER_MS;
     CU_ASSERT_EQUAL(xlm__chan_read(&b, &got, 1), XLM_ERR_TIMEOUT);
     CU_ASSERT(xlm__clock_ns() >= b.read_deadline_ns);
-    CU_ASSERT(said("sent nothing in time"));
+    CU_ASSERT(error_says(&err, "sent nothing in time"));
     close_pair();
 }
 
@@ -183,7 +162,7 @@ static void test_chan_write_past_deadline_times_out(void)
     open_pair();
     a.write_deadline_ns = xlm__clock_ns() + 20 * XLM__NS_PER_MS;
     CU_ASSERT_EQUAL(xlm__chan_write(&a, big, BIG), XLM_ERR_TIMEOUT);
-    CU_ASSERT(said("took nothing in time"));
+    CU_ASSERT(error_says(&err, "took nothing in time"));
     close_pair();
     free(big);
 }
@@ -235,7 +214,7 @@ static void test_chan_bad_descriptor_is_refused(void)
     open_pair();
     CU_ASSERT_EQUAL(xlm__chan_init(&c, &err, -1, -1, -1, "control"),
                     XLM_ERR_SYSTEM);
-    CU_ASSERT(said("control: descriptor -1"));
+    CU_ASSERT(error_says(&err, "control: descriptor -1"));
     xlm__chan_close(&c);
     close_pair();
 }

@@ -50,17 +50,6 @@ static void test_hostfiles_lock_is_held_until_dropped(void)
     end();
 }
 
-static void leave(const char *name)
-{
-    char path[128];
-    int fd;
-
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    fd = open(path, O_WRONLY | O_CREAT, 0600);
-    CU_ASSERT_TRUE(fd >= 0);
-    close(fd);
-}
-
 static bool is_left(const char *name)
 {
     char path[128];
@@ -75,10 +64,10 @@ static void test_hostfiles_sweep_removes_locks_of_the_dead(void)
 
     begin();
     CU_ASSERT_EQUAL(xlm__hostlock_take(&err, dir, uuid, &l), 0);
-    leave("xlm-of-a-dead-one.lock");
-    leave("xlm-of-a-dead-one.monitor");
-    leave("xlm-other.sock");
-    leave("somebody.lock");
+    unit_touch(dir, "xlm-of-a-dead-one.lock");
+    unit_touch(dir, "xlm-of-a-dead-one.monitor");
+    unit_touch(dir, "xlm-other.sock");
+    unit_touch(dir, "somebody.lock");
     xlm__hostlock_sweep(dir);
     CU_ASSERT_FALSE(is_left("xlm-of-a-dead-one.lock"));
     CU_ASSERT_FALSE(is_left("xlm-of-a-dead-one.monitor"));

@@ -343,17 +343,6 @@ static int see(void *user, enum xlm__mark_kind kind,
     return --s->stop_after ? 0 : 77;
 }
 
-static void touch(const char *name)
-{
-    char path[128];
-    int fd;
-
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    fd = open(path, O_WRONLY | O_CREAT, 0600);
-    CU_ASSERT_TRUE(fd >= 0);
-    close(fd);
-}
-
 static void test_mark_each_sees_all_and_damage_and_nothing_else(void)
 {
     struct xlm__mark m = mark;
@@ -365,11 +354,11 @@ static void test_mark_each_sees_all_and_damage_and_nothing_else(void)
     for (m.uuid[0] = 0; m.uuid[0] < 5; m.uuid[0]++)
         CU_ASSERT_EQUAL(xlm__mark_set(&err, dir, XLM__MARK_SENT, &m), 0);
     CU_ASSERT_EQUAL(set(&mark), 0);
-    touch("01020300-0000-0000-0000-000000000001.sent");
-    touch("01020300-0000-0000-0000-000000000001.sent.new");
-    touch("01020300-0000-0000-0000-000000000001");
-    touch("x1020300-0000-0000-0000-000000000001.sent");
-    touch("README");
+    unit_touch(dir, "01020300-0000-0000-0000-000000000001.sent");
+    unit_touch(dir, "01020300-0000-0000-0000-000000000001.sent.new");
+    unit_touch(dir, "01020300-0000-0000-0000-000000000001");
+    unit_touch(dir, "x1020300-0000-0000-0000-000000000001.sent");
+    unit_touch(dir, "README");
     CU_ASSERT_EQUAL(xlm__mark_each(&err, dir, see, &s), 0);
     CU_ASSERT_EQUAL(s.sent, 5);
     CU_ASSERT_EQUAL(s.received, 1);

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "chan_fixture.h"
 #include "unit.h"
 
 #define BIG (9u << 20) /* many records, and more than a socket holds */
@@ -70,28 +71,6 @@ static void open_channels(void)
     xlm__chan_use_tls(&b, server);
 }
 
-static bool said(const char *text)
-{
-    char message[XLM_MESSAGE_MAX];
-
-    xlm__errslot_read(&err, message);
-    return strstr(message, text) != NULL;
-}
-
-struct job {
-    struct iovec *iov;
-    size_t nr;
-    int rc;
-};
-
-static void *write_all(void *arg)
-{
-    struct job *j = arg;
-
-    j->rc = xlm__chan_writev(&a, j->iov, j->nr);
-    return NULL;
-}
-
 /* Cuts [at, at + BIG) into pieces of the sizes given, again and again. */
 static size_t cut(uint8_t *at, const size_t *sizes, size_t nr_sizes,
                   struct iovec *out)
@@ -113,7 +92,7 @@ static void arrives(const size_t *out_sizes, const size_t *in_sizes)
     uint8_t *from = malloc(BIG), *to = calloc(1, BIG);
     struct iovec *out = calloc(BIG / 64, sizeof(*out));
     struct iovec *in = calloc(BIG / 64, sizeof(*in));
-    struct job j = { .iov = out, .rc = -1 };
+    struct writing j = { .chan = &a, .iov = out, .rc = -1 };
     pthread_t t;
 
     open_channels();
@@ -206,7 +185,7 @@ static void test_tls_changed_byte_is_refused(void)
     wire[n - 20] ^= 1;
     CU_ASSERT_EQUAL(write(fds[0], wire, (size_t)n), n);
     CU_ASSERT_EQUAL(xlm__chan_read(&b, text, sizeof(text)), XLM_ERR_CHANNEL);
-    CU_ASSERT(said("data 0: read after 0 bytes: "));
+    CU_ASSERT(error_says(&err, "data 0: read after 0 bytes: "));
     xlm__chan_close(&a);
     xlm__chan_close(&b);
 }
@@ -219,7 +198,7 @@ static void test_tls_peer_gone_is_an_end(void)
     CU_ASSERT_EQUAL(xlm__chan_write(&a, "1234", 4), 0);
     xlm__chan_close(&a);
     CU_ASSERT_EQUAL(xlm__chan_read(&b, text, sizeof(text)), XLM_ERR_CHANNEL);
-    CU_ASSERT(said("data 0: peer closed after 4 bytes"));
+    CU_ASSERT(error_says(&err, "data 0: peer closed after 4 bytes"));
     xlm__chan_close(&b);
 }
 

@@ -19,8 +19,10 @@
 #define XLM_TESTS_UNIT_H
 
 #include <CUnit/Basic.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* clang-format off */
 #define UNIT_TEST(fn) { #fn, fn }
@@ -69,6 +71,18 @@ static inline int unit_run(const char *name, CU_TestInfo *tests,
     CU_cleanup_registry();
     printf("%s: %u passed, %u failed\n", name, run - failed, failed);
     return run == 0 || failed ? 1 : 0;
+}
+
+/* An empty file of that name. */
+static inline void unit_touch(const char *dir, const char *name)
+{
+    char path[256];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CU_ASSERT_TRUE(fd >= 0);
+    close(fd);
 }
 
 #endif /* XLM_TESTS_UNIT_H */
