@@ -22,6 +22,9 @@
 /* 64 KiB, from all over what is to be sent. */
 #define SAMPLE_PAGES 16u
 
+/* Fewer together shrink much less. */
+#define ENCODE_LEAST 16u
+
 _Static_assert(XLM__COMPRESS_LEVEL_MIN == XLM__CODEC_LEVEL_MIN &&
                    XLM__COMPRESS_LEVEL_MAX == XLM__CODEC_LEVEL_MAX,
                "what the options allow, the codec does");
@@ -275,17 +278,24 @@ static int send_slice(struct xlm__packer *p, const struct xlm__pages_out *pages)
     return rc;
 }
 
-/* What goes next in one record: all if nothing is encoded, else neighbours
- * with contents, or without. */
+static size_t within(uint64_t n, size_t least, size_t most)
+{
+    return n < least ? least : n > most ? most : (size_t)n;
+}
+
+/* What goes next in one record: as much as the limit allows if nothing is
+ * encoded, else neighbours with contents, or without. */
 static size_t slice(const struct xlm__packer *p,
                     const struct xlm__pages_out *pages, size_t from)
 {
+    const uint64_t part = xlm__throttle_part(p->throttle) / XLM__PAGE_BYTES;
+    const size_t most = within(part, ENCODE_LEAST, XLM__PACKED_MAX);
     const bool contents = pages->pages[from];
     size_t nr = 1;
 
     if (!method(p)->codec)
-        return pages->nr - from;
-    while (nr < XLM__PACKED_MAX && from + nr < pages->nr &&
+        return within(part, 1, pages->nr - from);
+    while (nr < most && from + nr < pages->nr &&
            (pages->pages[from + nr] != NULL) == contents)
         nr++;
     return nr;

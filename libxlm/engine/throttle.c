@@ -9,6 +9,8 @@
 
 /* How late a sleeper may notice that the limit is another one. */
 #define NAP_NS (100 * XLM__NS_PER_MS)
+/* So many in a second: one too many of them is within 3 % of it. */
+#define PARTS_S 40
 
 void xlm__throttle_init(struct xlm__throttle *t, uint64_t bytes_s)
 {
@@ -62,6 +64,16 @@ double xlm__throttle_charge(struct xlm__throttle *t, uint64_t bytes,
         t->taken_bytes += (double)bytes;
     pthread_mutex_unlock(&t->lock);
     return place;
+}
+
+uint64_t xlm__throttle_part(struct xlm__throttle *t)
+{
+    uint64_t bytes_s;
+
+    pthread_mutex_lock(&t->lock);
+    bytes_s = t->bytes_s;
+    pthread_mutex_unlock(&t->lock);
+    return bytes_s ? bytes_s / PARTS_S : UINT64_MAX;
 }
 
 uint64_t xlm__throttle_left_ns(struct xlm__throttle *t, double place,

@@ -34,6 +34,9 @@ double xlm__throttle_charge(struct xlm__throttle *t, uint64_t bytes,
 uint64_t xlm__throttle_left_ns(struct xlm__throttle *t, double place,
                                uint64_t now_ns);
 
+/* The bytes that may go at once: more would be a burst above the limit. */
+uint64_t xlm__throttle_part(struct xlm__throttle *t);
+
 /* Charge, and sleep until it is our turn or stop_fd is readable. */
 void xlm__throttle_wait(struct xlm__throttle *t, uint64_t bytes, int stop_fd);
 

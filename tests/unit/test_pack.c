@@ -178,6 +178,44 @@ static void test_pack_256_pages_a_record(void)
     expect(XLM_COMPRESS_ZSTD, NR, "P256 P256 P88 ");
 }
 
+/* A 40th of a second's bytes at once. */
+static void test_pack_limit_cuts_records(void)
+{
+    char kinds[256] = "";
+
+    fill();
+    fill_randomly(0, 60);
+    open_packer(XLM_COMPRESS_NONE);
+    xlm__throttle_set(&throttle, 40 * 25 * XLM__PAGE_BYTES, 0);
+    travel(60, kinds, sizeof(kinds));
+    CU_ASSERT_STRING_EQUAL(kinds, "p25 p25 p10 ");
+    close_packer();
+    memset(kinds, 0, sizeof(kinds));
+    open_packer(XLM_COMPRESS_ZSTD);
+    xlm__throttle_set(&throttle, 40 * 20 * XLM__PAGE_BYTES, 0);
+    travel(60, kinds, sizeof(kinds));
+    CU_ASSERT_STRING_EQUAL(kinds, "p20 p20 p20 ");
+    close_packer();
+}
+
+static void test_pack_tight_limit_still_moves_pages(void)
+{
+    char kinds[256] = "";
+
+    fill();
+    open_packer(XLM_COMPRESS_NONE);
+    xlm__throttle_set(&throttle, 64 << 10, 0);
+    travel(3, kinds, sizeof(kinds));
+    CU_ASSERT_STRING_EQUAL(kinds, "p1 p1 p1 ");
+    close_packer();
+    memset(kinds, 0, sizeof(kinds));
+    open_packer(XLM_COMPRESS_LZ4);
+    xlm__throttle_set(&throttle, 64 << 10, 0);
+    travel(40, kinds, sizeof(kinds));
+    CU_ASSERT_STRING_EQUAL(kinds, "P16 P16 P8 ");
+    close_packer();
+}
+
 static void test_pack_one_page(void)
 {
     fill();
@@ -245,6 +283,8 @@ static void test_pack_peer_without_codec_gets_plain_pages(void)
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_pack_none_is_one_plain_record),
     UNIT_TEST(test_pack_256_pages_a_record),
+    UNIT_TEST(test_pack_limit_cuts_records),
+    UNIT_TEST(test_pack_tight_limit_still_moves_pages),
     UNIT_TEST(test_pack_one_page),
     UNIT_TEST(test_pack_pages_without_contents_go_plainly),
     UNIT_TEST(test_pack_pages_that_do_not_shrink_go_plainly),
