@@ -164,7 +164,7 @@ int xlm__source_guest(struct xlm__source *m);
 int xlm__source_clock(struct xlm__source *m);
 
 /* source_growth.c: no more memory for a guest whose log would miss it. */
-int xlm__source_stop_growth(struct xlm__source *m);
+int xlm__source_begin_log(struct xlm__source *m);
 /* Errors are told, not recorded; again does no harm. */
 int xlm__source_allow_growth(struct xlm__source *m);
 /* info: as the domain was seen just now. */

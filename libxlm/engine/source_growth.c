@@ -20,18 +20,27 @@
 #include "base/log.h"
 #include "util/bitmap.h"
 
-int xlm__source_stop_growth(struct xlm__source *m)
+static int stop_growth(struct xlm__source *m)
 {
-    int rc;
-
-    if (!m->info.hvm || m->dirty->way != XLM__DIRTY_LOG)
-        return 0;
-    rc = xlm__setting_record(m->hv, m->ts, XLM__SETTING_LIMIT, m->domid,
-                             m->info.uuid);
+    int rc = xlm__setting_record(m->hv, m->ts, XLM__SETTING_LIMIT, m->domid,
+                                 m->info.uuid);
     m->no_growth = true;
     if (!rc)
         rc = m->hv->ops->max_pages_set(m->hv, m->domid, XLM__NO_GROWTH);
     return rc;
+}
+
+/* What it got between the log's start and now is not logged until the log is
+ * read; all of it goes in the first round, so nobody needs what is read. */
+int xlm__source_begin_log(struct xlm__source *m)
+{
+    uint64_t nr;
+    int rc;
+
+    if (!m->info.hvm || m->dirty->way != XLM__DIRTY_LOG)
+        return 0;
+    rc = stop_growth(m);
+    return rc ? rc : m->dirty->ops->fetch(m->dirty, false, m->todo, &nr);
 }
 
 void xlm__source_watch_growth(struct xlm__source *m,
@@ -47,7 +56,7 @@ int xlm__source_has_grown(struct xlm__source *m, bool *grown_out)
 {
     *grown_out = m->may_have_grown;
     m->may_have_grown = false;
-    return *grown_out ? xlm__source_stop_growth(m) : 0;
+    return *grown_out ? stop_growth(m) : 0;
 }
 
 int xlm__source_scan_ram(struct xlm__source *m)

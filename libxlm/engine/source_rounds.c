@@ -291,7 +291,7 @@ int xlm__source_precopy(struct xlm__source *m)
     if (!rc)
         rc = xlm__source_track(m);
     if (!rc)
-        rc = xlm__source_stop_growth(m);
+        rc = xlm__source_begin_log(m);
     if (rc)
         return rc;
     XLM__STATS(m->s, st->memory_pages = m->nr_ram);
