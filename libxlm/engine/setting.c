@@ -103,8 +103,8 @@ int xlm__setting_restore(struct xlm__hv *hv, struct xlm__toolstack *t,
     if (rc || !marked)
         return rc;
     rc = hv->ops->dominfo(hv, domid, &info, &exists);
-    /* A domain of that uuid that was made since then was never changed. */
-    if (!rc && exists && m.domid == domid) {
+    /* A domain that was made since then was never changed. */
+    if (!rc && exists && m.domid == domid && !memcmp(info.uuid, uuid, 16)) {
         rc = settings[setting].give_back(hv, domid, m.flags);
         if (!rc)
             XLM_LOG(hv->err, INFO, "domain %u has its %s again: %" PRIu32,

@@ -339,7 +339,7 @@ void xlm__mark_clear(const char *dir, enum xlm__mark_kind kind,
 
     mark_path(path, dir, kind, uuid);
     /* If that fails it says less than is known, but nothing wrong. */
-    if (!unlink(path))
+    if (!unlink(path) && !is_of_this_boot(kind))
         (void)sync_directory(directory(dir));
 }
 
