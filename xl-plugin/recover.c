@@ -62,7 +62,7 @@ static void help(void)
          "       xl lmigrate-recover --forget <Domain>\n\n" DESCRIPTION
          ".\n\nOptions:\n");
     optable_help(&table, stdout);
-    puts("\n<Domain> is the suspended copy here: a name, an id or a uuid; "
+    puts("\n<Domain> is the copy here: a name, an id or a uuid; "
          "<host> is where\nit was moving to, if not as the journal has it.  "
          "See xl-lmigrate-recover(1).");
 }

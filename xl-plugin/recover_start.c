@@ -174,7 +174,7 @@ static void compare_copy(void *user, const struct xlm_journal_entry *e)
     char away[XLM_NAME_MAX + 16], id[16];
     struct start *s = user;
 
-    if (e->todo != XLM_JOURNAL_RECOVER || e->copy_gone)
+    if (e->todo != XLM_JOURNAL_RECOVER || e->copy_gone || !e->keeps)
         return;
     snprintf(away, sizeof(away), "%s--migratedaway", e->name);
     snprintf(id, sizeof(id), "%u", e->domid);

@@ -11,6 +11,7 @@
 
 #include "engine/host.h"
 #include "engine/journal.h"
+#include "engine/setting.h"
 #include "util/uuid.h"
 
 #define ANSWER "xlm-answer 1 "
@@ -138,13 +139,53 @@ static bool is_of_this_boot(const struct xlm__mark *sent)
     return xlm__uuid_equal(sent->boot, boot);
 }
 
-/* Its migration died, with its guardian, while it ran. */
+/* Its migration died, with its guardian, while it was copied. */
 static bool was_left_running(const struct xlm__dominfo *info, bool marked,
                              const struct xlm__mark *sent)
 {
     return !info->shutdown && !info->dying && marked && is_of_this_boot(sent) &&
-           sent->phase >= XLM__GUARD_TRACKING &&
-           sent->phase <= XLM__GUARD_RENAMED;
+           sent->phase == XLM__GUARD_TRACKING;
+}
+
+/* Does the domain of the mark run?  false, too: it has been rebooted since. */
+static int still_runs(struct xlm__hv *hv, const struct xlm__mark *sent,
+                      bool *runs_out)
+{
+    struct xlm__dominfo info;
+    bool exists;
+    int rc = hv->ops->dominfo(hv, sent->domid, &info, &exists);
+
+    *runs_out = false;
+    if (rc || !exists || memcmp(info.uuid, sent->uuid, 16))
+        return rc;
+    *runs_out = true;
+    if (info.shutdown || info.dying)
+        return XLM_FAIL(hv->err, XLM_ERR_STATE,
+                        "%s (domain %u) does not run any more: left to whoever "
+                        "stopped it",
+                        sent->name, sent->domid);
+    return 0;
+}
+
+/* It was never asked to suspend: what was changed while it was copied. */
+static int let_go(struct xlm__hv *hv, struct xlm__toolstack *t,
+                  const struct xlm__mark *sent)
+{
+    bool runs, has_dm = sent->flags & XLM__MARK_DEVICE_MODEL;
+    int rc = still_runs(hv, sent, &runs), r = 0;
+
+    if (rc)
+        return rc;
+    rc = xlm__settings_restore(hv, t, sent->domid, sent->uuid);
+    if (runs && !(sent->flags & XLM__MARK_NOT_LOGGED))
+        r = hv->ops->logdirty_off(hv, sent->domid);
+    rc = rc ? rc : r;
+    if (runs && has_dm)
+        r = t->ops->dm_logdirty(t, sent->domid, false);
+    rc = rc ? rc : r;
+    if (!rc)
+        t->ops->mark_clear(t, XLM__MARK_SENT, sent->uuid);
+    return rc;
 }
 
 static int check_suspended(struct xlm__errslot *err, const char *domain,
@@ -365,18 +406,24 @@ int xlm__recover_act(struct xlm__errslot *err, struct xlm__hv *hv,
     struct xlm__guard_note note = {
         .domid = sent->domid,
         .device_model = !!(sent->flags & XLM__MARK_DEVICE_MODEL),
+        .not_logged = !!(sent->flags & XLM__MARK_NOT_LOGGED),
         /* As if it were the worker's last: see guard.h. */
-        .phase = verdict == XLM_VERDICT_RESUMED || verdict == XLM_VERDICT_RAN_ON
-                     ? XLM__GUARD_RENAMED
-                     : XLM__GUARD_RUNNING,
+        .phase = verdict == XLM_VERDICT_RESUMED ? XLM__GUARD_RENAMED
+                                                : XLM__GUARD_RUNNING,
     };
     enum xlm_owner owner;
     char message[XLM_MESSAGE_MAX];
 
     if (verdict == XLM_VERDICT_UNDECIDED)
         return 0;
-    if (copy == XLM__COPY_GONE)
-        return write_down(t, sent, verdict);
+    if (copy == XLM__COPY_RUNS)
+        return let_go(hv, t, sent);
+    if (copy == XLM__COPY_GONE) {
+        /* With no domain to give it to, it is forgotten. */
+        int rc = xlm__settings_restore(hv, t, sent->domid, sent->uuid);
+
+        return rc ? rc : write_down(t, sent, verdict);
+    }
     memcpy(note.uuid, sent->uuid, sizeof(note.uuid));
     memcpy(note.session, sent->session, sizeof(note.session));
     snprintf(note.name, sizeof(note.name), "%s", sent->name);

@@ -8,7 +8,8 @@
  *
  *   SENT says            the destination answers        the source
  *   -------------------  -----------------------------  ----------------------
- *   TRACKING             (is not asked: no permission)  undoes what it changed
+ *   TRACKING             (is not asked: no permission)  undoes what it changed,
+ *                                                       if it runs here
  *   SUSPENDING, RENAMED  (is not asked: no permission)  the same, and resumes
  *   PERMITTED COMMITTED  never   it never ran           resumes
  *                        runs    it is there            destroys its copy
@@ -57,7 +58,7 @@ enum xlm__fate {
 /* What is here of the domain that was to move. */
 enum xlm__copy {
     XLM__COPY_SUSPENDED,
-    XLM__COPY_RUNS, /* it had no permission to run elsewhere */
+    XLM__COPY_RUNS, /* it was never asked to suspend */
     XLM__COPY_GONE,
 };
 

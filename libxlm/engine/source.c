@@ -166,7 +166,7 @@ static int unwind(struct xlm__source *m, int rc)
     if (m->locked && !m->ended && (run_on(m) || slowed || limited))
         return rc; /* the guardian is not told: it tries again */
     /* It is gone when the destination, which then hears goodbye, forgets. */
-    xlm__source_unmark(m);
+    xlm__source_unmark(m, rc);
     take_leave(m, rc);
     xlm__source_tell_guard(m, XLM__GUARD_DONE);
     return rc;
@@ -234,6 +234,7 @@ int xlm__source_run(struct xlm_session *s)
         rc = unwind(m, rc);
     else if (s->opt.flags & (XLM_F_DRY_RUN | XLM_F_ESTIMATE)) {
         untrack(m);
+        xlm__source_unmark(m, 0);
         say_bye(m);
     }
     if (!rc || rc == XLM_ERR_CLEANUP)

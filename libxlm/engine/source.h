@@ -60,7 +60,9 @@ struct xlm__source {
     /* what has to be undone */
     struct xlm__guard_note note;
     bool locked;
-    bool live; /* dirty pages were tracked */
+    struct xlm__mark left; /* by a migration that died while it copied it ... */
+    bool has_left;         /* ... if there was one                            */
+    bool live;             /* dirty pages were tracked */
     bool dm_logging;
     bool unpaused;  /* by us, so that it can suspend   */
     bool suspended; /* by us                           */
@@ -184,7 +186,7 @@ int xlm__source_give_back(struct xlm__source *m, enum xlm__setting setting,
 /* Guardian and journal. */
 int xlm__source_tell_guard(struct xlm__source *m, enum xlm__guard_phase phase);
 /* The journal: it runs on here; it is there, and nothing is left here. */
-void xlm__source_unmark(struct xlm__source *m);
+void xlm__source_unmark(struct xlm__source *m, int rc);
 int xlm__source_mark_moved(struct xlm__source *m);
 /* Name of the peer for messages. */
 const char *xlm__source_peer(const struct xlm__source *m);

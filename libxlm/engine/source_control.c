@@ -271,12 +271,12 @@ static void print_if(char *out, size_t bytes, const char *text)
 /* Into the journal, should nobody of us be left. */
 static int mark(struct xlm__source *m, enum xlm__guard_phase phase)
 {
-    struct xlm__mark k = { .domid = m->domid,
-                           .phase = (uint32_t)phase,
-                           .flags = m->note.device_model
-                                        ? XLM__MARK_DEVICE_MODEL
-                                        : 0 };
+    struct xlm__mark k = { .domid = m->domid, .phase = (uint32_t)phase };
 
+    if (m->note.device_model)
+        k.flags |= XLM__MARK_DEVICE_MODEL;
+    if (m->note.not_logged)
+        k.flags |= XLM__MARK_NOT_LOGGED;
     memcpy(k.uuid, m->note.uuid, sizeof(k.uuid));
     memcpy(k.session, m->s->greeting.session, sizeof(k.session));
     xlm__host_boot_id(k.boot);
@@ -289,9 +289,13 @@ static int mark(struct xlm__source *m, enum xlm__guard_phase phase)
     return m->ts->ops->mark_set(m->ts, XLM__MARK_SENT, &k);
 }
 
-void xlm__source_unmark(struct xlm__source *m)
+/* rc: why it stays.  Where Xen's log was on, whoever left it so is still to be
+ * recovered from. */
+void xlm__source_unmark(struct xlm__source *m, int rc)
 {
-    if (m->marked)
+    if (m->marked && rc == XLM_ERR_BUSY && m->has_left)
+        m->ts->ops->mark_set(m->ts, XLM__MARK_SENT, &m->left);
+    else if (m->marked)
         m->ts->ops->mark_clear(m->ts, XLM__MARK_SENT, m->note.uuid);
     m->marked = false;
 }

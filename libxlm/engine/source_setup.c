@@ -63,6 +63,21 @@ static int take_config(struct xlm__source *m)
     return rc;
 }
 
+/* Of a predecessor that died with its guardian. */
+static int find_left(struct xlm__source *m)
+{
+    unsigned char boot[16];
+    bool marked;
+    int rc = m->ts->ops->mark_get(m->ts, XLM__MARK_SENT, m->info.uuid, &m->left,
+                                  &marked);
+
+    xlm__host_boot_id(boot);
+    m->has_left = !rc && marked && m->left.phase == XLM__GUARD_TRACKING &&
+                  m->left.domid == m->domid &&
+                  xlm__uuid_equal(m->left.boot, boot);
+    return rc;
+}
+
 int xlm__source_prepare(struct xlm__source *m)
 {
     int rc;
@@ -73,9 +88,10 @@ int xlm__source_prepare(struct xlm__source *m)
     if (rc)
         return rc;
     m->locked = true;
-    /* Of a predecessor that died with its guardian; before the configuration
-     * is taken, which has the cap as it is. */
-    rc = xlm__settings_restore(m->hv, m->ts, m->domid, m->info.uuid);
+    rc = find_left(m);
+    /* Before the configuration is taken, which has the cap as it is. */
+    if (!rc)
+        rc = xlm__settings_restore(m->hv, m->ts, m->domid, m->info.uuid);
     if (rc)
         return rc;
     rc = take_config(m);

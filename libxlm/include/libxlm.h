@@ -553,8 +553,8 @@ XLM_API int xlm_journal_forget(const char *domain,
 
 /*
  * After XLM_ERR_UNDECIDED or XLM_ERR_CLEANUP, or when source and guardian died:
- * the suspended copy at the source, held until somebody knows what became of
- * the domain.  One thread at a time.
+ * the copy at the source, suspended or still running, held until somebody knows
+ * what became of the domain.  One thread at a time.
  */
 struct xlm_recover; /* opaque */
 
@@ -576,7 +576,7 @@ enum xlm_verdict {
 /*
  * Find the copy by name, with or without "--migratedaway", by id or uuid, and
  * lock it; or, by name or uuid, what the journal has of one that is gone.  A
- * domain that runs is one if its migration died before it was permitted.  opt:
+ * domain that runs is one if its migration died while it was copied.  opt:
  * log, user, xl_path and XLM_F_DRY_RUN (for the question) count; NULL means all
  * defaults.
  *
@@ -624,15 +624,18 @@ XLM_API int xlm_recover_answer(const char *question,
 
 /*
  * Decide, and do it: resume the copy under its old name, or destroy it; if it
- * is gone, RESUMED means that it may be started here afresh.
- * answer: everything the destination printed, NULL if it was not reached.
- * flags: XLM_F_DRY_RUN (only decide); XLM_F_PEER_DEAD (the caller knows that
- * the other host cannot run it any more: resume, unless it had taken it over).
+ * is gone, RESUMED means that it may be started here afresh.  A domain that
+ * was only being copied gets back its memory limit and its cap, and Xen's log
+ * of what it writes is switched off (RAN_ON). answer: everything the
+ * destination printed, NULL if it was not reached. flags: XLM_F_DRY_RUN (only
+ * decide); XLM_F_PEER_DEAD (the caller knows that the other host cannot run it
+ * any more: resume, unless it had taken it over).
  *
  * message_out: one line, why it is so, or what failed.  Returns 0 also if it
  * stays undecided.  After an error call it again.
  *
- * Errors: INVAL (unknown flag), HYPERVISOR, TOOLSTACK.
+ * Errors: INVAL (unknown flag), STATE (it was stopped meanwhile), HYPERVISOR,
+ * TOOLSTACK.
  */
 XLM_API int xlm_recover_finish(struct xlm_recover *r, const char *answer,
                                uint32_t flags, enum xlm_verdict *verdict_out,

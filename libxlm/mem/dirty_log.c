@@ -31,9 +31,10 @@ static int switch_on(struct xlm__dom *dom, bool *refused_out)
     if (!rc && busy)
         rc = XLM_FAIL(dom->hv->err, XLM_ERR_BUSY,
                       "log-dirty of domain %u is on already (another "
-                      "migration, a save, or one that died), or the domain "
-                      "has a device passed through",
-                      dom->domid);
+                      "migration, a save, or one that died, which 'xl "
+                      "lmigrate-recover %u' ends), or the domain has a device "
+                      "passed through",
+                      dom->domid, dom->domid);
     return rc;
 }
 

@@ -351,6 +351,8 @@ static void check_source_left(struct run *r)
     SCENARIO_CHECK(r, s->hv->sched.cap == 0);
     SCENARIO_CHECK(r, !s->ts.marked[XLM__MARK_SLOWED]);
     SCENARIO_CHECK(r, !s->ts.marked[XLM__MARK_LIMITED]);
+    if (!busy)
+        SCENARIO_CHECK(r, !s->ts.marked[XLM__MARK_SENT]);
     SCENARIO_CHECK(r, s->hv->info.max_pages != 0);
 }
 

@@ -273,30 +273,63 @@ static void test_recover_runs_on_as_it_did_before(void)
 {
     struct host h;
 
-    for (uint32_t p = XLM__GUARD_TRACKING; p <= XLM__GUARD_RENAMED; p++) {
-        left_running(&h, p);
-        h.hv->logging = true;
-        CU_ASSERT_EQUAL(find(&h, "guest"), 0);
-        CU_ASSERT_EQUAL(h.copy, XLM__COPY_RUNS);
-        CU_ASSERT_EQUAL(decide_with(p, XLM__FATE_NONE, false, h.copy),
-                        XLM_VERDICT_RAN_ON);
-        CU_ASSERT_EQUAL(act(&h, XLM_VERDICT_RAN_ON), 0);
-        CU_ASSERT_FALSE(h.hv->logging || h.ts.marked[XLM__MARK_SENT]);
-        CU_ASSERT_EQUAL(h.hv->info.max_pages, 4321);
-        CU_ASSERT_STRING_EQUAL(h.ts.name, "guest");
-        CU_ASSERT_EQUAL(fake_toolstack_count(&h.ts, "resume"), 0);
-        host_close(&h);
-    }
+    left_running(&h, XLM__GUARD_TRACKING);
+    h.hv->logging = true;
+    CU_ASSERT_EQUAL(find(&h, "guest"), 0);
+    CU_ASSERT_EQUAL(h.copy, XLM__COPY_RUNS);
+    CU_ASSERT_EQUAL(
+        decide_with(XLM__GUARD_TRACKING, XLM__FATE_NONE, false, h.copy),
+        XLM_VERDICT_RAN_ON);
+    CU_ASSERT_EQUAL(act(&h, XLM_VERDICT_RAN_ON), 0);
+    CU_ASSERT_FALSE(h.hv->logging || h.ts.marked[XLM__MARK_SENT]);
+    CU_ASSERT_EQUAL(h.hv->info.max_pages, 4321);
+    CU_ASSERT_EQUAL(fake_toolstack_count(&h.ts, "resume"), 0);
+    CU_ASSERT_EQUAL(fake_toolstack_count(&h.ts, "rename"), 0);
+    host_close(&h);
 }
 
-/* Somebody has started it by force, or it is another boot's mark. */
-static void test_recover_runs_with_permission_given_is_refused(void)
+/* By xl save, say: not ours to resume. */
+static void test_recover_that_stopped_meanwhile_is_left_alone(void)
 {
     struct host h;
 
-    left_running(&h, XLM__GUARD_PERMITTED);
-    CU_ASSERT_EQUAL(find(&h, "guest"), XLM_ERR_STATE);
+    left_running(&h, XLM__GUARD_TRACKING);
+    h.hv->logging = true;
+    CU_ASSERT_EQUAL(find(&h, "guest"), 0);
+    h.ts.suspended = h.hv->info.shutdown = true;
+    CU_ASSERT_EQUAL(act(&h, XLM_VERDICT_RAN_ON), XLM_ERR_STATE);
+    CU_ASSERT_TRUE(h.hv->logging && h.ts.marked[XLM__MARK_SENT]);
+    CU_ASSERT_EQUAL(h.hv->info.max_pages, 0);
+    CU_ASSERT_EQUAL(fake_toolstack_count(&h.ts, "resume"), 0);
     host_close(&h);
+}
+
+/* A Xen that has no log fails to switch it off. */
+static void test_recover_runs_on_where_nothing_was_logged(void)
+{
+    struct host h;
+
+    left_running(&h, XLM__GUARD_TRACKING);
+    h.ts.mark[XLM__MARK_SENT].flags = XLM__MARK_NOT_LOGGED;
+    h.hv->logging = true;
+    CU_ASSERT_EQUAL(find(&h, "guest"), 0);
+    CU_ASSERT_EQUAL(act(&h, XLM_VERDICT_RAN_ON), 0);
+    CU_ASSERT_TRUE(h.hv->logging);
+    CU_ASSERT_FALSE(h.ts.marked[XLM__MARK_SENT]);
+    host_close(&h);
+}
+
+/* Somebody has started it by force, or a copy of it waits under another id, or
+ * it is another boot's mark. */
+static void test_recover_runs_though_it_was_suspended_is_refused(void)
+{
+    struct host h;
+
+    for (uint32_t p = XLM__GUARD_SUSPENDING; p <= XLM__GUARD_RUNNING; p++) {
+        left_running(&h, p);
+        CU_ASSERT_EQUAL(find(&h, "guest"), XLM_ERR_STATE);
+        host_close(&h);
+    }
     left_running(&h, XLM__GUARD_TRACKING);
     h.ts.mark[XLM__MARK_SENT].boot[0] ^= 1;
     CU_ASSERT_EQUAL(find(&h, "guest"), XLM_ERR_STATE);
@@ -492,7 +525,9 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_recover_act_destroys_the_copy),
     UNIT_TEST(test_recover_decide_peer_dead_and_copy_gone),
     UNIT_TEST(test_recover_runs_on_as_it_did_before),
-    UNIT_TEST(test_recover_runs_with_permission_given_is_refused),
+    UNIT_TEST(test_recover_runs_though_it_was_suspended_is_refused),
+    UNIT_TEST(test_recover_that_stopped_meanwhile_is_left_alone),
+    UNIT_TEST(test_recover_runs_on_where_nothing_was_logged),
     UNIT_TEST(test_recover_runs_as_another_domain_only_clears_the_journal),
     UNIT_TEST(test_recover_find_gone_copy_by_name_and_uuid),
     UNIT_TEST(test_recover_find_gone_and_moved_is_refused),
