@@ -247,7 +247,8 @@ static int undo_source(struct xlm__hv *hv, struct xlm__toolstack *t,
                              : "it runs on here, dirty logging is off again";
     if (n->phase == XLM__GUARD_RENAMED)
         note_first(&rc, restore_name(t, n));
-    if (is_suspended(&info)) {
+    /* Before, nobody of ours asked it to. */
+    if (is_suspended(&info) && n->phase > XLM__GUARD_TRACKING) {
         note_first(&rc, t->ops->resume(t, n->domid));
         *did_out = "it was suspended and has been resumed here";
     }

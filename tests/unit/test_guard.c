@@ -253,6 +253,18 @@ static void test_guard_undo_without_caps_any_more_is_fine(void)
     host_close(&h);
 }
 
+/* By xl save, say: not ours to resume. */
+static void test_guard_undo_tracking_leaves_a_suspended_one_alone(void)
+{
+    struct host h;
+
+    host_open(&h, XLM__GUARD_TRACKING, true);
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_FALSE(h.hv->logging);
+    CU_ASSERT_EQUAL(fake_toolstack_count(&h.ts, "resume"), 0);
+    host_close(&h);
+}
+
 static void test_guard_undo_tracking_without_device_model(void)
 {
     struct host h;
@@ -459,6 +471,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_guard_undo_leaves_another_domain_alone),
     UNIT_TEST(test_guard_undo_leaves_a_limit_that_was_set_since_then),
     UNIT_TEST(test_guard_undo_without_caps_any_more_is_fine),
+    UNIT_TEST(test_guard_undo_tracking_leaves_a_suspended_one_alone),
     UNIT_TEST(test_guard_undo_tracking_without_device_model),
     UNIT_TEST(test_guard_undo_without_log_leaves_it_alone),
     UNIT_TEST(test_guard_undo_suspended_is_resumed),
