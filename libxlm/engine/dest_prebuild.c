@@ -183,10 +183,10 @@ static int check_paused(struct xlm__dest *d, uint32_t domid)
     bool exists;
     int rc;
 
-    rc = d->hv->ops->dominfo(d->hv, domid, &info, &exists);
+    rc = xlm__hv_dominfo_of(d->hv, domid, d->config.uuid, &info, &exists);
     if (rc)
         return rc;
-    if (!exists || info.dying || memcmp(info.uuid, d->config.uuid, 16))
+    if (!exists || info.dying)
         return XLM_FAIL(&d->s->err, XLM_ERR_TOOLSTACK,
                         "domain %u was destroyed here by somebody else", domid);
     if (!info.paused)

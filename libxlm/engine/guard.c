@@ -151,11 +151,7 @@ int xlm__guard_enter(struct xlm__toolstack *t,
 static int look(struct xlm__hv *hv, const struct xlm__guard_note *n,
                 struct xlm__dominfo *info, bool *exists_out)
 {
-    int rc = hv->ops->dominfo(hv, n->domid, info, exists_out);
-
-    if (!rc && *exists_out && memcmp(info->uuid, n->uuid, 16))
-        *exists_out = false; /* the id was given to another domain */
-    return rc;
+    return xlm__hv_dominfo_of(hv, n->domid, n->uuid, info, exists_out);
 }
 
 static bool is_suspended(const struct xlm__dominfo *info)

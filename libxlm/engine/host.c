@@ -29,3 +29,11 @@ void xlm__host_boot_id(unsigned char out[16])
         memset(out, 0, 16);
     fclose(f);
 }
+
+bool xlm__host_is_boot(const unsigned char boot[16])
+{
+    unsigned char now[XLM__UUID_BYTES];
+
+    xlm__host_boot_id(now);
+    return xlm__uuid_equal(boot, now);
+}

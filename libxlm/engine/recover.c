@@ -131,20 +131,12 @@ static bool is_suspended(const struct xlm__dominfo *info)
            !info->dying;
 }
 
-static bool is_of_this_boot(const struct xlm__mark *sent)
-{
-    unsigned char boot[16];
-
-    xlm__host_boot_id(boot);
-    return xlm__uuid_equal(sent->boot, boot);
-}
-
 /* Its migration died, with its guardian, while it was copied. */
 static bool was_left_running(const struct xlm__dominfo *info, bool marked,
                              const struct xlm__mark *sent)
 {
-    return !info->shutdown && !info->dying && marked && is_of_this_boot(sent) &&
-           sent->phase == XLM__GUARD_TRACKING;
+    return !info->shutdown && !info->dying && marked &&
+           xlm__host_is_boot(sent->boot) && sent->phase == XLM__GUARD_TRACKING;
 }
 
 /* Does the domain of the mark run?  false, too: it has been rebooted since. */
@@ -153,10 +145,10 @@ static int still_runs(struct xlm__hv *hv, const struct xlm__mark *sent,
 {
     struct xlm__dominfo info;
     bool exists;
-    int rc = hv->ops->dominfo(hv, sent->domid, &info, &exists);
+    int rc = xlm__hv_dominfo_of(hv, sent->domid, sent->uuid, &info, &exists);
 
     *runs_out = false;
-    if (rc || !exists || memcmp(info.uuid, sent->uuid, 16))
+    if (rc || !exists)
         return rc;
     *runs_out = true;
     if (info.shutdown || info.dying)
@@ -202,8 +194,9 @@ static int check_suspended(struct xlm__errslot *err, const char *domain,
                         "%s (domain %u) has ended, but not by a suspend: there "
                         "is nothing to recover",
                         domain, info->domid);
-    if (!marked || sent->domid != info->domid || !is_of_this_boot(sent) ||
-        sent->phase < XLM__GUARD_SUSPENDING || sent->phase > XLM__GUARD_RUNNING)
+    if (!marked || sent->domid != info->domid ||
+        !xlm__host_is_boot(sent->boot) || sent->phase < XLM__GUARD_SUSPENDING ||
+        sent->phase > XLM__GUARD_RUNNING)
         return XLM_FAIL(err, XLM_ERR_STATE,
                         "%s (domain %u) is suspended, but not by xl lmigrate: "
                         "left to whoever suspended it",

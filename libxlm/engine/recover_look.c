@@ -57,10 +57,7 @@ static bool is_finished(const struct xlm__mark *m, const struct here *h)
 /* This host went down since: who was to run it here did not give it back. */
 static bool went_down(const struct xlm__mark *m)
 {
-    unsigned char boot[16];
-
-    xlm__host_boot_id(boot);
-    return !xlm__uuid_equal(m->boot, boot);
+    return !xlm__host_is_boot(m->boot);
 }
 
 static enum xlm__fate judge(const struct xlm__mark *m, const struct here *h)

@@ -102,9 +102,9 @@ int xlm__setting_restore(struct xlm__hv *hv, struct xlm__toolstack *t,
 
     if (rc || !marked)
         return rc;
-    rc = hv->ops->dominfo(hv, domid, &info, &exists);
+    rc = xlm__hv_dominfo_of(hv, domid, uuid, &info, &exists);
     /* A domain that was made since then was never changed. */
-    if (!rc && exists && m.domid == domid && !memcmp(info.uuid, uuid, 16)) {
+    if (!rc && exists && m.domid == domid) {
         rc = settings[setting].give_back(hv, domid, m.flags);
         if (!rc)
             XLM_LOG(hv->err, INFO, "domain %u has its %s again: %" PRIu32,

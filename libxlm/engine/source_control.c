@@ -46,10 +46,10 @@ int xlm__source_guest(struct xlm__source *m)
 
     if (!m->locked)
         return 0;
-    rc = m->hv->ops->dominfo(m->hv, m->domid, &info, &exists);
+    rc = xlm__hv_dominfo_of(m->hv, m->domid, m->info.uuid, &info, &exists);
     if (rc)
         return rc;
-    if (!exists || info.dying || memcmp(info.uuid, m->info.uuid, 16)) {
+    if (!exists || info.dying) {
         m->ended = true;
         return XLM_FAIL(&m->s->err, XLM_ERR_GUEST_ENDED,
                         "%s was destroyed during its migration",

@@ -66,15 +66,12 @@ static int take_config(struct xlm__source *m)
 /* Of a predecessor that died with its guardian. */
 static int find_left(struct xlm__source *m)
 {
-    unsigned char boot[16];
     bool marked;
     int rc = m->ts->ops->mark_get(m->ts, XLM__MARK_SENT, m->info.uuid, &m->left,
                                   &marked);
 
-    xlm__host_boot_id(boot);
     m->has_left = !rc && marked && m->left.phase == XLM__GUARD_TRACKING &&
-                  m->left.domid == m->domid &&
-                  xlm__uuid_equal(m->left.boot, boot);
+                  m->left.domid == m->domid && xlm__host_is_boot(m->left.boot);
     return rc;
 }
 

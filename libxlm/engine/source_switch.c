@@ -14,7 +14,6 @@
 #include "engine/watch.h"
 #include "util/bitmap.h"
 #include "util/clock.h"
-#include "util/uuid.h"
 
 #define SUSPEND_MS 60000
 /* A back end that has not answered by then never will. */
@@ -281,12 +280,10 @@ static int compare_stamp(struct xlm__source *m)
 /* Two domains of one name cannot be on one host. */
 static bool is_same_host(const struct xlm__source *m)
 {
-    unsigned char boot_id[XLM__UUID_BYTES];
     char name[XLM__HOSTNAME_MAX + 1];
 
-    xlm__host_boot_id(boot_id);
     xlm__host_name(name, sizeof(name));
-    return xlm__uuid_equal(boot_id, m->peer.boot_id) &&
+    return xlm__host_is_boot(m->peer.boot_id) &&
            !strcmp(name, m->peer.hostname);
 }
 

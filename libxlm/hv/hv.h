@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -203,6 +204,19 @@ struct xlm__hv {
     const struct xlm__hv_ops *ops;
     struct xlm__errslot *err; /* borrowed */
 };
+
+/* As dominfo; a domain of another uuid, which was given that id since then, is
+ * none. */
+static inline int xlm__hv_dominfo_of(struct xlm__hv *hv, uint32_t domid,
+                                     const unsigned char uuid[16],
+                                     struct xlm__dominfo *out, bool *exists_out)
+{
+    int rc = hv->ops->dominfo(hv, domid, out, exists_out);
+
+    if (!rc && *exists_out && memcmp(out->uuid, uuid, 16))
+        *exists_out = false;
+    return rc;
+}
 
 /* The real one.  Errors: HYPERVISOR (not a dom0, or no permission), NOMEM. */
 int xlm__hv_open_xen(struct xlm__errslot *err, struct xlm__hv **hv_out);

@@ -335,10 +335,10 @@ static int judge_without_report(struct xlm__ts *ts, bool *running_out)
         *running_out = false;
         return 0;
     }
-    rc = ts->hv->ops->dominfo(ts->hv, r->domid, &info, &exists);
+    rc = xlm__hv_dominfo_of(ts->hv, r->domid, r->uuid, &info, &exists);
     if (rc)
         return XLM_ERR_UNDECIDED;
-    if (!exists || memcmp(info.uuid, r->uuid, sizeof(r->uuid)) || info.dying)
+    if (!exists || info.dying)
         /* It may have run and ended. */
         return XLM_FAIL(ts->base.err, XLM_ERR_UNDECIDED,
                         "%s is gone here, and xl did not say why", r->name);
