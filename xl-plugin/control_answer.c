@@ -184,8 +184,7 @@ static void put_status(yajl_gen g, const struct exchange *x)
 static void put_answer(yajl_gen g, const struct exchange *x)
 {
     yajl_gen_map_open(g);
-    put_text(g, "ok");
-    yajl_gen_bool(g, !x->error);
+    put_key_bool(g, "ok", !x->error);
     put_key_text(g, "error", x->error);
     put_key_text(g, "message", *x->message ? x->message : NULL);
     put_status(g, x);

@@ -114,8 +114,7 @@ static void put_outcome(yajl_gen g, const struct outcome *o)
     put_key_text(g, "source", o->here);
     put_key_text(g, "destination", o->there);
     put_key_text(g, "owner", owner_name(o->owner));
-    put_text(g, "dry_run");
-    yajl_gen_bool(g, o->dry_run);
+    put_key_bool(g, "dry_run", o->dry_run);
     put_key_text(g, "where", o->dry_run || o->estimate ? NULL : where);
     put_error(g, o);
     put_findings(g, o->findings);
