@@ -15,9 +15,13 @@
  * a host's power cut, or something that fails at D (xl cannot start the domain,
  * the clean-up fails, the mark cannot be written, recover finds no way to D).
  *
- * Not modelled: a pre-built domain that the receiver holds back itself, and what
- * the look then does in place of a dead receiver (XLM__MARK_HELD); a domain that
- * comes back to S.
+ * With HELD the domain was built before (engine/dest_prebuild.c): xl renames it,
+ * reports, and leaves it paused; the receiver takes its pauses back, one by one,
+ * and the look does in place of a dead receiver what that would have done
+ * (engine/recover_look.c).  Somebody's stray "xl unpause" at D, any time, is a
+ * fault too: it must start nothing.
+ *
+ * Not modelled: a domain that comes back to S.
  *
  * A host crash takes its processes, domains and locks, and of S's journal what
  * was not synced: that may be on the disk, or the phase before it.  Both may boot,
@@ -26,6 +30,7 @@
  *
  *   SESSIONS   1, or 2: a domain that was resumed may be moved again
  *   FAULTS     how many
+ *   HELD       the pre-built order
  *   BREAK_*    a rule that is broken on purpose: must be caught
  */
 #ifndef SESSIONS
@@ -102,7 +107,16 @@ bool xendomains; /* it has not run since the last boot */
 #define D_INCOMING 1 /* NAME--incoming, paused */
 #define D_PAUSED   2 /* NAME, not unpaused yet */
 #define D_RUN      3
-byte dom_d = D_NONE;
+byte dom_d = D_NONE, dom_d_session;
+#ifdef HELD
+#ifdef BREAK_ONE_PAUSE
+#define HOLDS 1
+#else
+#define HOLDS 2 /* XLM__PREBUILT_PAUSES */
+#endif
+byte pauses;    /* of the domain at D, while it is not D_RUN */
+bool stray;     /* somebody's "xl unpause" took one */
+#endif
 byte mark_d = R_NONE, mark_d_session;
 bool mark_d_old;     /* from before a boot */
 byte lock_d;         /* 0, a session's receiver, or a look */
@@ -167,6 +181,16 @@ inline start_d()
     }
 }
 
+#ifdef HELD
+inline unpause_d()
+{
+    d_step {
+        pauses--;
+        if :: pauses == 0 -> start_d() :: else fi
+    }
+}
+#endif
+
 inline destroy_s()
 {
     d_step {
@@ -180,6 +204,18 @@ inline destroy_d()
     d_step {
         assert(dom_d != D_RUN);
         dom_d = D_NONE
+    }
+}
+
+/* By its id, which the next one does not have. */
+inline destroy_own(s)
+{
+    d_step {
+        if
+        :: dom_d != D_NONE && dom_d_session == s ->
+            assert(dom_d != D_RUN); dom_d = D_NONE
+        :: else
+        fi
     }
 }
 
@@ -447,12 +483,22 @@ proctype xl(byte s)
     {
         if
         :: go[s] ->
-            dom_d = D_PAUSED; /* renamed */
             if
-            :: start_d(); report[s] = 1
-            :: USE_FAULT; destroy_d(); report[s] = 2
+            :: d_step { dom_d == D_INCOMING && dom_d_session == s ->
+                        dom_d = D_PAUSED } /* renamed */
+#ifdef HELD
+                report[s] = 1
+#else
+                if
+                :: start_d(); report[s] = 1
+                :: USE_FAULT; destroy_own(s); report[s] = 2
+                fi
+#endif
+            :: d_step { dom_d != D_INCOMING || dom_d_session != s ->
+                        report[s] = 2 } /* a look has removed it */
+            :: USE_FAULT; destroy_own(s); report[s] = 2
             fi
-        :: !go[s] && eof[s] -> destroy_d()
+        :: !go[s] && eof[s] -> destroy_own(s)
         fi;
         end_x(s)
     } unless {
@@ -509,7 +555,11 @@ proctype receiver(byte s)
         fi;
         go[s] = true;
         if
+#ifdef HELD
+        :: report[s] == 1 -> goto let_go
+#else
         :: report[s] == 1 -> goto runs
+#endif
         :: report[s] == 2 -> goto stopped
         :: d_step { /* judge_without_report() */
                report[s] == 0 && (over_x[s] || faults > 0) ->
@@ -522,13 +572,27 @@ proctype receiver(byte s)
             fi;
             if
             :: dom_d == D_INCOMING -> goto stopped
+#ifdef HELD
+            :: dom_d == D_PAUSED -> goto let_go
+#else
             :: dom_d == D_PAUSED -> start_d(); goto runs
+#endif
             :: dom_d == D_RUN -> goto runs
             :: dom_d == D_NONE -> /* gone: it may have run */
                 lost_witness = true;
                 goto leave
             fi
         fi;
+#ifdef HELD
+let_go: /* xlm__dest_let_go(), as the last act */
+        do
+        :: dom_d == D_PAUSED -> unpause_d()
+        :: dom_d == D_RUN || dom_d == D_NONE -> goto runs
+        :: d_step { dom_d == D_PAUSED && faults > 0 -> faults--;
+                    dom_d = D_NONE }; /* xlm__dest_never_ran() */
+            goto never_ran
+        od;
+#endif
 stopped:
         abort_xl(s, done);
         if
@@ -602,6 +666,48 @@ inline judge(m, busy, old, fate)
     fi
 }
 
+#define IS_TO_GO(m) (dom_d == D_INCOMING && (R_SOURCE_MAY(m) || HELD_GO(m)))
+#ifdef HELD
+#define HELD_GO(m) ((m) == R_GO)
+#else
+#define HELD_GO(m) false
+#endif
+
+/* recover_look.c: what a receiver that died would have done.  The lock is the
+ * look's until D goes down. */
+inline finish(s)
+{
+    if
+    :: d_step { lock_d == LOOKS && dom_d == D_NONE && m == R_BUILDING ->
+                write_d(s, R_NEVER); m = R_NEVER }
+#ifdef HELD
+    :: d_step { lock_d == LOOKS && dom_d == D_PAUSED && m == R_GO ->
+                unpause_d() };
+        if
+        :: d_step { lock_d == LOOKS && dom_d == D_PAUSED -> unpause_d() }
+        :: lock_d != LOOKS || dom_d != D_PAUSED
+        fi;
+        d_step {
+            if
+            :: lock_d == LOOKS -> write_d(s, R_RUNS); m = R_RUNS
+            :: else
+            fi
+        }
+#endif
+    :: d_step { lock_d == LOOKS && IS_TO_GO(m) ->
+                write_d(s, R_NEVER); m = R_NEVER };
+        d_step { /* xl may have renamed it since */
+            if
+            :: lock_d == LOOKS -> destroy_d()
+            :: else
+            fi
+        }
+    :: d_step { lock_d != LOOKS ||
+                !((dom_d == D_NONE && m == R_BUILDING) || IS_TO_GO(m) ||
+                  (HELD_GO(m) && dom_d == D_PAUSED)) -> skip }
+    fi
+}
+
 /* xlm__recover_look(), at D. */
 inline look(s, fate)
 {
@@ -619,6 +725,7 @@ inline look(s, fate)
         :: else
         fi
     };
+    finish(s);
     d_step {
         if
         :: !up_d -> fate = F_NONE
@@ -684,6 +791,14 @@ end:
             lock_d = 0
         }
     :: !up_d -> up_d = true
+#ifdef HELD
+    :: d_step { /* somebody's "xl unpause" */
+            faults > 0 && s == session && !stray &&
+                (dom_d == D_INCOMING || dom_d == D_PAUSED) ->
+            faults--; stray = true;
+            unpause_d()
+        }
+#endif
     :: d_step { /* the guest ends by itself */
             faults > 0 && s == session && dom_d == D_RUN ->
             faults--; dom_d = D_NONE; ended = true
@@ -699,7 +814,10 @@ inline begin(s)
         crashed_s = false;
         lock_s = s; lock_d = s;
         mark_d = R_BUILDING; mark_d_session = s; mark_d_old = false;
-        dom_d = D_INCOMING
+        dom_d = D_INCOMING; dom_d_session = s;
+#ifdef HELD
+        pauses = HOLDS; stray = false
+#endif
     };
     run worker(s);
     run guardian(s);
