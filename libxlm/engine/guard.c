@@ -244,6 +244,9 @@ static int undo_source(struct xlm__hv *hv, struct xlm__toolstack *t,
     if (n->phase == XLM__GUARD_RENAMED)
         note_first(&rc, restore_name(t, n));
     /* Before, nobody of ours asked it to. */
+    if (n->phase > XLM__GUARD_TRACKING && n->was_paused && !info.paused &&
+        !info.dying)
+        note_first(&rc, hv->ops->pause(hv, n->domid));
     if (is_suspended(&info) && n->phase > XLM__GUARD_TRACKING) {
         note_first(&rc, t->ops->resume(t, n->domid));
         *did_out = "it was suspended and has been resumed here";

@@ -13,7 +13,7 @@
  *   DONE         nothing; the note says who may run it
  *   TRACKING     dirty logging off; its cap and its memory limit back
  *                (engine/setting.h)
- *   SUSPENDING   the same; resume if it did suspend
+ *   SUSPENDING   the same; resume if it did suspend, paused if it was
  *   RENAMED      the same; old name back
  *   PERMITTED    nothing: it stays suspended until the peer says what became
  *                of it
@@ -37,6 +37,7 @@ struct xlm__guard_note {
     uint32_t device_model;  /* 1: HVM, its qemu tracks dirty pages too */
     uint32_t owner;         /* enum xlm_owner; means something with DONE */
     uint32_t not_logged;    /* 1: Xen's log-dirty is not on, and will not be */
+    uint32_t was_paused;    /* 1: it is only unpaused to suspend */
     unsigned char uuid[16]; /* of the domain    */
     unsigned char session[16]; /* of the migration */
     char name[XLM_NAME_MAX];

@@ -400,6 +400,7 @@ int xlm__recover_act(struct xlm__errslot *err, struct xlm__hv *hv,
         .domid = sent->domid,
         .device_model = !!(sent->flags & XLM__MARK_DEVICE_MODEL),
         .not_logged = !!(sent->flags & XLM__MARK_NOT_LOGGED),
+        .was_paused = !!(sent->flags & XLM__MARK_WAS_PAUSED),
         /* As if it were the worker's last: see guard.h. */
         .phase = verdict == XLM_VERDICT_RESUMED ? XLM__GUARD_RENAMED
                                                 : XLM__GUARD_RUNNING,

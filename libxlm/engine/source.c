@@ -106,19 +106,19 @@ static int run_on(struct xlm__source *m)
 {
     char away[XLM_NAME_MAX + 16];
     bool has = false;
-    int rc = 0, r = 0;
+    int rc = 0, r = 0, named = 0;
 
     untrack(m);
+    if (m->unpaused)
+        r = m->hv->ops->pause(m->hv, m->domid);
     if (m->suspended) {
         rc = m->ts->ops->resume(m->ts, m->domid);
         XLM_LOG(&m->s->err, INFO, "%s %s here", m->config.name,
                 rc ? "could not be resumed" : "was resumed");
     }
-    if (m->unpaused)
-        r = m->hv->ops->pause(m->hv, m->domid);
     if (m->renamed) {
         snprintf(away, sizeof(away), "%s--migratedaway", m->config.name);
-        r = m->ts->ops->rename(m->ts, m->domid, away, m->config.name);
+        named = m->ts->ops->rename(m->ts, m->domid, away, m->config.name);
     }
     /* A guest that suspends late takes xl's daemon with it (4.17): ours, which
      * yields to that one, has to be there by then. */
@@ -131,6 +131,7 @@ static int run_on(struct xlm__source *m)
     }
     if (!rc)
         m->suspended = false;
+    r = r ? r : named;
     return rc ? rc : r;
 }
 

@@ -277,6 +277,8 @@ static int mark(struct xlm__source *m, enum xlm__guard_phase phase)
         k.flags |= XLM__MARK_DEVICE_MODEL;
     if (m->note.not_logged)
         k.flags |= XLM__MARK_NOT_LOGGED;
+    if (m->note.was_paused)
+        k.flags |= XLM__MARK_WAS_PAUSED;
     memcpy(k.uuid, m->note.uuid, sizeof(k.uuid));
     memcpy(k.session, m->s->greeting.session, sizeof(k.session));
     xlm__host_boot_id(k.boot);

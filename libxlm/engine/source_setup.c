@@ -96,6 +96,8 @@ int xlm__source_prepare(struct xlm__source *m)
         return rc;
     m->note.domid = m->domid;
     m->note.device_model = m->config.type == XLM__TYPE_HVM;
+    m->note.was_paused = m->info.paused &&
+                         (m->s->opt.flags & XLM_F_UNPAUSE_TO_SUSPEND);
     memcpy(m->note.uuid, m->info.uuid, 16);
     snprintf(m->note.name, sizeof(m->note.name), "%s", m->config.name);
     rc = xlm__dom_open(m->hv, &m->info, &m->dom);

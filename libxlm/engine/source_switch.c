@@ -26,16 +26,33 @@
 
 /* ---- suspend ---- */
 
+/* Somebody may have unpaused it while it was copied. */
+static int look_if_paused(struct xlm__source *m)
+{
+    struct xlm__dominfo info;
+    bool exists;
+    int rc;
+
+    if (!m->note.was_paused)
+        return 0;
+    rc = m->hv->ops->dominfo(m->hv, m->domid, &info, &exists);
+    if (!rc)
+        m->note.was_paused = exists && info.paused;
+    return rc;
+}
+
 static int suspend(struct xlm__source *m)
 {
     struct xlm__watch watch;
     uint32_t limit = m->s->opt.suspend_timeout_ms;
     int rc;
 
-    rc = xlm__source_tell_guard(m, XLM__GUARD_SUSPENDING);
+    rc = look_if_paused(m);
+    if (!rc)
+        rc = xlm__source_tell_guard(m, XLM__GUARD_SUSPENDING);
     if (rc)
         return rc;
-    if (m->info.paused && (m->s->opt.flags & XLM_F_UNPAUSE_TO_SUSPEND)) {
+    if (m->note.was_paused) {
         rc = m->hv->ops->unpause(m->hv, m->domid);
         if (rc)
             return rc;

@@ -40,6 +40,7 @@
 
 #define XLM__MARK_DEVICE_MODEL (1u << 0) /* SENT: HVM                       */
 #define XLM__MARK_NOT_LOGGED   (1u << 3) /* SENT: Xen's log is not on       */
+#define XLM__MARK_WAS_PAUSED   (1u << 4) /* SENT: only unpaused to suspend  */
 #define XLM__MARK_PAUSED       (1u << 1) /* RECEIVED: it is to stay paused  */
 #define XLM__MARK_HELD         (1u << 2) /* RECEIVED: the receiver, not xl, */
                                          /* takes its pauses back           */

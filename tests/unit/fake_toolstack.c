@@ -68,6 +68,14 @@ void fake_ts_hv_set(struct fake_toolstack *t, bool exists, bool paused,
     pthread_mutex_unlock(&t->hv->lock);
 }
 
+/* Its pauses are nothing to it. */
+static void set_suspended(struct fake_toolstack *t, bool suspended)
+{
+    t->suspended = suspended;
+    if (t->hv)
+        fake_ts_hv_set(t, true, t->hv->info.paused, suspended);
+}
+
 static void fake_close(struct xlm__toolstack *base)
 {
     fake_toolstack_free(fake(base));
@@ -298,9 +306,8 @@ static int fake_suspend(struct xlm__toolstack *base, uint32_t domid,
     *may_suspend_later_out = rc && t->may_suspend_later;
     if (rc)
         return rc;
-    t->suspended = true;
     t->monitored = false;
-    fake_ts_hv_set(t, true, false, true);
+    set_suspended(t, true);
     return 0;
 }
 
@@ -313,8 +320,7 @@ static int fake_resume(struct xlm__toolstack *base, uint32_t domid)
                    "resume: it is not suspended");
     if (rc)
         return rc;
-    t->suspended = false;
-    fake_ts_hv_set(t, true, false, false);
+    set_suspended(t, false);
     return 0;
 }
 

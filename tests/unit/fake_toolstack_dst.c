@@ -2,6 +2,7 @@
 /* The fake toolstack at the destination. */
 #include "config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,7 @@ int fake_restore_begin(struct xlm__toolstack *base, const struct xlm__config *c,
     *domid_out = t->new_domid ? t->new_domid : 7;
     t->domid = *domid_out;
     t->exists = true;
+    snprintf(t->name, sizeof(t->name), "%.40s--incoming", c->name);
     fake_ts_hv_set(t, true, true, false);
     return 0;
 }
@@ -147,6 +149,7 @@ int fake_restore_go(struct xlm__toolstack *base, bool *running_out)
         return rc;
     *running_out = !t->go_fails_cleanly;
     t->dst = *running_out ? FAKE_DST_RUNNING : FAKE_DST_ABORTED;
+    t->name[strcspn(t->name, "-")] = '\0';
     if (!*running_out)
         fake_ts_hv_set(t, false, false, false);
     else if (!(t->flags & XLM_F_LEAVE_PAUSED))

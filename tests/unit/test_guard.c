@@ -306,6 +306,33 @@ static void test_guard_undo_suspended_is_resumed(void)
     host_close(&h);
 }
 
+/* The operator had paused it; it was only unpaused to suspend. */
+static void test_guard_undo_paused_guest_is_resumed_paused(void)
+{
+    struct host h;
+
+    host_open(&h, XLM__GUARD_RENAMED, true);
+    h.note.was_paused = 1;
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_FALSE(h.ts.suspended);
+    CU_ASSERT_TRUE(h.hv->info.paused);
+    CU_ASSERT_EQUAL(h.hv->nr_pauses, 0);
+    host_close(&h);
+}
+
+static void test_guard_undo_paused_guest_is_paused_once(void)
+{
+    struct host h;
+
+    host_open(&h, XLM__GUARD_SUSPENDING, false);
+    h.note.was_paused = 1;
+    h.hv->info.paused = true; /* the worker died before it unpaused it */
+    CU_ASSERT_EQUAL(undo(&h), 0);
+    CU_ASSERT_TRUE(h.hv->info.paused);
+    CU_ASSERT_EQUAL(h.hv->nr_pauses, 0);
+    host_close(&h);
+}
+
 static void *suspend_late(void *arg)
 {
     const struct timespec nap = { .tv_nsec = 120 * 1000000 };
@@ -475,6 +502,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_guard_undo_tracking_without_device_model),
     UNIT_TEST(test_guard_undo_without_log_leaves_it_alone),
     UNIT_TEST(test_guard_undo_suspended_is_resumed),
+    UNIT_TEST(test_guard_undo_paused_guest_is_resumed_paused),
+    UNIT_TEST(test_guard_undo_paused_guest_is_paused_once),
     UNIT_TEST(test_guard_undo_late_suspend_is_resumed),
     UNIT_TEST(test_guard_undo_guest_that_never_suspends_is_left_alone),
     UNIT_TEST(test_guard_undo_rebooting_guest_is_not_resumed),

@@ -256,6 +256,19 @@ static int act(struct host *h, enum xlm_verdict v)
                             h->copy, v);
 }
 
+static void test_recover_act_paused_guest_is_resumed_paused(void)
+{
+    struct host h;
+
+    source(&h, XLM__GUARD_RENAMED);
+    h.ts.mark[XLM__MARK_SENT].flags |= XLM__MARK_WAS_PAUSED;
+    CU_ASSERT_EQUAL(find(&h, "guest"), 0);
+    CU_ASSERT_EQUAL(act(&h, XLM_VERDICT_RESUMED), 0);
+    CU_ASSERT_FALSE(h.ts.suspended);
+    CU_ASSERT_TRUE(h.hv->info.paused);
+    host_close(&h);
+}
+
 /* ---- it runs ---- */
 
 /* Worker and guardian were killed while it was copied, and without memory. */
@@ -524,6 +537,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_recover_act_resume_is_the_guardians),
     UNIT_TEST(test_recover_act_destroys_the_copy),
     UNIT_TEST(test_recover_decide_peer_dead_and_copy_gone),
+    UNIT_TEST(test_recover_act_paused_guest_is_resumed_paused),
     UNIT_TEST(test_recover_runs_on_as_it_did_before),
     UNIT_TEST(test_recover_runs_though_it_was_suspended_is_refused),
     UNIT_TEST(test_recover_that_stopped_meanwhile_is_left_alone),
