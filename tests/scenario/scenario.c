@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "chan/tcp.h"
+#include "stream/format.h"
 #include "unit.h"
 #include "util/clock.h"
 
@@ -82,6 +83,11 @@ static void on_progress(void *user, enum xlm_state state,
     struct side *s = user;
     const struct scenario *sc = s->run->sc;
 
+    if (state == XLM_STATE_PRECOPY)
+        atomic_store(&s->run->phase, PHASE_PRECOPY);
+    else if (state == XLM_STATE_SWITCHOVER &&
+             atomic_load(&s->run->phase) < PHASE_SWITCH)
+        atomic_store(&s->run->phase, PHASE_SWITCH);
     if (!sc->event || sc->event_to || state != sc->event_state ||
         stats->round < sc->event_round)
         return;
@@ -94,6 +100,8 @@ static void on_unit(void *user, enum direction to, unsigned unit, uint32_t type)
     struct run *r = user;
     const struct scenario *sc = r->sc;
 
+    if (type == XLM__REC_PERMIT)
+        atomic_store(&r->phase, PHASE_HANDOFF);
     if (!sc->event || sc->event_to != to ||
         (sc->event_type ? type != sc->event_type : unit != sc->event_unit))
         return;
@@ -347,7 +355,8 @@ static void check_source_left(struct run *r)
     SCENARIO_CHECK(r, !strcmp(s->ts.name, "guest"));
     SCENARIO_CHECK(r, !s->ts.suspended);
     SCENARIO_CHECK(r, !s->ts.dm_logdirty);
-    SCENARIO_CHECK(r, s->hv->info.paused == r->sc->paused);
+    SCENARIO_CHECK(r, s->hv->info.paused == r->sc->paused ||
+                          atomic_load(&r->pause_failed));
     SCENARIO_CHECK(r, s->hv->sched.cap == 0);
     SCENARIO_CHECK(r, !s->ts.marked[XLM__MARK_SLOWED]);
     SCENARIO_CHECK(r, !s->ts.marked[XLM__MARK_LIMITED]);

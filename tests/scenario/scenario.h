@@ -39,6 +39,15 @@ enum writer {
     WRITER_BALLOON, /* gives memory back, takes it again, writes  */
 };
 
+/* How far it had come. */
+enum phase {
+    PHASE_BUILD,
+    PHASE_PRECOPY,
+    PHASE_SWITCH,
+    PHASE_HANDOFF, /* the permission was sent */
+    PHASE_NR,
+};
+
 enum direction { TO_NONE, TO_DESTINATION, TO_SOURCE };
 
 struct run;
@@ -113,11 +122,13 @@ struct run {
     bool was_suspended;
     bool ended; /* the scenario ended it     */
     atomic_bool event_done;
+    atomic_int phase; /* enum phase, the source's last */
     /* what happened */
-    atomic_bool runs_there;  /* or may: nobody has proven that not  */
-    atomic_uint two_runners; /* times at which both could run       */
-    atomic_bool off_failed;  /* log-dirty could not be switched off */
-    unsigned units[3];       /* by direction, on the control channel */
+    atomic_bool runs_there;   /* or may: nobody has proven that not  */
+    atomic_uint two_runners;  /* times at which both could run       */
+    atomic_bool off_failed;   /* log-dirty could not be switched off */
+    atomic_bool pause_failed; /* of the source's domain             */
+    unsigned units[3];        /* by direction, on the control channel */
     unsigned data_units[3];
     int guard_fd;           /* what the guardian reads; -1: it is dead */
     struct joiner *joiners; /* one a data channel, or NULL */
@@ -142,6 +153,11 @@ void scenario_cancel(struct side *s);
 /* Both in one. */
 void scenario(const struct scenario *sc, const char *label);
 
+/* scenario_recover.c: nobody is left who could decide; then, as an operator
+ * would, with both hosts up.  It has to end decided. */
+bool scenario_is_undecided(const struct run *r);
+enum xlm_verdict scenario_recover(struct run *r);
+
 /* A CUnit assertion that prints the log of the run if it fails. */
 bool scenario_check(struct run *r, bool holds, const char *text, int line,
                     const char *file);
@@ -162,6 +178,8 @@ void hosts_create(struct run *r);
 void hosts_free(struct run *r);
 /* The guest stops by itself. */
 void guest_shuts_down(struct run *r, unsigned reason);
+/* The same, unless it is suspended already. */
+void guest_may_shut_down(struct run *r, unsigned reason);
 void guest_is_destroyed(struct run *r);
 
 /* scenario_join.c: as processes that ssh starts for the data channels. */

@@ -174,29 +174,40 @@ void guest_end(struct run *r)
         pthread_join(r->writer, NULL);
 }
 
+/* Under r->guest. */
 static void stops(struct run *r, bool exists, unsigned reason)
 {
     struct fake_hv *f = r->src.hv;
 
-    pthread_mutex_lock(&r->guest);
     pthread_mutex_lock(&f->lock);
     f->exists = exists;
     f->info.shutdown = true;
     f->info.shutdown_reason = reason;
     pthread_mutex_unlock(&f->lock);
     r->ended = true;
-    pthread_mutex_unlock(&r->guest);
 }
 
 void guest_shuts_down(struct run *r, unsigned reason)
 {
+    pthread_mutex_lock(&r->guest);
     stops(r, true, reason);
+    pthread_mutex_unlock(&r->guest);
+}
+
+void guest_may_shut_down(struct run *r, unsigned reason)
+{
+    pthread_mutex_lock(&r->guest);
+    if (!r->was_suspended)
+        stops(r, true, reason);
+    pthread_mutex_unlock(&r->guest);
 }
 
 void guest_is_destroyed(struct run *r)
 {
     r->src.ts.exists = false;
+    pthread_mutex_lock(&r->guest);
     stops(r, false, 0);
+    pthread_mutex_unlock(&r->guest);
 }
 
 /* ---- what has to arrive ---- */

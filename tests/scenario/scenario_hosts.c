@@ -38,12 +38,20 @@ static int watch_suspend(struct xlm__toolstack *t, uint32_t domid,
     return rc;
 }
 
+static bool to_stay_paused(const struct run *r)
+{
+    return r->sc->paused && (r->sc->opt.flags & XLM_F_UNPAUSE_TO_SUSPEND);
+}
+
 static int watch_resume(struct xlm__toolstack *t, uint32_t domid)
 {
     struct run *r = side_of_ts(t)->run;
 
     if (atomic_load(&r->runs_there))
         atomic_fetch_add(&r->two_runners, 1);
+    /* Paused by the operator, it must not run for an instant either. */
+    if (to_stay_paused(r) && !r->src.hv->info.paused)
+        SCENARIO_CHECK(r, atomic_load(&r->pause_failed));
     return fake_ts->resume(t, domid);
 }
 
@@ -97,6 +105,15 @@ static int watch_off(struct xlm__hv *hv, uint32_t domid)
     return rc;
 }
 
+static int watch_pause(struct xlm__hv *hv, uint32_t domid)
+{
+    int rc = fake_hv_ops->pause(hv, domid);
+
+    if (rc && hv == &the_run->src.hv->base)
+        atomic_store(&the_run->pause_failed, true);
+    return rc;
+}
+
 static void watch(struct side *s)
 {
     static struct watched w;
@@ -111,6 +128,7 @@ static void watch(struct side *s)
     w.ts.destroy = watch_destroy;
     w.hv = *fake_hv_ops;
     w.hv.logdirty_off = watch_off;
+    w.hv.pause = watch_pause;
     the_run = s->run;
     s->ts.base.ops = &w.ts;
     s->hv->base.ops = &w.hv;

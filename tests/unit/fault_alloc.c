@@ -30,6 +30,14 @@ bool fault_alloc_hit(void)
     return hit;
 }
 
+unsigned fault_alloc_since(unsigned n)
+{
+    unsigned since = n - left;
+
+    left = 0;
+    return since;
+}
+
 /* Any thread: exactly one of them counts down to 0. */
 static bool fails(void)
 {

@@ -12,5 +12,7 @@
 void fault_alloc_at(unsigned n);
 /* Stop; did it come to that call? */
 bool fault_alloc_hit(void);
+/* Stop; calls since fault_alloc_at(n), none of which has failed. */
+unsigned fault_alloc_since(unsigned n);
 
 #endif /* XLM_TESTS_FAULT_ALLOC_H */
