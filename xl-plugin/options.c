@@ -237,11 +237,12 @@ static bool set_data(const char *value, struct lm_options *o, char *error)
 static bool parse_zstd(const char *value, struct lm_options *o)
 {
     const char *level = value + 4;
-    bool fast = !strncmp(level, ":-", 2);
     uint64_t v = 0;
+    bool fast;
 
     if (strncmp(value, "zstd", 4) || (*level && *level != ':'))
         return false;
+    fast = level[0] == ':' && level[1] == '-';
     if (*level && !number_parse(level + (fast ? 2 : 1), 1, fast ? 5 : 9, &v))
         return false;
     o->compress = XLM_COMPRESS_ZSTD;

@@ -66,7 +66,13 @@ static void diff_basics(struct words *w, const libxl_domain_config *a,
 static void diff_vcpus(struct words *w, const libxl_domain_config *a,
                        const libxl_domain_config *b)
 {
-    for (int i = 0; i < a->b_info.max_vcpus; i++) {
+    const uint32_t bytes = a->b_info.avail_vcpus.size >
+                                   b->b_info.avail_vcpus.size
+                               ? a->b_info.avail_vcpus.size
+                               : b->b_info.avail_vcpus.size;
+
+    /* Not up to max_vcpus, which may be any number. */
+    for (int i = 0; i < (int)(8 * bytes) && i < a->b_info.max_vcpus; i++) {
         const int was = libxl_bitmap_test(&a->b_info.avail_vcpus, i);
         const int is = libxl_bitmap_test(&b->b_info.avail_vcpus, i);
 

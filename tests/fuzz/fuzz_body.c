@@ -29,6 +29,15 @@ static void walk_extents(const struct xlm__body_ctx *ctx,
     }
 }
 
+/* ".." as a whole component leads elsewhere. */
+static bool leads_up(const char *path)
+{
+    for (const char *at = path; (at = strstr(at, "..")); at += 2)
+        if ((at == path || at[-1] == '/') && (!at[2] || at[2] == '/'))
+            return true;
+    return false;
+}
+
 static void walk_nodes(const struct xlm__list *l)
 {
     struct xlm__node n;
@@ -37,7 +46,7 @@ static void walk_nodes(const struct xlm__list *l)
     while (xlm__xenstore_next(l, &pos, &n)) {
         char *copy = fuzz_text(n.value, n.value_bytes);
 
-        FUZZ_CHECK(n.path[0] && n.path[0] != '/' && !strstr(n.path, ".."));
+        FUZZ_CHECK(n.path[0] && n.path[0] != '/' && !leads_up(n.path));
         free(copy);
         nr++;
     }

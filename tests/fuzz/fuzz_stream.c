@@ -216,8 +216,12 @@ static void make(struct talk *t, struct fuzz_in *in, struct made *m)
 
 static int tell(struct talk *t, const struct made *m)
 {
+    static uint64_t pfns[XLM__PAGES_MAX];
+    static uint32_t page_types[XLM__PAGES_MAX];
     static union xlm__body b;
-    struct xlm__body_ctx ctx = { .err = &t->err, .code = XLM_ERR_INVAL };
+    struct xlm__body_ctx ctx = {
+        .err = &t->err, .code = XLM_ERR_INVAL, .pfns = pfns, .types = page_types
+    };
     uint32_t least, most;
     char *body;
     bool ignore;
