@@ -81,8 +81,6 @@ int xlm__dest_mark(struct xlm__dest *d, enum xlm__received phase)
 
     if (d->paused)
         k.flags = XLM__MARK_PAUSED;
-    else if (d->pre.allowed)
-        k.flags = XLM__MARK_HELD;
     memcpy(k.uuid, d->config.uuid, sizeof(k.uuid));
     memcpy(k.session, d->s->greeting.session, sizeof(k.session));
     xlm__host_boot_id(k.boot);

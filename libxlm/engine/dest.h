@@ -39,11 +39,10 @@ struct xlm__kept {
     unsigned char data[];
 };
 
-struct xlm__prebuild { /* of a domain with XLM__PREBUILT_PAUSES */
-    bool allowed;      /* CHECKED said so */
-    bool begun;        /* PREBUILD came   */
-    bool held;         /* one pause of the new domain is ours */
-    bool waiting;      /* the thread below has to be joined   */
+struct xlm__prebuild {
+    bool allowed; /* CHECKED said so */
+    bool begun;   /* PREBUILD came   */
+    bool waiting; /* the thread below has to be joined   */
     pthread_t thread;
     struct xlm__hvm_state first, last; /* before PREBUILD, in the tail */
 };
@@ -72,6 +71,7 @@ struct xlm__dest {
     bool sample; /* nothing is built, pages are dropped */
     bool marked; /* by xlm__dest_mark()                    */
     bool ready;  /* READY was sent: a permission may come  */
+    bool held;   /* a pause of the new domain is ours      */
     struct xlm__prebuild pre;
     struct xlm__sink *sink;
     struct xlm__dest_channel channels[XLM__CHANNELS_MAX];
@@ -118,11 +118,6 @@ int xlm__dest_join(struct xlm__dest *d, const struct xlm__build *b,
 /* dest_prebuild.c */
 /* Part of preflight: d->pre.allowed, or a finding that says why not. */
 int xlm__dest_may_prebuild(struct xlm__dest *d);
-/* Our own pause of the new domain, if it is to be pre-built. */
-int xlm__dest_hold(struct xlm__dest *d, uint32_t domid);
-int xlm__dest_let_go(struct xlm__dest *d);
-/* After let_go() failed: is it proven, and is it gone now? */
-bool xlm__dest_never_ran(struct xlm__dest *d);
 /* Is a record of this type, now, one for xlm__dest_keep_tail()? */
 bool xlm__dest_keeps_state(struct xlm__dest *d, uint32_t type);
 int xlm__dest_keep_tail(struct xlm__dest *d, const struct xlm__state_rec *st);
@@ -139,12 +134,18 @@ void xlm__dest_round_begin(struct xlm__dest *d, uint32_t round);
 /* Wait for the marks of all channels; compares the counts with the source's. */
 int xlm__dest_round_end(struct xlm__dest *d, const struct xlm__round *claimed);
 
+/* dest_start.c: from the permission on, nothing stops us any more. */
+/* Our own pause of the new domain. */
+int xlm__dest_hold(struct xlm__dest *d, uint32_t domid);
+int xlm__dest_commit(struct xlm__dest *d); /* after PERMIT: up to BYE */
+/* What came of it was said, or we gave up: wait for the source's BYE. */
+void xlm__dest_say_bye(struct xlm__dest *d);
+
 /* dest_end.c */
 int xlm__dest_keep_dm(struct xlm__dest *d, const struct xlm__dm_part *part);
 int xlm__dest_keep_xenstore(struct xlm__dest *d, const struct xlm__list *l);
 int xlm__dest_release(struct xlm__dest *d, const struct xlm__list *l);
 int xlm__dest_finish(struct xlm__dest *d); /* after TAIL_END: up to READY    */
-int xlm__dest_commit(struct xlm__dest *d); /* after PERMIT: up to BYE        */
 /* Undo everything and tell the source why; returns rc. */
 int xlm__dest_give_up(struct xlm__dest *d, int rc);
 

@@ -7,10 +7,7 @@
  *               wait for xl's "ready" ── PREBUILT ──>             (own thread)
  *   TAIL_END ── TSC, changed parameters, context ──> Xen          (leader)
  *
- * From its creation on we hold one more pause of it, so that nobody's "xl
- * unpause" starts half a guest.  xl is told to leave it paused: as the very
- * last act we take both pauses back, and it does not matter whether xl, or we,
- * died in between.
+ * Its pauses (dest_start.c) keep it from running until then.
  */
 #include "config.h"
 
@@ -37,51 +34,6 @@ int xlm__dest_may_prebuild(struct xlm__dest *d)
                                  d->offer.name, why);
     d->pre.allowed = !xlm__findings_blocked(d->findings);
     return 0;
-}
-
-/* ---- the last pause ---- */
-
-int xlm__dest_hold(struct xlm__dest *d, uint32_t domid)
-{
-    int rc;
-
-    if (!d->pre.allowed)
-        return 0;
-    rc = d->hv->ops->pause(d->hv, domid);
-    d->pre.held = !rc;
-    return rc;
-}
-
-int xlm__dest_let_go(struct xlm__dest *d)
-{
-    const unsigned nr = d->paused ? 1 : XLM__PREBUILT_PAUSES;
-    uint32_t domid = xlm_session_domid(d->s);
-    struct xlm__dominfo info;
-    bool exists;
-    int rc = 0;
-
-    /* Somebody's "xl unpause" may have taken one back already. */
-    for (unsigned i = 0; i < nr && d->pre.held && !rc; i++) {
-        rc = d->hv->ops->dominfo(d->hv, domid, &info, &exists);
-        if (rc || !exists || !info.paused)
-            break;
-        rc = d->hv->ops->unpause(d->hv, domid);
-    }
-    d->pre.held = rc != 0;
-    return rc;
-}
-
-bool xlm__dest_never_ran(struct xlm__dest *d)
-{
-    uint32_t domid = xlm_session_domid(d->s);
-    struct xlm__dominfo info;
-    bool exists;
-
-    /* Paused still, it has been so since its creation: we hold it. */
-    if (d->hv->ops->dominfo(d->hv, domid, &info, &exists) || !exists ||
-        !info.paused)
-        return false;
-    return !d->ts->ops->destroy(d->ts, domid);
 }
 
 /* ---- state ---- */

@@ -243,8 +243,6 @@ static uint32_t restore_flags(uint32_t build)
 {
     uint32_t flags = 0;
 
-    if (build & XLM__BUILD_LEAVE_PAUSED)
-        flags |= XLM_F_LEAVE_PAUSED;
     if (build & XLM__BUILD_NO_MONITOR)
         flags |= XLM_F_NO_MONITOR;
     if (build & XLM__BUILD_KEEP_DOMID)
@@ -287,8 +285,7 @@ int xlm__dest_build(struct xlm__dest *d, const struct xlm__build *b)
     d->paused = flags & XLM__BUILD_LEAVE_PAUSED;
     d->building = true;
     rc = d->ts->ops->restore_begin(
-        d->ts, &d->config,
-        restore_flags(flags) | (d->pre.allowed ? XLM_F_LEAVE_PAUSED : 0),
+        d->ts, &d->config, restore_flags(flags),
         d->offer.xen_major << 16 | (d->offer.xen_minor & 0xffff), &domid);
     if (!rc)
         rc = xlm__dest_hold(d, domid);

@@ -327,17 +327,8 @@ static enum xlm_verdict decide_fate(const struct xlm__mark *sent,
         break;
     case XLM__FATE_LEFT:
         snprintf(why, XLM_MESSAGE_MAX,
-                 "it is there, neither running nor given up: if that stays so, "
-                 "'xl destroy' it there if it is called %.128s--incoming, else "
-                 "'xl unpause' it there; then try again",
-                 sent->name);
-        break;
-    case XLM__FATE_UNCLEAR:
-        snprintf(why, XLM_MESSAGE_MAX,
-                 "it was to start there, and is gone; nobody wrote down "
-                 "whether it ran: unless the logs there prove that it never "
-                 "did, 'xl destroy %u' here, then 'xl create' it",
-                 sent->domid);
+                 "it is there, but not as it should be: if that stays so, "
+                 "'xl destroy' it there, and try again");
         break;
     case XLM__FATE_UNKNOWN:
         snprintf(why, XLM_MESSAGE_MAX,

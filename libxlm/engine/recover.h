@@ -19,7 +19,6 @@
  *                        busy    somebody works on it   waits
  *                        left    it is there, unfinished    waits (an act
  *                                before ends most of these: see below)
- *                        unclear it may have run, is gone   waits
  *                        unknown of no such session     waits
  *   RUNNING              (is not asked: it said so)     destroys its copy
  *
@@ -43,7 +42,6 @@
     X(MOVED, "moved", "it went on from there")                                 \
     X(BUSY, "busy", "somebody works on it there")                              \
     X(LEFT, "left", "it is there, but unfinished")                             \
-    X(UNCLEAR, "unclear", "it may have run there, and is gone")                \
     X(UNKNOWN, "unknown", "that host knows nothing of this move")
 
 enum xlm__fate {
@@ -71,8 +69,7 @@ const char *xlm__fate_text(enum xlm__fate fate);
  * looks, and, unless act, changes nothing.  told: one line with the details.
  *
  * act: where a receiver died in the middle, first do what it would have done: a
- * domain that it was to start and holds back is started, one that it never was
- * told to start is destroyed.
+ * domain that it was to start is started, one that it was not is destroyed.
  */
 int xlm__recover_look(struct xlm__hv *hv, struct xlm__toolstack *t,
                       const unsigned char uuid[16],

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/host.h"
 #include "util/uuid.h"
 
 /* The domain that is here, if any. */
@@ -54,12 +53,6 @@ static bool is_finished(const struct xlm__mark *m, const struct here *h)
            (!h->info.paused || (m->flags & XLM__MARK_PAUSED));
 }
 
-/* This host went down since: who was to run it here did not give it back. */
-static bool went_down(const struct xlm__mark *m)
-{
-    return !xlm__host_is_boot(m->boot);
-}
-
 static enum xlm__fate judge(const struct xlm__mark *m, const struct here *h)
 {
     switch ((enum xlm__received)m->phase) {
@@ -67,8 +60,10 @@ static enum xlm__fate judge(const struct xlm__mark *m, const struct here *h)
     case XLM__RECEIVED_NEVER:
         return h->exists ? XLM__FATE_LEFT : XLM__FATE_NEVER;
     case XLM__RECEIVED_GO:
+        /* Or it went down with this host, before somebody could start it: the
+         * memory at the source may be older than the disk all the same. */
         if (!h->exists)
-            return went_down(m) ? XLM__FATE_RAN : XLM__FATE_UNCLEAR;
+            return XLM__FATE_RAN;
         return is_finished(m, h) ? XLM__FATE_RUNS : XLM__FATE_LEFT;
     case XLM__RECEIVED_RUNS:
         return h->exists ? XLM__FATE_RUNS : XLM__FATE_RAN;
@@ -127,22 +122,19 @@ static bool is_certain(const struct xlm__mark *m, const struct here *h)
 
 /* ---- what a receiver that died would have done ---- */
 
-/* Its receiver had the permission, and xl has done what it was to do, which is
- * to rename it: what is left are the pauses. */
+/* Its receiver had the permission, and xl did its part: what is left are the
+ * pauses. */
 static bool is_to_run(const struct xlm__mark *m, const struct here *h)
 {
-    return m->phase == XLM__RECEIVED_GO && (m->flags & XLM__MARK_HELD) &&
+    return m->phase == XLM__RECEIVED_GO && !(m->flags & XLM__MARK_PAUSED) &&
            !is_incoming(m, h);
 }
 
 /* It never ran, and nobody is left who may start it. */
-static bool is_to_go(const struct xlm__mark *m, const struct here *h)
+static bool is_to_go(const struct xlm__mark *m)
 {
-    if (!is_incoming(m, h))
-        return false;
     return m->phase == XLM__RECEIVED_BUILDING ||
-           m->phase == XLM__RECEIVED_NEVER ||
-           (m->phase == XLM__RECEIVED_GO && (m->flags & XLM__MARK_HELD));
+           m->phase == XLM__RECEIVED_NEVER;
 }
 
 static int set_phase(struct xlm__toolstack *t, struct xlm__mark *m,
@@ -157,10 +149,10 @@ static int let_run(struct xlm__hv *hv, struct xlm__toolstack *t,
 {
     struct xlm__dominfo info = { .paused = true };
     bool exists = true;
-    int rc = 0;
+    int rc = t->ops->dm_continue(t, m->domid);
 
-    for (unsigned i = 0;
-         i < XLM__PREBUILT_PAUSES && !rc && exists && info.paused; i++) {
+    for (unsigned i = 0; i < XLM__HELD_PAUSES && !rc && exists && info.paused;
+         i++) {
         rc = hv->ops->unpause(hv, m->domid);
         if (!rc)
             rc = hv->ops->dominfo(hv, m->domid, &info, &exists);
@@ -183,7 +175,7 @@ static int finish(struct xlm__hv *hv, struct xlm__toolstack *t,
         return 0;
     if (is_to_run(m, h))
         return let_run(hv, t, m);
-    if (!is_to_go(m, h))
+    if (!is_to_go(m))
         return 0;
     rc = set_phase(t, m, XLM__RECEIVED_NEVER);
     return rc ? rc : t->ops->destroy(t, m->domid);

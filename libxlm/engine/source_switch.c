@@ -59,7 +59,7 @@ static int suspend(struct xlm__source *m)
         m->unpaused = true;
     }
     m->suspend_asked_ns = xlm__clock_ns();
-    xlm__watch_start(&watch, m->hv, m->domid, XLM__WATCH_SHUTDOWN);
+    xlm__watch_start(&watch, m->hv, m->domid);
     rc = m->ts->ops->suspend(m->ts, m->domid, limit ? limit : SUSPEND_MS,
                              &m->may_suspend_later);
     m->suspended_ns = xlm__watch_end(&watch, xlm__clock_ns());

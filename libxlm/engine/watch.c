@@ -14,9 +14,8 @@ static bool happened(const struct xlm__watch *w)
     struct xlm__dominfo info;
     bool exists;
 
-    if (w->hv->ops->dominfo(w->hv, w->domid, &info, &exists) || !exists)
-        return false;
-    return w->what == XLM__WATCH_SHUTDOWN ? info.shutdown : !info.paused;
+    return !w->hv->ops->dominfo(w->hv, w->domid, &info, &exists) && exists &&
+           info.shutdown;
 }
 
 static void *watch(void *arg)
@@ -34,12 +33,10 @@ static void *watch(void *arg)
     return NULL;
 }
 
-void xlm__watch_start(struct xlm__watch *w, struct xlm__hv *hv, uint32_t domid,
-                      enum xlm__watch_for what)
+void xlm__watch_start(struct xlm__watch *w, struct xlm__hv *hv, uint32_t domid)
 {
     w->hv = hv;
     w->domid = domid;
-    w->what = what;
     atomic_init(&w->stop, false);
     atomic_init(&w->seen_ns, 0);
     w->started = !pthread_create(&w->thread, NULL, watch, w);

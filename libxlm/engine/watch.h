@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The moment at which a domain changes, seen by a thread that polls it while
- * another is inside a long toolstack call.
- *
- * libxl returns from a suspend only after the device model was saved, and from
- * an unpause after more housekeeping; the blackout is between the flags.
+ * The moment at which a domain shuts down, seen by a thread that polls it while
+ * another is inside libxl's suspend, which returns only after the device model
+ * was saved: the blackout begins with the flag.
  */
 #ifndef XLM_ENGINE_WATCH_H
 #define XLM_ENGINE_WATCH_H
@@ -14,13 +12,10 @@
 
 #include "hv/hv.h"
 
-enum xlm__watch_for { XLM__WATCH_SHUTDOWN, XLM__WATCH_UNPAUSED };
-
 struct xlm__watch {
     /* set once */
     struct xlm__hv *hv;
     uint32_t domid;
-    enum xlm__watch_for what;
     pthread_t thread;
     bool started;
     /* shared */
@@ -29,8 +24,7 @@ struct xlm__watch {
 };
 
 /* Never fails: without a thread, nothing will be seen. */
-void xlm__watch_start(struct xlm__watch *w, struct xlm__hv *hv, uint32_t domid,
-                      enum xlm__watch_for what);
+void xlm__watch_start(struct xlm__watch *w, struct xlm__hv *hv, uint32_t domid);
 /* When it was seen, else otherwise_ns.  Ends the thread. */
 uint64_t xlm__watch_end(struct xlm__watch *w, uint64_t otherwise_ns);
 

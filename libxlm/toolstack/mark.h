@@ -42,12 +42,10 @@
 #define XLM__MARK_NOT_LOGGED   (1u << 3) /* SENT: Xen's log is not on       */
 #define XLM__MARK_WAS_PAUSED   (1u << 4) /* SENT: only unpaused to suspend  */
 #define XLM__MARK_PAUSED       (1u << 1) /* RECEIVED: it is to stay paused  */
-#define XLM__MARK_HELD         (1u << 2) /* RECEIVED: the receiver, not xl, */
-                                         /* takes its pauses back           */
-#define XLM__PREBUILT_PAUSES                                                   \
-    2u /* of such a domain: Xen's own for a new one,                           \
-        */
-       /* and the receiver's                         */
+
+/* Of a domain that arrives: Xen's own for a new one, and the receiver's, who
+ * takes both back when xl has done its part. */
+#define XLM__HELD_PAUSES 2u
 
 struct xlm__mark {
     unsigned char uuid[16];      /* of the domain, names the file        */

@@ -107,6 +107,9 @@ struct xlm__toolstack_ops {
     int (*suspend)(struct xlm__toolstack *t, uint32_t domid,
                    uint32_t timeout_ms, bool *may_suspend_later_out);
     int (*resume)(struct xlm__toolstack *t, uint32_t domid);
+    /* Before a domain is unpaused without libxl: let its device model go on,
+     * which may wait for that (dm_restrict).  HVM only; no-op otherwise. */
+    int (*dm_continue)(struct xlm__toolstack *t, uint32_t domid);
     int (*destroy)(struct xlm__toolstack *t, uint32_t domid);
     /* Does nothing if the domain is not called `from` (any more). */
     int (*rename)(struct xlm__toolstack *t, uint32_t domid, const char *from,
@@ -140,7 +143,7 @@ struct xlm__toolstack_ops {
                         struct xlm__config *out);
     /* Start "xl migrate-receive" and feed it up to the libxc headers; the
      * domain exists, paused and without memory, when this returns.
-     * flags: XLM_F_LEAVE_PAUSED, _NO_MONITOR, _DEBUG.  stop_fd readable ends
+     * flags: XLM_F_NO_MONITOR, _KEEP_DOMID, _DEBUG.  stop_fd readable ends
      * the wait (CANCELLED).  Errors: TOOLSTACK (with xl's own last words). */
     int (*restore_begin)(struct xlm__toolstack *t, const struct xlm__config *c,
                          uint32_t flags, uint32_t source_xen_version,
@@ -162,13 +165,12 @@ struct xlm__toolstack_ops {
                               const struct xlm__config *c);
     int (*xenstore_restore)(struct xlm__toolstack *t, uint32_t domid,
                             const struct xlm__xsnodes *nodes);
-    /* The permission: xl renames and unpauses.  *running_out: it did; false
-     * with return 0: it never ran, and xl will not start it any more; what is
-     * left of it is for restore_abort(). */
-    int (*restore_go)(struct xlm__toolstack *t, bool *running_out);
-    /* Undo at any point before restore_go(), or when that says that it does not
-     * run: end xl, and destroy what it left.  Returns when nothing of the
-     * domain is left here.  Only while no other thread uses the hypervisor. */
+    /* The permission: xl gives the domain its name, leaves it paused, and ends.
+     * *named_out: it did; else what is left of it is for restore_abort(). */
+    int (*restore_go)(struct xlm__toolstack *t, bool *named_out);
+    /* Undo at any point before the domain is unpaused: end xl, and destroy what
+     * it left.  Returns when nothing of the domain is left here.  Only while no
+     * other thread uses the hypervisor. */
     int (*restore_abort)(struct xlm__toolstack *t);
     /* The guest's own report of its longest gap, written to its xenstore node
      * data/xlm/gap-ms after it ran here; waits at most timeout_ms;

@@ -214,6 +214,7 @@ static const struct xlm__toolstack_ops libxl_ops = {
     .dm_logdirty = xlm__ts_dm_logdirty,
     .suspend = xlm__ts_suspend,
     .resume = xlm__ts_resume,
+    .dm_continue = xlm__ts_dm_continue,
     .destroy = xlm__ts_destroy,
     .rename = xlm__ts_rename,
     .dm_state = xlm__ts_dm_state,

@@ -32,7 +32,6 @@ struct xlm__restore {
     char *incoming;         /* "<name>--incoming" */
     unsigned char uuid[16];
     uint32_t domid; /* 0 until known */
-    bool leave_paused;
 };
 
 struct xlm__ts {
@@ -145,6 +144,7 @@ int xlm__ts_dm_logdirty(struct xlm__toolstack *t, uint32_t domid, bool on);
 int xlm__ts_suspend(struct xlm__toolstack *t, uint32_t domid,
                     uint32_t timeout_ms, bool *may_suspend_later_out);
 int xlm__ts_resume(struct xlm__toolstack *t, uint32_t domid);
+int xlm__ts_dm_continue(struct xlm__toolstack *t, uint32_t domid);
 int xlm__ts_destroy(struct xlm__toolstack *t, uint32_t domid);
 int xlm__ts_rename(struct xlm__toolstack *t, uint32_t domid, const char *from,
                    const char *to);
@@ -164,7 +164,7 @@ int xlm__ts_restore_record(struct xlm__toolstack *t, uint32_t type,
 int xlm__ts_restore_sync(struct xlm__toolstack *t);
 int xlm__ts_restore_end(struct xlm__toolstack *t, const struct xlm__blob *dm);
 int xlm__ts_restore_check(struct xlm__toolstack *t);
-int xlm__ts_restore_go(struct xlm__toolstack *t, bool *running_out);
+int xlm__ts_restore_go(struct xlm__toolstack *t, bool *named_out);
 int xlm__ts_restore_abort(struct xlm__toolstack *t);
 void xlm__ts_restore_close(struct xlm__ts *ts);
 int xlm__ts_storage_drop_cache(struct xlm__toolstack *t,

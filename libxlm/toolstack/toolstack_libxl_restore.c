@@ -50,8 +50,7 @@ static void forget(struct xlm__restore *r)
     memset(r, 0, sizeof(*r));
 }
 
-static int remember(struct xlm__ts *ts, const struct xlm__config *c,
-                    uint32_t flags)
+static int remember(struct xlm__ts *ts, const struct xlm__config *c)
 {
     struct xlm__restore *r = &ts->restore;
 
@@ -60,7 +59,6 @@ static int remember(struct xlm__ts *ts, const struct xlm__config *c,
                         "a restore is under way already");
     forget(r);
     memcpy(r->uuid, c->uuid, sizeof(r->uuid));
-    r->leave_paused = flags & XLM_F_LEAVE_PAUSED;
     r->name = strdup(c->name);
     if (!r->name || asprintf(&r->incoming, "%s--incoming", c->name) < 0) {
         r->incoming = NULL;
@@ -93,7 +91,6 @@ static int start_xl(struct xlm__ts *ts, uint32_t flags)
     const struct xlm__xlproc_params p = {
         .err = ts->base.err,
         .xl_path = ts->xl_path,
-        .leave_paused = flags & XLM_F_LEAVE_PAUSED,
         .no_monitor = flags & XLM_F_NO_MONITOR,
         .debug = flags & XLM_F_DEBUG,
         .stop_fd = ts->base.stop_fd,
@@ -146,7 +143,7 @@ int xlm__ts_restore_begin(struct xlm__toolstack *t, const struct xlm__config *c,
     char *json = NULL;
     int rc;
 
-    rc = remember(ts, c, flags);
+    rc = remember(ts, c);
     if (!rc)
         rc = make_json(ts, c, flags, &json);
     if (!rc)
@@ -267,37 +264,63 @@ static int read_report(struct xlm__ts *ts)
     return rc ? rc : 0;
 }
 
-/* Is the domain still called --incoming, and does it have our uuid? */
-static bool is_incoming(struct xlm__ts *ts, uint32_t domid)
+/* Is it ours, by uuid, and of that name? */
+static bool is_named(struct xlm__ts *ts, uint32_t domid, const char *want,
+                     bool *paused_out)
 {
-    struct xlm__restore *r = &ts->restore;
     char *name = libxl_domid_to_name(ts->ctx, domid);
     libxl_dominfo info;
     bool is_it;
 
     libxl_dominfo_init(&info);
-    is_it = name && !strcmp(name, r->incoming) &&
+    is_it = name && !strcmp(name, want) &&
             !libxl_domain_info(ts->ctx, &info, domid) &&
-            !memcmp(libxl_uuid_bytearray(&info.uuid), r->uuid, 16);
+            !memcmp(libxl_uuid_bytearray(&info.uuid), ts->restore.uuid, 16);
+    *paused_out = is_it && info.paused;
     libxl_dominfo_dispose(&info);
     free(name);
     return is_it;
 }
 
-/* Destroy what xl left under the temporary name, and see it gone.  No other
- * thread may be in a hypercall: libxl forks to destroy, and libxencall's lock,
- * one for the process, would stay locked in the child for ever. */
+static bool is_incoming(struct xlm__ts *ts, uint32_t domid)
+{
+    bool paused;
+
+    return is_named(ts, domid, ts->restore.incoming, &paused);
+}
+
+/* Renamed, and never unpaused. */
+static bool is_held(struct xlm__ts *ts, uint32_t domid)
+{
+    bool paused;
+
+    return is_named(ts, domid, ts->restore.name, &paused) && paused;
+}
+
+/* The domain that xl left, by its temporary name or, paused, by its own; false:
+ * there is none.  Before xl has created it, or if a name is not there yet, its
+ * id is not known. */
+static bool find_leftover(struct xlm__ts *ts, uint32_t *domid_out)
+{
+    const uint32_t domid = ts->restore.domid;
+
+    *domid_out = domid;
+    return (domid && (is_incoming(ts, domid) || is_held(ts, domid))) ||
+           (!libxl_name_to_domid(ts->ctx, ts->restore.incoming, domid_out) &&
+            is_incoming(ts, *domid_out));
+}
+
+/* Destroy it, and see it gone.  No other thread may be in a hypercall: libxl
+ * forks to destroy, and libxencall's lock, one for the process, would stay
+ * locked in the child for ever. */
 static int remove_leftover(struct xlm__ts *ts)
 {
     struct xlm__restore *r = &ts->restore;
     const uint64_t until = xlm__clock_ns() + GONE_MS * XLM__NS_PER_MS;
-    uint32_t domid = r->domid;
+    uint32_t domid;
     int rc;
 
-    /* Before xl has created it, or if a name is not there yet: no domid. */
-    if ((!domid || !is_incoming(ts, domid)) &&
-        (libxl_name_to_domid(ts->ctx, r->incoming, &domid) ||
-         !is_incoming(ts, domid)))
+    if (!find_leftover(ts, &domid))
         return 0;
     XLM_LOG(ts->base.err, WARN, "xl left %s (domain %u): it is destroyed",
             r->incoming, domid);
@@ -306,7 +329,7 @@ static int remove_leftover(struct xlm__ts *ts)
         return TS_FAIL(ts, XLM_ERR_TOOLSTACK, rc,
                        "%s (domain %u) is left here: destroying it failed",
                        r->incoming, domid);
-    while (is_incoming(ts, domid)) {
+    while (find_leftover(ts, &domid)) {
         if (xlm__clock_ns() >= until)
             return XLM_FAIL(ts->base.err, XLM_ERR_TOOLSTACK,
                             "%s (domain %u) is left here, dying for more than "
@@ -317,11 +340,9 @@ static int remove_leftover(struct xlm__ts *ts)
     return 0;
 }
 
-/*
- * xl is gone, or silent and then killed, after it was given the permission.
- * It renames, then unpauses: what the domain is called says how far it came.
- */
-static int judge_without_report(struct xlm__ts *ts, bool *running_out)
+/* xl is gone, or silent and then killed, after it was given the permission:
+ * what the domain is called says whether it did its part. */
+static int judge_without_report(struct xlm__ts *ts, bool *named_out)
 {
     struct xlm__restore *r = &ts->restore;
     struct xlm__dominfo info;
@@ -332,28 +353,18 @@ static int judge_without_report(struct xlm__ts *ts, bool *running_out)
     if (!xlm__xlproc_ended(r->xl, ABORT_MS))
         xlm__xlproc_kill(r->xl);
     if (is_incoming(ts, r->domid)) {
-        *running_out = false;
+        *named_out = false;
         return 0;
     }
     rc = xlm__hv_dominfo_of(ts->hv, r->domid, r->uuid, &info, &exists);
-    if (rc)
-        return XLM_ERR_UNDECIDED;
-    if (!exists || info.dying)
-        /* It may have run and ended. */
-        return XLM_FAIL(ts->base.err, XLM_ERR_UNDECIDED,
-                        "%s is gone here, and xl did not say why", r->name);
-    if (info.paused && !r->leave_paused) {
-        rc = libxl_domain_unpause(ts->ctx, r->domid, NULL);
-        if (rc)
-            return TS_FAIL(ts, XLM_ERR_UNDECIDED, rc,
-                           "%s (domain %u) is paused, and unpausing it failed",
-                           r->name, r->domid);
-    }
-    *running_out = true;
-    return 0;
+    *named_out = exists && !info.dying;
+    if (!rc && !*named_out)
+        XLM_LOG(ts->base.err, WARN, "%s is gone here, and xl did not say why",
+                r->name);
+    return rc;
 }
 
-int xlm__ts_restore_go(struct xlm__toolstack *t, bool *running_out)
+int xlm__ts_restore_go(struct xlm__toolstack *t, bool *named_out)
 {
     struct xlm__ts *ts = xlm__ts(t);
     struct xlm__restore *r = &ts->restore;
@@ -369,8 +380,8 @@ int xlm__ts_restore_go(struct xlm__toolstack *t, bool *running_out)
     if (!rc)
         rc = read_report(ts);
     if (rc < 0)
-        return judge_without_report(ts, running_out);
-    *running_out = rc == 1;
+        return judge_without_report(ts, named_out);
+    *named_out = rc == 1;
     xlm__xlproc_close_stdin(r->xl);
     if (!xlm__xlproc_ended(r->xl, ABORT_MS))
         XLM_LOG(t->err, WARN, "xl has reported, but does not end");

@@ -25,18 +25,25 @@
 #define QMP_SOCKET "/run/xen/qmp-libxl-%u"
 #define DM_SAVE    "/var/lib/xen/qemu-save.%u"
 
-static int domain_type(struct xlm__ts *ts, uint32_t domid,
-                       libxl_domain_type *out)
+/* libxl's information calls a PVH domain HVM; what it wrote down does not. */
+static int is_hvm(struct xlm__ts *ts, uint32_t domid, bool *out)
 {
     libxl_dominfo info;
+    char path[64], *type;
     int rc;
 
     libxl_dominfo_init(&info);
     rc = libxl_domain_info(ts->ctx, &info, domid);
-    *out = info.domain_type;
+    *out = !rc && info.domain_type == LIBXL_DOMAIN_TYPE_HVM;
     libxl_dominfo_dispose(&info);
     if (rc)
         return TS_FAIL(ts, XLM_ERR_TOOLSTACK, rc, "ask about domain %u", domid);
+    if (!*out)
+        return 0;
+    snprintf(path, sizeof(path), "/libxl/%u/type", domid);
+    type = xs_read(ts->xs, XBT_NULL, path, NULL);
+    *out = !type || strcmp(type, "pvh");
+    free(type);
     return 0;
 }
 
@@ -53,10 +60,10 @@ static int qmp(struct xlm__ts *ts, uint32_t domid, const char *command,
 int xlm__ts_dm_logdirty(struct xlm__toolstack *t, uint32_t domid, bool on)
 {
     struct xlm__ts *ts = xlm__ts(t);
-    libxl_domain_type type;
-    int rc = domain_type(ts, domid, &type);
+    bool hvm;
+    int rc = is_hvm(ts, domid, &hvm);
 
-    if (rc || type != LIBXL_DOMAIN_TYPE_HVM)
+    if (rc || !hvm)
         return rc;
     return qmp(ts, domid, "xen-set-global-dirty-log",
                on ? "{\"enable\":true}" : "{\"enable\":false}");
@@ -82,11 +89,10 @@ static int has_qdisk(struct xlm__ts *ts, uint32_t domid, bool *out)
  */
 static void qdisk_cont(struct xlm__ts *ts, uint32_t domid)
 {
-    libxl_domain_type type;
-    bool qdisk;
+    bool hvm, qdisk;
 
-    if (domain_type(ts, domid, &type) || type == LIBXL_DOMAIN_TYPE_HVM ||
-        has_qdisk(ts, domid, &qdisk) || !qdisk)
+    if (is_hvm(ts, domid, &hvm) || hvm || has_qdisk(ts, domid, &qdisk) ||
+        !qdisk)
         return;
     (void)qmp(ts, domid, "cont", NULL);
 }
@@ -113,6 +119,17 @@ int xlm__ts_resume(struct xlm__toolstack *t, uint32_t domid)
     if (rc)
         return TS_FAIL(ts, XLM_ERR_TOOLSTACK, rc, "resume domain %u", domid);
     return 0;
+}
+
+int xlm__ts_dm_continue(struct xlm__toolstack *t, uint32_t domid)
+{
+    struct xlm__ts *ts = xlm__ts(t);
+    bool hvm;
+    int rc = is_hvm(ts, domid, &hvm);
+
+    if (rc || !hvm)
+        return rc;
+    return qmp(ts, domid, "cont", NULL);
 }
 
 int xlm__ts_destroy(struct xlm__toolstack *t, uint32_t domid)
@@ -183,14 +200,14 @@ int xlm__ts_dm_state(struct xlm__toolstack *t, uint32_t domid,
                      struct xlm__blob *out)
 {
     struct xlm__ts *ts = xlm__ts(t);
-    libxl_domain_type type;
     char path[64];
+    bool hvm;
     int rc;
     int fd;
 
     *out = (struct xlm__blob){ 0 };
-    rc = domain_type(ts, domid, &type);
-    if (rc || type != LIBXL_DOMAIN_TYPE_HVM)
+    rc = is_hvm(ts, domid, &hvm);
+    if (rc || !hvm)
         return rc;
     snprintf(path, sizeof(path), DM_SAVE, domid);
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

@@ -145,8 +145,7 @@ static int spawn_xl(const struct xlm__xlproc_params *params,
     argv[n++] = "migrate-receive";
     if (params->no_monitor)
         argv[n++] = "-e";
-    if (params->leave_paused)
-        argv[n++] = "-p";
+    argv[n++] = "-p"; /* the receiver unpauses it */
     if (params->debug)
         argv[n++] = "-d";
     argv[n] = NULL;

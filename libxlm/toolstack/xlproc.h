@@ -23,11 +23,10 @@
 struct xlm__xlproc_params {
     struct xlm__errslot *err;
     const char *xl_path;
-    bool leave_paused; /* -p */
-    bool no_monitor;   /* -e */
-    bool debug;        /* -vvv, and -d: prints the configuration */
-    int stop_fd;       /* borrowed, -1 = none */
-    int record_fd;     /* borrowed, -1 = none: copy of all that is written */
+    bool no_monitor; /* -e */
+    bool debug;      /* -vvv, and -d: prints the configuration */
+    int stop_fd;     /* borrowed, -1 = none */
+    int record_fd;   /* borrowed, -1 = none: copy of all that is written */
 };
 
 struct xlm__xlproc;

@@ -15,11 +15,10 @@
  * a host's power cut, or something that fails at D (xl cannot start the domain,
  * the clean-up fails, the mark cannot be written, recover finds no way to D).
  *
- * With HELD the domain was built before (engine/dest_prebuild.c): xl renames it,
- * reports, and leaves it paused; the receiver takes its pauses back, one by one,
- * and the look does in place of a dead receiver what that would have done
- * (engine/recover_look.c).  Somebody's stray "xl unpause" at D, any time, is a
- * fault too: it must start nothing.
+ * xl renames the domain, reports, and leaves it paused.  Only then the receiver
+ * notes GO, and takes its pauses back, one by one; a look does in place of a dead
+ * receiver what that would have done (engine/recover_look.c).  Somebody's stray
+ * "xl unpause" at D, any time, is a fault too: it must start nothing.
  *
  * Not modelled: a domain that comes back to S.
  *
@@ -30,7 +29,6 @@
  *
  *   SESSIONS   1, or 2: a domain that was resumed may be moved again
  *   FAULTS     how many
- *   HELD       the pre-built order
  *   BREAK_*    a rule that is broken on purpose: must be caught
  */
 #ifndef SESSIONS
@@ -85,7 +83,6 @@ mtype = { TAIL, READY, PERMIT, COMMIT, RUNNING, NOT_RUNNING,
 #define F_RAN     3
 #define F_BUSY    4
 #define F_LEFT    5
-#define F_UNCLEAR 6
 #define F_UNKNOWN 7
 
 /* Host S. */
@@ -108,15 +105,13 @@ bool xendomains; /* it has not run since the last boot */
 #define D_PAUSED   2 /* NAME, not unpaused yet */
 #define D_RUN      3
 byte dom_d = D_NONE, dom_d_session;
-#ifdef HELD
 #ifdef BREAK_ONE_PAUSE
 #define HOLDS 1
 #else
-#define HOLDS 2 /* XLM__PREBUILT_PAUSES */
+#define HOLDS 2 /* XLM__HELD_PAUSES */
 #endif
 byte pauses;    /* of the domain at D, while it is not D_RUN */
 bool stray;     /* somebody's "xl unpause" took one */
-#endif
 byte mark_d = R_NONE, mark_d_session;
 bool mark_d_old;     /* from before a boot */
 byte lock_d;         /* 0, a session's receiver, or a look */
@@ -142,7 +137,6 @@ bool ended;          /* the guest shut itself down at D    */
 bool crashed_s;
 bool crashed_d;      /* while D had it, or might have      */
 bool lost_go;        /* crashed with GO noted              */
-bool lost_witness;   /* receiver, xl or D died when GO was noted */
 bool fenced;         /* recover was told that D is dead    */
 bool by_hand;        /* a person destroyed the copy        */
 
@@ -181,7 +175,6 @@ inline start_d()
     }
 }
 
-#ifdef HELD
 inline unpause_d()
 {
     d_step {
@@ -189,7 +182,6 @@ inline unpause_d()
         if :: pauses == 0 -> start_d() :: else fi
     }
 }
-#endif
 
 inline destroy_s()
 {
@@ -220,15 +212,6 @@ inline destroy_own(s)
 }
 
 /* ---- pieces ---- */
-
-/* Nobody is left who could say whether it ran. */
-inline lose_r(s)
-{
-    if
-    :: mark_d_session == s && mark_d == R_GO -> lost_witness = true
-    :: else
-    fi
-}
 
 /* What no living process reads any more is forgotten: fewer states. */
 inline drain(c)
@@ -485,15 +468,8 @@ proctype xl(byte s)
         :: go[s] ->
             if
             :: d_step { dom_d == D_INCOMING && dom_d_session == s ->
-                        dom_d = D_PAUSED } /* renamed */
-#ifdef HELD
+                        dom_d = D_PAUSED }; /* renamed */
                 report[s] = 1
-#else
-                if
-                :: start_d(); report[s] = 1
-                :: USE_FAULT; destroy_own(s); report[s] = 2
-                fi
-#endif
             :: d_step { dom_d != D_INCOMING || dom_d_session != s ->
                         report[s] = 2 } /* a look has removed it */
             :: USE_FAULT; destroy_own(s); report[s] = 2
@@ -519,19 +495,19 @@ inline abort_xl(s, done)
     if
     :: d_step {
            if
-           :: dom_d == D_INCOMING -> dom_d = D_NONE
+           :: dom_d == D_INCOMING || dom_d == D_PAUSED -> dom_d = D_NONE
            :: else
            fi;
-           done = true
+           /* two strays */
+           done = (dom_d == D_NONE)
        }
-    :: d_step { dom_d == D_INCOMING && faults > 0 -> faults--; done = false;
-                lose_r(s) }
+    :: d_step { dom_d != D_NONE && faults > 0 -> faults--; done = false }
     fi
 }
 
 proctype receiver(byte s)
 {
-    bool ready, done, told;
+    bool ready, done, told, took;
     {
         if
         :: to_d[s]?TAIL -> ready = true; send_s(s, READY)
@@ -545,21 +521,12 @@ proctype receiver(byte s)
         fi;
 
         send_s(s, COMMIT);
-        if
-        :: write_d(s, R_GO)
-        :: USE_FAULT; abort_xl(s, done);
-            if
-            :: done -> goto never_ran
-            :: else -> goto leave
-            fi
-        fi;
+#ifdef BREAK_GO_FIRST
+        write_d(s, R_GO);
+#endif
         go[s] = true;
         if
-#ifdef HELD
-        :: report[s] == 1 -> goto let_go
-#else
-        :: report[s] == 1 -> goto runs
-#endif
+        :: report[s] == 1
         :: report[s] == 2 -> goto stopped
         :: d_step { /* judge_without_report() */
                report[s] == 0 && (over_x[s] || faults > 0) ->
@@ -571,28 +538,23 @@ proctype receiver(byte s)
             :: end_x(s)
             fi;
             if
-            :: dom_d == D_INCOMING -> goto stopped
-#ifdef HELD
-            :: dom_d == D_PAUSED -> goto let_go
-#else
-            :: dom_d == D_PAUSED -> start_d(); goto runs
-#endif
-            :: dom_d == D_RUN -> goto runs
-            :: dom_d == D_NONE -> /* gone: it may have run */
-                lost_witness = true;
-                goto leave
+            :: dom_d == D_PAUSED || dom_d == D_RUN
+            :: dom_d == D_INCOMING || dom_d == D_NONE -> goto stopped
             fi
         fi;
-#ifdef HELD
-let_go: /* xlm__dest_let_go(), as the last act */
-        do
-        :: dom_d == D_PAUSED -> unpause_d()
+        if
+        :: write_d(s, R_GO)
+        :: USE_FAULT; goto stopped
+        fi;
+        do /* xlm__dest_let_go(), as the last act */
+        :: d_step { dom_d == D_PAUSED -> unpause_d(); took = true }
         :: dom_d == D_RUN || dom_d == D_NONE -> goto runs
-        :: d_step { dom_d == D_PAUSED && faults > 0 -> faults--;
-                    dom_d = D_NONE }; /* xlm__dest_never_ran() */
-            goto never_ran
+        :: d_step { dom_d == D_PAUSED && faults > 0 -> faults-- }; /* fails */
+            if
+            :: took -> goto leave /* somebody's stray one may start it */
+            :: else -> write_d(s, R_NEVER); goto stopped
+            fi
         od;
-#endif
 stopped:
         abort_xl(s, done);
         if
@@ -658,7 +620,7 @@ inline judge(m, busy, old, fate)
         if
         :: R_SOURCE_MAY(m) ->
             fate = (dom_d == D_NONE -> F_NEVER : F_LEFT)
-        :: m == R_GO && dom_d == D_NONE -> fate = (old -> F_RAN : F_UNCLEAR)
+        :: m == R_GO && dom_d == D_NONE -> fate = F_RAN
         :: m == R_GO && dom_d == D_RUN -> fate = F_RUNS
         :: m == R_GO && dom_d != D_NONE && dom_d != D_RUN -> fate = F_LEFT
         :: m == R_RUNS -> fate = (dom_d == D_NONE -> F_RAN : F_RUNS)
@@ -666,12 +628,7 @@ inline judge(m, busy, old, fate)
     fi
 }
 
-#define IS_TO_GO(m) (dom_d == D_INCOMING && (R_SOURCE_MAY(m) || HELD_GO(m)))
-#ifdef HELD
-#define HELD_GO(m) ((m) == R_GO)
-#else
-#define HELD_GO(m) false
-#endif
+#define HELD_BACK (dom_d == D_INCOMING || dom_d == D_PAUSED)
 
 /* recover_look.c: what a receiver that died would have done.  The lock is the
  * look's until D goes down. */
@@ -680,7 +637,6 @@ inline finish(s)
     if
     :: d_step { lock_d == LOOKS && dom_d == D_NONE && m == R_BUILDING ->
                 write_d(s, R_NEVER); m = R_NEVER }
-#ifdef HELD
     :: d_step { lock_d == LOOKS && dom_d == D_PAUSED && m == R_GO ->
                 unpause_d() };
         if
@@ -693,18 +649,18 @@ inline finish(s)
             :: else
             fi
         }
-#endif
-    :: d_step { lock_d == LOOKS && IS_TO_GO(m) ->
+    :: d_step { lock_d == LOOKS && HELD_BACK && R_SOURCE_MAY(m) ->
                 write_d(s, R_NEVER); m = R_NEVER };
         d_step { /* xl may have renamed it since */
             if
-            :: lock_d == LOOKS -> destroy_d()
+            :: lock_d == LOOKS && HELD_BACK -> dom_d = D_NONE
             :: else
             fi
         }
     :: d_step { lock_d != LOOKS ||
-                !((dom_d == D_NONE && m == R_BUILDING) || IS_TO_GO(m) ||
-                  (HELD_GO(m) && dom_d == D_PAUSED)) -> skip }
+                !((dom_d == D_NONE && m == R_BUILDING) ||
+                  (dom_d == D_PAUSED && m == R_GO) ||
+                  (HELD_BACK && R_SOURCE_MAY(m))) -> skip }
     fi
 }
 
@@ -753,7 +709,7 @@ end:
     do
     :: d_step { faults > 0 && !over_w[s] -> faults--; end_w(s) }
     :: d_step { faults > 0 && !over_g[s] -> faults--; end_g(s) }
-    :: d_step { faults > 0 && !over_r[s] -> faults--; lose_r(s); end_r(s) }
+    :: d_step { faults > 0 && !over_r[s] -> faults--; end_r(s) }
     :: d_step { faults > 0 && !over_x[s] -> faults--; end_x(s) }
     :: d_step { faults > 0 && lock_s == RECOVERS -> faults--; kill_v = true }
     :: atomic {
@@ -791,14 +747,12 @@ end:
             lock_d = 0
         }
     :: !up_d -> up_d = true
-#ifdef HELD
     :: d_step { /* somebody's "xl unpause" */
             faults > 0 && s == session && !stray &&
                 (dom_d == D_INCOMING || dom_d == D_PAUSED) ->
             faults--; stray = true;
             unpause_d()
         }
-#endif
     :: d_step { /* the guest ends by itself */
             faults > 0 && s == session && dom_d == D_RUN ->
             faults--; dom_d = D_NONE; ended = true
@@ -815,9 +769,7 @@ inline begin(s)
         lock_s = s; lock_d = s;
         mark_d = R_BUILDING; mark_d_session = s; mark_d_old = false;
         dom_d = D_INCOMING; dom_d_session = s;
-#ifdef HELD
         pauses = HOLDS; stray = false
-#endif
     };
     run worker(s);
     run guardian(s);
@@ -867,22 +819,8 @@ end:
                 if :: dom_s == S_SUSP -> destroy_s() :: else fi;
                 write_s(s, P_MOVED)
             :: else ->
-                /* With both sides up and nobody at work it has to end decided,
-                 * but for what only a dead process could have told. */
-                assert(!quiet || (fate == F_UNCLEAR && lost_witness) ||
-                       fate == F_LEFT || ended);
-                /* What it says to do then. */
-                if
-                :: quiet && fate == F_LEFT && dom_d == D_INCOMING ->
-                    d_step {
-                        dom_d = D_NONE;
-                        if :: mark_d == R_GO -> assert(lost_witness) :: else fi
-                    }
-                :: quiet && fate == F_LEFT && dom_d == D_PAUSED -> start_d()
-                :: quiet && fate == F_UNCLEAR ->
-                    d_step { dom_s = S_GONE; by_hand = true }
-                :: else
-                fi
+                /* With both sides up and nobody at work it has to end decided. */
+                assert(!quiet || ended)
             fi;
             skip
         } unless {
@@ -910,7 +848,7 @@ end:
                assert(dom_s == S_RUN || dom_d == D_RUN || ended ||
                       (crashed_s && !ran) || (crashed_d && (ran || lost_go)) ||
                       by_hand);
-               assert(!by_hand || lost_witness || crashed_d || ended)
+               assert(!by_hand || crashed_d || ended)
        };
        break
     od

@@ -316,9 +316,21 @@ static bool source_runs(const struct run *r)
     return r->src.hv->exists && !r->src.hv->info.shutdown;
 }
 
-static bool destination_runs(const struct run *r)
+static bool to_be_paused(const struct run *r)
 {
-    return r->dst.ts.dst == FAKE_DST_RUNNING;
+    return r->sc->paused || (r->sc->opt.flags & XLM_F_LEAVE_PAUSED);
+}
+
+bool destination_runs(const struct run *r)
+{
+    const uint32_t phase = r->dst.ts.mark[XLM__MARK_RECEIVED].phase;
+
+    if (!r->dst.hv->exists || r->dst.ts.dst != FAKE_DST_NAMED)
+        return false;
+    return r->dst.hv->info.paused
+               ? to_be_paused(r) &&
+                     (phase == XLM__RECEIVED_GO || phase == XLM__RECEIVED_RUNS)
+               : true;
 }
 
 static void check_owner(struct run *r)
@@ -363,11 +375,6 @@ static void check_source_left(struct run *r)
     if (!busy)
         SCENARIO_CHECK(r, !s->ts.marked[XLM__MARK_SENT]);
     SCENARIO_CHECK(r, s->hv->info.max_pages != 0);
-}
-
-static bool to_be_paused(const struct run *r)
-{
-    return r->sc->paused || (r->sc->opt.flags & XLM_F_LEAVE_PAUSED);
 }
 
 static void check_destination_left(struct run *r)

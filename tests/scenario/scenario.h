@@ -173,6 +173,9 @@ void guest_snapshot(struct run *r);
 void guest_is_completed(struct run *r);
 void guest_check_memory(struct run *r);
 
+/* It is there, and runs, or is to stay paused. */
+bool destination_runs(const struct run *r);
+
 /* scenario_hosts.c */
 void hosts_create(struct run *r);
 void hosts_free(struct run *r);

@@ -64,36 +64,6 @@ static int watch_end(struct xlm__toolstack *t, const struct xlm__blob *dm)
     return rc;
 }
 
-static int watch_go(struct xlm__toolstack *t, bool *running_out)
-{
-    struct run *r = side_of_ts(t)->run;
-    struct fake_hv *f = r->src.hv;
-    int rc;
-
-    pthread_mutex_lock(&f->lock);
-    if (f->exists && !f->info.shutdown)
-        atomic_fetch_add(&r->two_runners, 1);
-    pthread_mutex_unlock(&f->lock);
-    /* Unless it is proven that it did not start, it may run. */
-    atomic_store(&r->runs_there, true);
-    rc = fake_ts->restore_go(t, running_out);
-    if (!rc && !*running_out)
-        atomic_store(&r->runs_there, false);
-    return rc;
-}
-
-/* Of a domain that is held: it never ran, and never will. */
-static int watch_destroy(struct xlm__toolstack *t, uint32_t domid)
-{
-    struct side *s = side_of_ts(t);
-    bool held = s->hv->info.paused;
-    int rc = fake_ts->destroy(t, domid);
-
-    if (!rc && held && s == &s->run->dst)
-        atomic_store(&s->run->runs_there, false);
-    return rc;
-}
-
 static struct run *the_run; /* the only one at a time */
 
 static int watch_off(struct xlm__hv *hv, uint32_t domid)
@@ -114,6 +84,22 @@ static int watch_pause(struct xlm__hv *hv, uint32_t domid)
     return rc;
 }
 
+/* The last one of a domain that arrives starts it. */
+static int watch_unpause(struct xlm__hv *hv, uint32_t domid)
+{
+    struct fake_hv *f = the_run->src.hv;
+    int rc = fake_hv_ops->unpause(hv, domid);
+
+    if (rc || hv != &the_run->dst.hv->base || the_run->dst.hv->info.paused)
+        return rc;
+    atomic_store(&the_run->runs_there, true);
+    pthread_mutex_lock(&f->lock);
+    if (f->exists && !f->info.shutdown)
+        atomic_fetch_add(&the_run->two_runners, 1);
+    pthread_mutex_unlock(&f->lock);
+    return 0;
+}
+
 static void watch(struct side *s)
 {
     static struct watched w;
@@ -124,11 +110,10 @@ static void watch(struct side *s)
     w.ts.suspend = watch_suspend;
     w.ts.resume = watch_resume;
     w.ts.restore_end = watch_end;
-    w.ts.restore_go = watch_go;
-    w.ts.destroy = watch_destroy;
     w.hv = *fake_hv_ops;
     w.hv.logdirty_off = watch_off;
     w.hv.pause = watch_pause;
+    w.hv.unpause = watch_unpause;
     the_run = s->run;
     s->ts.base.ops = &w.ts;
     s->hv->base.ops = &w.hv;

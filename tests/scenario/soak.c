@@ -278,9 +278,7 @@ static bool source_runs(const struct run *r)
 
 static enum outcome judge(struct run *r)
 {
-    /* What recovery finished is not known to the toolstack there. */
-    const bool there = r->dst.ts.dst == FAKE_DST_RUNNING ||
-                       (r->dst.hv->exists && !r->src.hv->exists);
+    const bool there = destination_runs(r);
 
     SCENARIO_CHECK(r, atomic_load(&r->two_runners) == 0);
     SCENARIO_CHECK(r, !(source_runs(r) && there));

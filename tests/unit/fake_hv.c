@@ -123,6 +123,8 @@ static int op_unpause(struct xlm__hv *hv, uint32_t domid)
 
     if (rc)
         return rc;
+    if (fake(hv)->fail_unpause && !--fake(hv)->fail_unpause)
+        return fake_leave_fail(hv, "unpause: made to fail");
     if (!fake(hv)->info.paused)
         return fake_leave_fail(hv, "it is not paused");
     if (fake(hv)->nr_pauses)

@@ -76,9 +76,10 @@ struct fake_hv {
     uint64_t shared_frame;
 
     /* --- faults a test may set --- */
-    unsigned fail_call;   /* op number that fails (1 = the next), 0: none */
-    bool refuse_logdirty; /* as a Xen without shadow paging for PV        */
-    unsigned lose_logs;   /* so many CLEANs from now on fail with ENOMEM  */
+    unsigned fail_call;    /* op number that fails (1 = the next), 0: none */
+    unsigned fail_unpause; /* the same of unpause                        */
+    bool refuse_logdirty;  /* as a Xen without shadow paging for PV        */
+    unsigned lose_logs;    /* so many CLEANs from now on fail with ENOMEM  */
     bool no_superpages;
     uint64_t bad_gfn; /* maps with bad_errno; FAKE_NONE: none             */
     int bad_errno;

@@ -324,6 +324,12 @@ static int fake_resume(struct xlm__toolstack *base, uint32_t domid)
     return 0;
 }
 
+static int fake_dm_continue(struct xlm__toolstack *base, uint32_t domid)
+{
+    (void)domid;
+    return fake_ts_enter(base, "dm_continue");
+}
+
 static int fake_destroy(struct xlm__toolstack *base, uint32_t domid)
 {
     struct fake_toolstack *t = fake(base);
@@ -432,6 +438,7 @@ static const struct xlm__toolstack_ops fake_ops = {
     .dm_logdirty = fake_dm_logdirty,
     .suspend = fake_suspend,
     .resume = fake_resume,
+    .dm_continue = fake_dm_continue,
     .destroy = fake_destroy,
     .rename = fake_rename,
     .dm_state = fake_dm_state,

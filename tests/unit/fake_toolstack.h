@@ -30,7 +30,7 @@ enum fake_dst { /* how far the restore has come */
                 FAKE_DST_NONE,
                 FAKE_DST_BUILT,
                 FAKE_DST_READY,
-                FAKE_DST_RUNNING,
+                FAKE_DST_NAMED,
                 FAKE_DST_ABORTED,
 };
 

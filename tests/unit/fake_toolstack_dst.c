@@ -10,19 +10,6 @@
 
 #define XLM_MODULE "fake"
 
-/* The toolstack's own pause: others may be left. */
-static void hv_unpause(struct fake_toolstack *t)
-{
-    if (!t->hv)
-        return;
-    pthread_mutex_lock(&t->hv->lock);
-    if (t->hv->nr_pauses)
-        t->hv->nr_pauses--;
-    else
-        t->hv->info.paused = false;
-    pthread_mutex_unlock(&t->hv->lock);
-}
-
 int fake_restore_begin(struct xlm__toolstack *base, const struct xlm__config *c,
                        uint32_t flags, uint32_t source_xen_version,
                        uint32_t *domid_out)
@@ -139,7 +126,7 @@ int fake_xenstore_restore(struct xlm__toolstack *base, uint32_t domid,
     return fake_ts_enter(base, "xenstore_restore");
 }
 
-int fake_restore_go(struct xlm__toolstack *base, bool *running_out)
+int fake_restore_go(struct xlm__toolstack *base, bool *named_out)
 {
     struct fake_toolstack *t = fake(base);
     int rc = fake_ts_enter(base, "restore_go");
@@ -147,13 +134,11 @@ int fake_restore_go(struct xlm__toolstack *base, bool *running_out)
     fake_ts_expect(base, t->dst == FAKE_DST_READY, "restore_go: not ready");
     if (rc)
         return rc;
-    *running_out = !t->go_fails_cleanly;
-    t->dst = *running_out ? FAKE_DST_RUNNING : FAKE_DST_ABORTED;
+    *named_out = !t->go_fails_cleanly;
+    t->dst = *named_out ? FAKE_DST_NAMED : FAKE_DST_ABORTED;
     t->name[strcspn(t->name, "-")] = '\0';
-    if (!*running_out)
+    if (!*named_out)
         fake_ts_hv_set(t, false, false, false);
-    else if (!(t->flags & XLM_F_LEAVE_PAUSED))
-        hv_unpause(t);
     return 0;
 }
 
@@ -162,7 +147,9 @@ int fake_restore_abort(struct xlm__toolstack *base)
     struct fake_toolstack *t = fake(base);
     int rc = fake_ts_enter(base, "restore_abort");
 
-    fake_ts_expect(base, t->dst != FAKE_DST_RUNNING, "restore_abort: it runs");
+    fake_ts_expect(base,
+                   t->dst != FAKE_DST_NAMED || !t->hv || t->hv->info.paused,
+                   "restore_abort: it runs");
     if (rc)
         return rc;
     if (t->dst != FAKE_DST_NONE) {

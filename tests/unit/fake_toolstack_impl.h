@@ -30,7 +30,7 @@ int fake_storage_drop_cache(struct xlm__toolstack *base,
                             const struct xlm__config *c);
 int fake_xenstore_restore(struct xlm__toolstack *base, uint32_t domid,
                           const struct xlm__xsnodes *nodes);
-int fake_restore_go(struct xlm__toolstack *base, bool *running_out);
+int fake_restore_go(struct xlm__toolstack *base, bool *named_out);
 int fake_restore_abort(struct xlm__toolstack *base);
 int fake_guest_gap(struct xlm__toolstack *base, uint32_t domid,
                    uint32_t timeout_ms, uint64_t *gap_us_out);

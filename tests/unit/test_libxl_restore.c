@@ -48,6 +48,7 @@ int libxl_domain_info(libxl_ctx *ctx, libxl_dominfo *info, uint32_t domid)
     if (!domain.exists || domid != DOMID)
         return ERROR_DOMAIN_NOTFOUND;
     memcpy(libxl_uuid_bytearray(&info->uuid), domain.uuid, 16);
+    info->paused = domain.paused;
     return 0;
 }
 
@@ -170,9 +171,9 @@ static void begin_ready(const char *after, uint32_t flags)
     CU_ASSERT_EQUAL_FATAL(xlm__ts_restore_end(&ts.base, NULL), 0);
 }
 
-static int go(bool *running)
+static int go(bool *named)
 {
-    int rc = xlm__ts_restore_go(&ts.base, running);
+    int rc = xlm__ts_restore_go(&ts.base, named);
 
     xlm__errslot_read(&err, message);
     CU_ASSERT_EQUAL(xlm__errslot_code(&err), rc);
@@ -220,14 +221,14 @@ static void test_libxl_restore_second_begin_is_refused(void)
 
 static void test_libxl_restore_calls_without_begin_are_refused(void)
 {
-    bool running;
+    bool named;
 
     begin("x0");
     CU_ASSERT_EQUAL(xlm__ts_restore_record(&ts.base, 1, 0, NULL),
                     XLM_ERR_INTERNAL);
     CU_ASSERT_EQUAL(xlm__ts_restore_sync(&ts.base), XLM_ERR_INTERNAL);
     CU_ASSERT_EQUAL(xlm__ts_restore_end(&ts.base, NULL), XLM_ERR_INTERNAL);
-    CU_ASSERT_EQUAL(go(&running), XLM_ERR_INTERNAL);
+    CU_ASSERT_EQUAL(go(&named), XLM_ERR_INTERNAL);
     CU_ASSERT_EQUAL(xlm__ts_restore_abort(&ts.base), 0);
     end();
 }
@@ -273,35 +274,35 @@ static void test_libxl_restore_check_of_one_that_waits_is_well(void)
 
 /* ---------------- the permission ---------------- */
 
-static void test_libxl_restore_go_reported_well_is_running(void)
+static void test_libxl_restore_go_reported_well_is_named(void)
 {
-    bool running = false;
+    bool named = false;
 
     begin_ready(GO_BYTES ";g;x0", 0);
-    CU_ASSERT_EQUAL(go(&running), 0);
-    CU_ASSERT_TRUE(running);
+    CU_ASSERT_EQUAL(go(&named), 0);
+    CU_ASSERT_TRUE(named);
     CU_ASSERT_FALSE(domain.destroyed);
     CU_ASSERT_EQUAL(xlm__errslot_code(&err), 0);
     end();
 }
 
-static void test_libxl_restore_go_given_back_is_not_running(void)
+static void test_libxl_restore_go_given_back_is_not_named(void)
 {
-    bool running = true;
+    bool named = true;
 
     begin_ready(GO_BYTES ";f;x0", 0);
-    CU_ASSERT_EQUAL(go(&running), 0);
-    CU_ASSERT_FALSE(running);
+    CU_ASSERT_EQUAL(go(&named), 0);
+    CU_ASSERT_FALSE(named);
     end();
 }
 
 static void test_libxl_restore_go_xl_dies_before_renaming_is_undone(void)
 {
-    bool running = true;
+    bool named = true;
 
     begin_ready(GO_BYTES ";x1", 0);
-    CU_ASSERT_EQUAL(go(&running), 0);
-    CU_ASSERT_FALSE(running);
+    CU_ASSERT_EQUAL(go(&named), 0);
+    CU_ASSERT_FALSE(named);
     CU_ASSERT_FALSE(domain.destroyed);
     CU_ASSERT_EQUAL(xlm__ts_restore_abort(&ts.base), 0);
     CU_ASSERT_TRUE(domain.destroyed);
@@ -311,74 +312,53 @@ static void test_libxl_restore_go_xl_dies_before_renaming_is_undone(void)
 
 static void test_libxl_restore_go_xl_was_dead_already_is_undone(void)
 {
-    bool running = true;
+    bool named = true;
 
     begin_ready("x1", 0);
-    CU_ASSERT_EQUAL(go(&running), 0);
-    CU_ASSERT_FALSE(running);
+    CU_ASSERT_EQUAL(go(&named), 0);
+    CU_ASSERT_FALSE(named);
     CU_ASSERT_FALSE(domain.destroyed);
     CU_ASSERT_EQUAL(xlm__ts_restore_abort(&ts.base), 0);
     CU_ASSERT_TRUE(domain.destroyed);
     end();
 }
 
-static void test_libxl_restore_go_xl_dies_after_renaming_is_finished(void)
+/* Its pauses are for the receiver to take back. */
+static void test_libxl_restore_go_xl_dies_after_renaming_is_named(void)
 {
-    bool running = false;
+    bool named = false;
 
     begin_ready(GO_BYTES ";x1", 0);
     set_name("g1");
-    CU_ASSERT_EQUAL(go(&running), 0);
-    CU_ASSERT_TRUE(running);
-    CU_ASSERT_TRUE(domain.unpaused);
-    CU_ASSERT_FALSE(domain.destroyed);
+    CU_ASSERT_EQUAL(go(&named), 0);
+    CU_ASSERT_TRUE(named);
+    CU_ASSERT_FALSE(domain.unpaused || domain.destroyed);
+    CU_ASSERT_EQUAL(xlm__ts_restore_abort(&ts.base), 0);
+    CU_ASSERT_TRUE(domain.destroyed);
     end();
 }
 
-static void test_libxl_restore_go_xl_dies_after_unpausing_is_running(void)
+/* Paused as it was, it never ran. */
+static void test_libxl_restore_go_and_domain_gone_is_not_named(void)
 {
-    bool running = false;
-
-    begin_ready(GO_BYTES ";x1", 0);
-    set_name("g1");
-    domain.paused = false;
-    CU_ASSERT_EQUAL(go(&running), 0);
-    CU_ASSERT_TRUE(running);
-    CU_ASSERT_FALSE(domain.unpaused);
-    end();
-}
-
-static void test_libxl_restore_go_paused_on_demand_stays_paused(void)
-{
-    bool running = false;
-
-    begin_ready(GO_BYTES ";x1", XLM_F_LEAVE_PAUSED);
-    set_name("g1");
-    CU_ASSERT_EQUAL(go(&running), 0);
-    CU_ASSERT_TRUE(running);
-    CU_ASSERT_FALSE(domain.unpaused);
-    end();
-}
-
-static void test_libxl_restore_go_and_domain_gone_is_undecided(void)
-{
-    bool running = true;
+    bool named = true;
 
     begin_ready(GO_BYTES ";x1", 0);
     domain.exists = false;
-    CU_ASSERT_EQUAL(go(&running), XLM_ERR_UNDECIDED);
+    CU_ASSERT_EQUAL(go(&named), 0);
+    CU_ASSERT_FALSE(named);
     end();
 }
 
 /* What cannot be removed might run one day. */
 static void test_libxl_restore_go_leftover_that_stays_is_an_error(void)
 {
-    bool running = true;
+    bool named = true;
 
     begin_ready(GO_BYTES ";x1", 0);
     domain.destroy_fails = true;
-    CU_ASSERT_EQUAL(go(&running), 0);
-    CU_ASSERT_FALSE(running);
+    CU_ASSERT_EQUAL(go(&named), 0);
+    CU_ASSERT_FALSE(named);
     CU_ASSERT_EQUAL(xlm__ts_restore_abort(&ts.base), XLM_ERR_TOOLSTACK);
     domain.exists = false;
     end();
@@ -413,11 +393,21 @@ static void test_libxl_restore_abort_spares_a_namesake(void)
     end();
 }
 
+static void test_libxl_restore_abort_spares_what_runs(void)
+{
+    begin_ready("x1", 0);
+    set_name("g1");
+    domain.paused = false;
+    CU_ASSERT_EQUAL(xlm__ts_restore_abort(&ts.base), 0);
+    CU_ASSERT_FALSE(domain.destroyed);
+    end();
+}
+
 /* Source and destination on one host have one uuid. */
 static void test_libxl_restore_abort_spares_the_source(void)
 {
     begin_ready("x1", 0);
-    set_name("g1");
+    set_name("g1--migratedaway");
     CU_ASSERT_EQUAL(xlm__ts_restore_abort(&ts.base), 0);
     CU_ASSERT_FALSE(domain.destroyed);
     end();
@@ -447,18 +437,17 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_libxl_restore_end_quotes_xl_that_fails),
     UNIT_TEST(test_libxl_restore_check_sees_that_xl_has_died),
     UNIT_TEST(test_libxl_restore_check_of_one_that_waits_is_well),
-    UNIT_TEST(test_libxl_restore_go_reported_well_is_running),
-    UNIT_TEST(test_libxl_restore_go_given_back_is_not_running),
+    UNIT_TEST(test_libxl_restore_go_reported_well_is_named),
+    UNIT_TEST(test_libxl_restore_go_given_back_is_not_named),
     UNIT_TEST(test_libxl_restore_go_xl_dies_before_renaming_is_undone),
     UNIT_TEST(test_libxl_restore_go_xl_was_dead_already_is_undone),
-    UNIT_TEST(test_libxl_restore_go_xl_dies_after_renaming_is_finished),
-    UNIT_TEST(test_libxl_restore_go_xl_dies_after_unpausing_is_running),
-    UNIT_TEST(test_libxl_restore_go_paused_on_demand_stays_paused),
-    UNIT_TEST(test_libxl_restore_go_and_domain_gone_is_undecided),
+    UNIT_TEST(test_libxl_restore_go_xl_dies_after_renaming_is_named),
+    UNIT_TEST(test_libxl_restore_go_and_domain_gone_is_not_named),
     UNIT_TEST(test_libxl_restore_go_leftover_that_stays_is_an_error),
     UNIT_TEST(test_libxl_restore_abort_leaves_it_to_xl),
     UNIT_TEST(test_libxl_restore_abort_destroys_what_xl_left),
     UNIT_TEST(test_libxl_restore_abort_spares_a_namesake),
+    UNIT_TEST(test_libxl_restore_abort_spares_what_runs),
     UNIT_TEST(test_libxl_restore_abort_spares_the_source),
     UNIT_TEST(test_libxl_restore_abort_says_what_is_left),
     CU_TEST_INFO_NULL,

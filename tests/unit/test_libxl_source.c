@@ -120,7 +120,9 @@ static void test_libxl_source_pvh_needs_no_device_model(void)
 {
     struct xlm__blob blob = { (void *)1, 1 };
 
-    begin(LIBXL_DOMAIN_TYPE_PVH);
+    begin(LIBXL_DOMAIN_TYPE_HVM); /* as libxl calls it */
+    fake_xs_text("/libxl/5/type", "pvh");
+    CU_ASSERT_EQUAL(xlm__ts_dm_continue(&ts.base, 5), 0);
     CU_ASSERT_EQUAL(xlm__ts_dm_logdirty(&ts.base, 5, true), 0);
     CU_ASSERT_EQUAL(xlm__ts_dm_state(&ts.base, 5, &blob), 0);
     CU_ASSERT_PTR_NULL(blob.data);

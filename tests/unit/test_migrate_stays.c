@@ -423,15 +423,49 @@ static void go_breaks(struct run *r)
     r->dst.ts.fail_op = "restore_go";
 }
 
-/* An error proves nothing: it may run there. */
-static void test_migrate_stays_unclear_start_is_never_resumed_here(void)
+/* Whatever xl does then: the domain is held, so it never ran. */
+static void test_migrate_stays_failing_start_is_resumed_here(void)
 {
-    LOOK(.rc = XLM_ERR_CLEANUP, .owner = XLM_OWNER_DESTINATION,
-         .prepare = go_breaks);
+    LOOK(.rc = XLM_ERR_PEER, STAYED, .prepare = go_breaks);
 
+    SCENARIO_CHECK(r, fake_toolstack_count(&r->src.ts, "resume") == 1);
+    SCENARIO_CHECK(r, !r->dst.hv->exists);
+    DONE();
+}
+
+static void unpause_fails(struct run *r)
+{
+    r->dst.hv->fail_unpause = r->label[0] == '1' ? 1 : 2;
+}
+
+/* Nobody else can have started it: that is written down, and it is ours. */
+static void test_migrate_stays_first_unpause_fails_is_resumed_here(void)
+{
+    struct run *r = calloc(1, sizeof(*r));
+    static const struct scenario sc = { .rc = XLM_ERR_PEER,
+                                        STAYED,
+                                        .prepare = unpause_fails };
+
+    scenario_run(&sc, "1st", r);
+    SCENARIO_CHECK(r, !r->dst.hv->exists);
+    DONE();
+}
+
+/* One pause is left, which anybody may have taken back: nothing is proven, and
+ * recovery starts it. */
+static void test_migrate_stays_second_unpause_fails_is_undecided(void)
+{
+    struct run *r = calloc(1, sizeof(*r));
+    static const struct scenario sc = { .rc = XLM_ERR_CLEANUP,
+                                        .owner = XLM_OWNER_DESTINATION,
+                                        .prepare = unpause_fails };
+
+    scenario_run(&sc, "2nd", r);
     SCENARIO_CHECK(r, fake_toolstack_count(&r->src.ts, "resume") == 0);
-    SCENARIO_CHECK(r, fake_toolstack_count(&r->src.ts, "destroy") == 0);
-    SCENARIO_CHECK(r, r->dst.rc != 0);
+    SCENARIO_CHECK(r, r->dst.hv->exists && r->dst.hv->info.paused);
+    SCENARIO_CHECK(r, scenario_is_undecided(r));
+    SCENARIO_CHECK(r, scenario_recover(r) == XLM_VERDICT_DESTROYED);
+    SCENARIO_CHECK(r, destination_runs(r) && !r->src.hv->exists);
     DONE();
 }
 
@@ -445,7 +479,7 @@ static void test_migrate_stays_stale_copy_left_is_told(void)
     LOOK(.rc = XLM_ERR_CLEANUP, .owner = XLM_OWNER_DESTINATION,
          .prepare = destroy_fails);
 
-    SCENARIO_CHECK(r, r->dst.ts.dst == FAKE_DST_RUNNING);
+    SCENARIO_CHECK(r, destination_runs(r));
     DONE();
 }
 
@@ -494,7 +528,9 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_stays_guardian_dies_before_the_permission),
     UNIT_TEST(test_migrate_stays_guardian_dies_after_the_permission_moves),
     UNIT_TEST(test_migrate_stays_never_started_there_is_resumed_here),
-    UNIT_TEST(test_migrate_stays_unclear_start_is_never_resumed_here),
+    UNIT_TEST(test_migrate_stays_failing_start_is_resumed_here),
+    UNIT_TEST(test_migrate_stays_first_unpause_fails_is_resumed_here),
+    UNIT_TEST(test_migrate_stays_second_unpause_fails_is_undecided),
     UNIT_TEST(test_migrate_stays_stale_copy_left_is_told),
     UNIT_TEST(test_migrate_stays_data_channel_cut_in_round),
     UNIT_TEST(test_migrate_stays_data_channel_cut_in_greeting),

@@ -91,7 +91,6 @@ static void test_recover_decide_each_fate(void)
         [XLM__FATE_MOVED] = XLM_VERDICT_DESTROYED,
         [XLM__FATE_BUSY] = XLM_VERDICT_UNDECIDED,
         [XLM__FATE_LEFT] = XLM_VERDICT_UNDECIDED,
-        [XLM__FATE_UNCLEAR] = XLM_VERDICT_UNDECIDED,
         [XLM__FATE_UNKNOWN] = XLM_VERDICT_UNDECIDED,
     };
 

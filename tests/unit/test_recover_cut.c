@@ -25,7 +25,7 @@ static void recover(struct run *r)
 
 static void check(struct run *r)
 {
-    const bool there = r->dst.ts.dst == FAKE_DST_RUNNING;
+    const bool there = destination_runs(r);
 
     SCENARIO_CHECK(r, source_runs(r) != there);
     SCENARIO_CHECK(r, r->src.hv->exists != there);
@@ -83,9 +83,14 @@ static void test_recover_cut_after_each_record_to_the_destination(void)
 {
     const struct scenario hvm = { .owner = XLM_OWNER_DESTINATION,
                                   .type = XLM__TYPE_HVM };
+    unsigned seen = 0;
 
-    cut_everywhere(hvm, TO_DESTINATION);
-    CU_ASSERT_TRUE(nr_undecided > 0);
+    /* The cut after PERMIT races with what comes back. */
+    for (int i = 0; i < 5 && !seen; i++) {
+        cut_everywhere(hvm, TO_DESTINATION);
+        seen = nr_undecided;
+    }
+    CU_ASSERT_TRUE(seen > 0);
 }
 
 /* It runs there, and the source never learns of it. */

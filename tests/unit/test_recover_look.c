@@ -85,10 +85,9 @@ static void test_recover_look_permitted_and_running_is_runs(void)
     looks(XLM__RECEIVED_GO, true, false, "guest", XLM__FATE_RUNS);
 }
 
-/* xl renames, then unpauses: both must be over. */
-static void test_recover_look_permitted_and_starting_is_left(void)
+/* Only an act starts it. */
+static void test_recover_look_permitted_and_not_started_is_left(void)
 {
-    looks(XLM__RECEIVED_GO, true, true, "guest--incoming", XLM__FATE_LEFT);
     looks(XLM__RECEIVED_GO, true, true, "guest", XLM__FATE_LEFT);
     looks(XLM__RECEIVED_GO, true, false, "guest--incoming", XLM__FATE_LEFT);
 }
@@ -116,13 +115,12 @@ static enum xlm__fate act(struct host *h)
     return fate;
 }
 
-/* A domain that was completed early, with so many pauses. */
+/* A domain that arrived, with so many pauses. */
 static void held(struct host *h, uint32_t phase, unsigned nr_pauses,
                  const char *name)
 {
     destination(h, phase, true, nr_pauses > 0, name);
     h->hv->nr_pauses = nr_pauses ? nr_pauses - 1 : 0;
-    h->ts.mark[XLM__MARK_RECEIVED].flags = XLM__MARK_HELD;
 }
 
 static uint32_t phase_of(const struct host *h)
@@ -134,7 +132,7 @@ static void test_recover_act_held_back_domain_is_started(void)
 {
     struct host h;
 
-    for (unsigned pauses = 1; pauses <= XLM__PREBUILT_PAUSES; pauses++) {
+    for (unsigned pauses = 1; pauses <= XLM__HELD_PAUSES; pauses++) {
         held(&h, XLM__RECEIVED_GO, pauses, "guest");
         CU_ASSERT_EQUAL(look(&h, session), XLM__FATE_LEFT);
         CU_ASSERT_TRUE(h.hv->info.paused);
@@ -155,11 +153,11 @@ static void test_recover_act_running_domain_is_left_alone(void)
     host_close(&h);
 }
 
-static void never_started(uint32_t phase, uint32_t flags)
+static void never_started(uint32_t phase, const char *name, uint32_t flags)
 {
     struct host h;
 
-    held(&h, phase, 2, "guest--incoming");
+    held(&h, phase, 2, name);
     h.ts.mark[XLM__MARK_RECEIVED].flags = flags;
     CU_ASSERT_EQUAL(look(&h, session), XLM__FATE_LEFT);
     CU_ASSERT_EQUAL(act(&h), XLM__FATE_NEVER);
@@ -168,32 +166,37 @@ static void never_started(uint32_t phase, uint32_t flags)
     host_close(&h);
 }
 
+/* Whether xl has renamed it or not. */
 static void test_recover_act_never_started_domain_is_destroyed(void)
 {
-    never_started(XLM__RECEIVED_BUILDING, XLM__MARK_HELD);
-    never_started(XLM__RECEIVED_BUILDING, 0);
-    never_started(XLM__RECEIVED_NEVER, XLM__MARK_HELD);
-    never_started(XLM__RECEIVED_GO, XLM__MARK_HELD);
+    never_started(XLM__RECEIVED_BUILDING, "guest--incoming", 0);
+    never_started(XLM__RECEIVED_BUILDING, "guest", 0);
+    never_started(XLM__RECEIVED_BUILDING, "guest", XLM__MARK_PAUSED);
+    never_started(XLM__RECEIVED_NEVER, "guest--incoming", 0);
+    never_started(XLM__RECEIVED_NEVER, "guest", 0);
 }
 
-static void stays_left(uint32_t phase, uint32_t flags, const char *name)
+/* Somebody took both of its pauses back. */
+static void test_recover_act_what_runs_unasked_is_left(void)
 {
     struct host h;
 
-    held(&h, phase, 2, name);
-    h.ts.mark[XLM__MARK_RECEIVED].flags = flags;
+    held(&h, XLM__RECEIVED_BUILDING, 0, "guest--incoming");
     CU_ASSERT_EQUAL(act(&h), XLM__FATE_LEFT);
-    CU_ASSERT_TRUE(h.hv->exists && h.hv->info.paused);
-    CU_ASSERT_EQUAL(h.hv->nr_pauses, 1);
-    CU_ASSERT_EQUAL(phase_of(&h), phase);
+    CU_ASSERT_TRUE(h.hv->exists);
+    CU_ASSERT_EQUAL(phase_of(&h), XLM__RECEIVED_BUILDING);
     host_close(&h);
 }
 
-/* xl itself may still be about to start these. */
-static void test_recover_act_what_xl_may_start_is_left_to_it(void)
+static void test_recover_act_domain_to_stay_paused_stays_so(void)
 {
-    stays_left(XLM__RECEIVED_GO, 0, "guest");
-    stays_left(XLM__RECEIVED_GO, 0, "guest--incoming");
+    struct host h;
+
+    held(&h, XLM__RECEIVED_GO, 1, "guest");
+    h.ts.mark[XLM__MARK_RECEIVED].flags = XLM__MARK_PAUSED;
+    CU_ASSERT_EQUAL(act(&h), XLM__FATE_RUNS);
+    CU_ASSERT_TRUE(h.hv->info.paused);
+    host_close(&h);
 }
 
 static void test_recover_act_not_while_a_receiver_is_at_work(void)
@@ -238,9 +241,10 @@ static void test_recover_act_that_fails_says_nothing(void)
     }
 }
 
-static void test_recover_look_permitted_and_gone_is_unclear(void)
+/* Nobody destroys it between that and its start. */
+static void test_recover_look_permitted_and_gone_ran(void)
 {
-    looks(XLM__RECEIVED_GO, false, false, "guest", XLM__FATE_UNCLEAR);
+    looks(XLM__RECEIVED_GO, false, false, "guest", XLM__FATE_RAN);
 }
 
 /* It was to run here, and this host went down: as if it had run. */
@@ -378,16 +382,17 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_recover_look_given_up_is_never),
     UNIT_TEST(test_recover_look_leftover_is_left),
     UNIT_TEST(test_recover_look_permitted_and_running_is_runs),
-    UNIT_TEST(test_recover_look_permitted_and_starting_is_left),
+    UNIT_TEST(test_recover_look_permitted_and_not_started_is_left),
     UNIT_TEST(test_recover_look_permitted_to_stay_paused_is_runs),
     UNIT_TEST(test_recover_act_held_back_domain_is_started),
     UNIT_TEST(test_recover_act_running_domain_is_left_alone),
     UNIT_TEST(test_recover_act_never_started_domain_is_destroyed),
-    UNIT_TEST(test_recover_act_what_xl_may_start_is_left_to_it),
+    UNIT_TEST(test_recover_act_what_runs_unasked_is_left),
+    UNIT_TEST(test_recover_act_domain_to_stay_paused_stays_so),
     UNIT_TEST(test_recover_act_not_while_a_receiver_is_at_work),
     UNIT_TEST(test_recover_act_spares_another_domain_of_that_uuid),
     UNIT_TEST(test_recover_act_that_fails_says_nothing),
-    UNIT_TEST(test_recover_look_permitted_and_gone_is_unclear),
+    UNIT_TEST(test_recover_look_permitted_and_gone_ran),
     UNIT_TEST(test_recover_look_permitted_before_this_boot_ran),
     UNIT_TEST(test_recover_look_went_on_from_here_is_moved),
     UNIT_TEST(test_recover_look_dying_is_left),
