@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Says once a second what the guest saw, in the words of
+/* Says every sim.report-ms what the guest saw, in the words of
  * tests/lab/guest/agent.c, and does what the toolstack asks for. */
 #include "config.h"
 
@@ -8,7 +8,7 @@
 
 #include "stubs/guest/guest.h"
 
-#define SECOND_NS 1000000000ULL
+#define MS_NS 1000000ULL
 
 static unsigned take_ms(struct guest *g, bool awake)
 {
@@ -187,7 +187,7 @@ void guest_agent(struct guest *g)
         if (guest_now_ns() >= next) {
             report(g);
             obey(g);
-            next = guest_now_ns() + SECOND_NS;
+            next = guest_now_ns() + g->im->report_ms * MS_NS;
         }
         if (!g->shutdown_changed && !g->target_changed)
             guest_wait(g, next);

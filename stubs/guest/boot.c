@@ -174,19 +174,22 @@ static bool parse_work(const struct guest *g, struct image *im)
 static bool parse_options(struct guest *g, struct image *im)
 {
     uint64_t mb = 32, pps = 2000, zero = 0, lap = 4, page_us = 0;
+    uint64_t report_ms = 1000;
     char text[16];
 
     if (!number(g, "lab.work", 1u << 20, &mb) ||
         !number(g, "lab.writer", MAX_PPS, &pps) ||
         !number(g, "sim.zero", 100, &zero) ||
         !number(g, "sim.lap", 3600, &lap) ||
-        !number(g, "sim.page-us", 1000, &page_us) || !parse_work(g, im))
+        !number(g, "sim.page-us", 1000, &page_us) ||
+        !number(g, "sim.report-ms", 60000, &report_ms) || !parse_work(g, im))
         return false;
     im->nr_work = mb * 256;
     im->pps = im->writer == IDLE ? 0 : pps;
     im->zero_percent = zero;
     im->lap_s = lap;
     im->page_us = page_us;
+    im->report_ms = report_ms ? report_ms : 1;
     im->balloon = !option(g, "sim.balloon", text, sizeof(text)) ||
                   strcmp(text, "no");
     return true;

@@ -50,7 +50,7 @@ struct image {
     uint64_t nr_work, nr_ram;
     uint64_t start_info_pfn, p2m_pfn, p2m_vaddr;
     int64_t balloon_offset;
-    uint32_t nr_vcpus, pps, zero_percent, lap_s, page_us;
+    uint32_t nr_vcpus, pps, zero_percent, lap_s, page_us, report_ms;
     enum writer writer;
     enum content content;
     bool balloon, pv_drivers;
