@@ -4,9 +4,10 @@
  *
  *   RULE[;RULE...]    RULE = [COMM/]CALL[:N[+]]=ACTION
  *
- * COMM is the beginning of a process's name; CALL may end with '*'; N counts
- * the calls of this process that fit, from 1; "+": that one and all after it.
- * ACTION: an errno, delay=MS, kill, killafter, short or cut.
+ * COMM is the beginning of a process's name, or, with a dot after it, all of
+ * it; CALL may end with '*'; N counts the calls of this process that fit, from
+ * 1; "+": that one and all after it.
+ * ACTION: an errno, delay=MS, kill, killafter, short, nomem or cut.
  */
 #include "config.h"
 
@@ -23,7 +24,7 @@
 
 #define MAX_RULES 16
 
-enum action { FAIL, DELAY, KILL, KILL_AFTER, SHORT, CUT };
+enum action { FAIL, DELAY, KILL, KILL_AFTER, SHORT, NO_MEMORY, CUT };
 
 struct rule {
     char call[64];
@@ -54,6 +55,7 @@ static bool parse_action(struct rule *r, const char *text)
     } known[] = { { "kill", KILL },
                   { "killafter", KILL_AFTER },
                   { "short", SHORT },
+                  { "nomem", NO_MEMORY },
                   { "cut", CUT } };
     int err;
 
@@ -85,6 +87,16 @@ static bool parse_count(struct rule *r, char *text)
     return parse_number(text, &r->n) && r->n > 0;
 }
 
+static bool is_process(const char *text)
+{
+    const size_t len = strlen(text);
+
+    if (len && text[len - 1] == '.')
+        return strlen(sim_process()) == len - 1 &&
+               !strncmp(sim_process(), text, len - 1);
+    return !strncmp(sim_process(), text, len);
+}
+
 /* *mine_out: it is for this process. */
 static bool parse_rule(char *text, struct rule *r, bool *mine_out)
 {
@@ -98,7 +110,7 @@ static bool parse_rule(char *text, struct rule *r, bool *mine_out)
     *mine_out = true;
     if (comm && comm < action) {
         *comm++ = '\0';
-        *mine_out = !strncmp(sim_process(), text, strlen(text));
+        *mine_out = is_process(text);
         text = comm;
     }
     count = strchr(text, ':');
@@ -164,7 +176,18 @@ static void power_cut(void)
         pause();
 }
 
-static void apply(const struct rule *r, struct sim_fault *f)
+/* Where there is no free page, Xen populates none, and says how many that
+ * were. */
+static void no_memory(const char *call, struct sim_fault *f)
+{
+    const bool counts = !strcmp(call, "memory_op.populate_physmap") ||
+                        !strcmp(call, "memory_op.increase_reservation");
+
+    f->kind = counts ? SIM_FAULT_NOTHING : SIM_FAULT_ERRNO;
+    f->err = ENOMEM;
+}
+
+static void apply(const struct rule *r, const char *call, struct sim_fault *f)
 {
     switch (r->action) {
     case FAIL:
@@ -173,6 +196,9 @@ static void apply(const struct rule *r, struct sim_fault *f)
         break;
     case SHORT:
         f->kind = SIM_FAULT_SHORT;
+        break;
+    case NO_MEMORY:
+        no_memory(call, f);
         break;
     case DELAY:
         sleep_ms(r->value);
@@ -206,7 +232,7 @@ struct sim_fault sim_fault_begin(const char *call)
         if (!now)
             continue;
         sim_log("FAULT %s: call %lu", call, r->seen);
-        apply(r, &f);
+        apply(r, call, &f);
     }
     return f;
 }

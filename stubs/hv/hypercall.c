@@ -100,6 +100,8 @@ long sim_hypercall(unsigned op, const uint64_t *args)
     fault = sim_fault_begin(name);
     if (fault.kind == SIM_FAULT_ERRNO) {
         rc = -fault.err;
+    } else if (fault.kind == SIM_FAULT_NOTHING) {
+        rc = 0;
     } else {
         sim_lock();
         rc = dispatch(op, args, fault.kind == SIM_FAULT_SHORT);

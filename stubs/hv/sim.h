@@ -36,7 +36,12 @@ const char *sim_process(void); /* its name */
 
 /* --- fault.c -------------------------------------------------------------- */
 
-enum sim_fault_kind { SIM_FAULT_NONE, SIM_FAULT_ERRNO, SIM_FAULT_SHORT };
+enum sim_fault_kind {
+    SIM_FAULT_NONE,
+    SIM_FAULT_ERRNO,
+    SIM_FAULT_SHORT,  /* half of it is done, if it may do a part */
+    SIM_FAULT_NOTHING /* none of it is done, and that is no error */
+};
 
 struct sim_fault {
     enum sim_fault_kind kind;

@@ -43,6 +43,18 @@ int xenforeignmemory_close(xenforeignmemory_handle *h)
     return 0;
 }
 
+/* The second half of the pages is refused one by one, as privcmd does it. */
+static void refuse_half(char *p, size_t nr, int *errs)
+{
+    const size_t first = nr / 2;
+
+    for (size_t i = first; i < nr; i++)
+        if (!errs[i])
+            errs[i] = -EINVAL;
+    (void)mprotect(p + (first << PAGE_SHIFT), (nr - first) << PAGE_SHIFT,
+                   PROT_NONE);
+}
+
 static void *map_pages(uint32_t dom, void *addr, int prot, int flags, size_t nr,
                        const xen_pfn_t *frames, int *errs)
 {
@@ -53,6 +65,8 @@ static void *map_pages(uint32_t dom, void *addr, int prot, int flags, size_t nr,
         errno = fault.err;
     else
         p = sim_map(dom, addr, prot, flags, nr, frames, errs);
+    if (p && fault.kind == SIM_FAULT_SHORT)
+        refuse_half(p, nr, errs);
     sim_fault_end(&fault);
     sim_log("foreignmemory.map d%u %zu pages prot %d = %s", dom, nr, prot,
             p ? "0" : strerrorname_np(errno));

@@ -8,6 +8,9 @@
 #include "sim_fixture.h"
 
 #include <xen/version.h>
+#include <xentoollog.h>
+
+#include <xenforeignmemory.h>
 
 typedef int body_fn(void);
 
@@ -54,6 +57,54 @@ static int half(void)
     uint32_t d = sim_new_domain(true, 4, NULL);
 
     return sim_reservation(XENMEM_decrease_reservation, d, pfns, 4);
+}
+
+static int populated(void)
+{
+    xen_pfn_t pfns[4] = { 0, 1, 2, 3 };
+    uint32_t d = sim_new_domain(true, 4, NULL);
+
+    sim_reservation(XENMEM_decrease_reservation, d, pfns, 4);
+    return sim_reservation(XENMEM_populate_physmap, d, pfns, 4);
+}
+
+static int claimed(void)
+{
+    const uint32_t d = sim_new_domain(true, 4, NULL);
+
+    return sim_reservation(XENMEM_claim_pages, d, NULL, 4) == -ENOMEM;
+}
+
+/* Through the real library's functions. Bit i: page i is there. */
+static int mapped(int *errs)
+{
+    const uint32_t d = sim_new_domain(true, 4, NULL);
+    const xen_pfn_t pfns[4] = { 0, 1, 2, 3 };
+    xenforeignmemory_handle *h = xenforeignmemory_open(NULL, 0);
+    const char *p = xenforeignmemory_map(h, d, PROT_READ, 4, pfns, errs);
+    int there = 0, pipes[2];
+
+    if (!p)
+        return errno == EINVAL ? 64 : 65;
+    if (pipe(pipes))
+        return 66;
+    /* Asks the kernel whether it can be read; and errs must say the same. */
+    for (unsigned i = 0; i < 4; i++)
+        if (write(pipes[1], p + i * 4096, 1) == 1 && !errs[i])
+            there |= 1 << i;
+    return there;
+}
+
+static int mapped_each(void)
+{
+    int errs[4];
+
+    return mapped(errs);
+}
+
+static int mapped_all_or_none(void)
+{
+    return mapped(NULL);
 }
 
 static int took_ms(void)
@@ -115,9 +166,44 @@ static void test_fault_of_another_process_is_not_ours(void)
                     1);
 }
 
+static void test_fault_process_with_a_dot_is_meant_whole(void)
+{
+    char rule[64];
+
+    CU_ASSERT_EQUAL(with("test_sim./xen_version.version=ENOMEM", calls_failed),
+                    0);
+    snprintf(rule, sizeof(rule), "%s./xen_version.version=ENOMEM",
+             sim_process());
+    CU_ASSERT_EQUAL(with(rule, calls_failed), 1);
+}
+
 static void test_fault_short_does_half(void)
 {
     CU_ASSERT_EQUAL(with("memory_op.decrease_reservation=short", half), 2);
+}
+
+static void test_fault_short_populates_half(void)
+{
+    CU_ASSERT_EQUAL(with("memory_op.populate_physmap:2=short", populated), 2);
+}
+
+static void test_fault_short_map_refuses_pages(void)
+{
+    CU_ASSERT_EQUAL(with("foreignmemory.map:2=short", mapped_each), 15);
+    CU_ASSERT_EQUAL(with("foreignmemory.map=short", mapped_each), 3);
+    CU_ASSERT_EQUAL(with("foreignmemory.map=short", mapped_all_or_none), 64);
+}
+
+static void test_fault_no_memory_populates_none(void)
+{
+    CU_ASSERT_EQUAL(with("memory_op.populate_physmap:2=nomem", populated), 0);
+    CU_ASSERT_EQUAL(with("memory_op.populate_physmap:3+=nomem", populated), 4);
+}
+
+static void test_fault_no_memory_fails_other_calls(void)
+{
+    CU_ASSERT_EQUAL(with("memory_op.claim_pages=nomem", claimed), 1);
+    CU_ASSERT_EQUAL(with("memory_op.claim_pages:2=nomem", claimed), 0);
 }
 
 static void test_fault_delay_delays(void)
@@ -148,7 +234,12 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_fault_several_rules_apply),
     UNIT_TEST(test_fault_name_is_matched_whole_or_by_prefix),
     UNIT_TEST(test_fault_of_another_process_is_not_ours),
+    UNIT_TEST(test_fault_process_with_a_dot_is_meant_whole),
     UNIT_TEST(test_fault_short_does_half),
+    UNIT_TEST(test_fault_short_populates_half),
+    UNIT_TEST(test_fault_short_map_refuses_pages),
+    UNIT_TEST(test_fault_no_memory_populates_none),
+    UNIT_TEST(test_fault_no_memory_fails_other_calls),
     UNIT_TEST(test_fault_delay_delays),
     UNIT_TEST(test_fault_kill_before_and_after),
     UNIT_TEST(test_fault_unreadable_rule_is_no_pass),
