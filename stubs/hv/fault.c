@@ -232,6 +232,8 @@ struct sim_fault sim_fault_begin(const char *call)
         if (!now)
             continue;
         sim_log("FAULT %s: call %lu", call, r->seen);
+        if (r->seen == r->n)
+            sim_note("faults.log", "%s: call %lu", call, r->seen);
         apply(r, call, &f);
     }
     return f;

@@ -79,13 +79,13 @@ void sim_log(const char *format, ...)
     va_end(args);
 }
 
-static void write_unsupported(const char *format, ...)
+void sim_note(const char *file, const char *format, ...)
 {
     char path[512];
     va_list args;
     int fd;
 
-    if (!sim_path(path, sizeof(path), "unsupported.log"))
+    if (!sim_path(path, sizeof(path), "%s", file))
         return;
     fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0)
@@ -108,7 +108,7 @@ void sim_unsupported(const char *name)
         i++;
     if (i < MAX_NAMES && !seen[i]) {
         seen[i] = strdup(name);
-        write_unsupported("not simulated: %s", name);
+        sim_note("unsupported.log", "not simulated: %s", name);
     }
     pthread_mutex_unlock(&lock);
 }

@@ -30,6 +30,9 @@ void sim_futex_wait(uint32_t *word, uint32_t seen, int timeout_ms);
 
 extern bool sim_log_on;
 void sim_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A line for that file of the state, with SIMXEN_LOG or without. */
+void sim_note(const char *file, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Says once a process and name that a call is not simulated. */
 void sim_unsupported(const char *name);
 const char *sim_process(void); /* its name */

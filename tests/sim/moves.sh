@@ -9,6 +9,9 @@ SLOW=3M
 # The scheduler's cap that the guest has; empty: it is not looked at.
 CAP=
 
+# Milliseconds between two reports of a guest.
+REPORT_MS=1000
+
 # guest NAME TYPE MIB WRITER[+CONTENT[+WORK]]: starts one at host a.
 guest() {
     local cfg=$WORK/$1.cfg load=() rate=2000
@@ -28,7 +31,7 @@ memory = $3
 vcpus = 2
 kernel = "$SIMXEN_RUN/guest-kernel"
 cmdline = "console=hvc0 lab.work=${load[2]:-16} lab.writer=$rate \
-sim.writer=${load[0]}${load[1]:+ sim.content=${load[1]}}"
+sim.report-ms=$REPORT_MS sim.writer=${load[0]}${load[1]:+ sim.content=${load[1]}}"
 on_crash = "preserve"
 END
     [ -z "$CAP" ] || echo "cap = $CAP" >>"$cfg"
@@ -42,12 +45,16 @@ END
 
 # Options of xl itself, before the command.
 XL_OPTIONS=()
+# What starts the way to the other host, and a variable for its far end.
+VIA=
+FAR=
 
 # start_move FROM BY NAME SLOWLY RULE-A RULE-B: sets MOVE.
 start_move() {
-    local from=$1 by=$2 transport='simxen-ssh' options=() words=()
+    local from=$1 by=$2 options=() words=()
+    local transport="${VIA:+$VIA }simxen-ssh${FAR:+ -e $FAR}"
 
-    [ -z "$6" ] || transport="simxen-ssh -e 'SIMXEN_FAULT=$6'"
+    [ -z "$6" ] || transport+=" -e 'SIMXEN_FAULT=$6'"
     case $by in
     xl) options=(migrate) ;;
     lm*)

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# What must be true after a move with a fault, and how many were. Needs
+# hosts.sh and moves.sh; RESULTS is a file of lines "RUN FAULT PHASE OUTCOME".
+
+# Guests of many short runs say often how they are.
+REPORT_MS=100
+
+# A peer that went is missed in a second or two: nothing is learnt from waiting.
+impatient() {
+    # shellcheck disable=SC2016
+    on "$1" sh -c 'cd /proc/sys/net/ipv4 && echo 1 >tcp_keepalive_time &&
+        echo 1 >tcp_keepalive_intvl && echo 2 >tcp_keepalive_probes &&
+        echo 4 >tcp_retries2'
+}
+
+# Hosts do not live for ever, nor do their logs.
+RUNS_PER_HOSTS=150
+runs_here=0
+
+fresh_hosts() {
+    runs_here=$((runs_here + 1))
+    if [ -d "$SIMXEN_DIR" ]; then
+        [ $runs_here -gt $RUNS_PER_HOSTS ] || return 0
+        hosts_down
+    fi
+    runs_here=0
+    hosts_up && impatient a && impatient b
+}
+
+# learn_uuid NAME: sets UUID, as simxen's journal has it.
+learn_uuid() {
+    UUID=$(on a xl domid "$1") &&
+        UUID=$(on a xenstore-read "/local/domain/$UUID/vm") || return 1
+    UUID=$(tr -d - <<<"${UUID#/vm/}")
+}
+
+lost_power() {
+    simxen status "host$1" | grep -q 'no power'
+}
+
+# A command that was killed from outside may be ahead of the news that it died
+# with its host.
+await_news() {
+    local end=$((SECONDS + 3))
+
+    [ "$CODE" -eq 137 ] || return 0
+    until lost_power a || [ $SECONDS -ge $end ]; do
+        sleep 0.05
+    done
+}
+
+# The host where the guest ran last, as simxen recorded it.
+last_ran() {
+    awk -v u="$UUID" '$3 == u && $1 == "START" { h = $4 }
+        END { sub(/^host/, "", h); print h }' "$SIMXEN_DIR/clock/runs"
+}
+
+# where: the host at which it runs, "suspended" if that is all there is.
+where() {
+    local h
+
+    for h in a b; do
+        on $h xl list 2>/dev/null | awk -v n="$1" \
+            '$1 == n && $5 !~ /s/ && $5 !~ /p/ { exit 9 }' || {
+            echo $h
+            return
+        }
+    done
+    ! domains a | grep -q "^$1" || echo suspended
+}
+
+# As an operator would: at most some times, until it is decided.
+recover() {
+    local i
+
+    for i in 1 2 3 4 5 6; do
+        [ "$(where "$1")" = suspended ] || return 0
+        RECOVERED=$i
+        echo "recover $i:"
+        on a timeout 130 xl lmigrate-recover -s simxen-ssh "$1" hostb \
+            </dev/null && return 0
+        sleep 2
+    done
+}
+
+single_run() {
+    local check
+
+    check=$(LD_LIBRARY_PATH=$SIMXEN_RUN/lib SIMXEN_CLOCK=$SIMXEN_DIR/clock \
+        "$SIMXEN_RUN/simxen-clock" check) || {
+        echo "DOUBLE: $check"
+        return 1
+    }
+}
+
+# Running nowhere else; a copy that nobody is left to destroy may be there.
+only_running() {
+    ! on "$(other "$1")" xl list | awk -v n="$2" \
+        '$1 == n && $5 !~ /[ps]/ { exit 9 }' || return 0
+    echo "DOUBLE: it runs at host$(other "$1") as well"
+    return 1
+}
+
+# tidy yes|no: whether a host lost its power.
+tidy() {
+    local h
+
+    for h in a b; do
+        for d in $(domains $h); do
+            on $h xl destroy "$d" || true
+        done
+        # The killed leave their mark, their lock's file for the next, and a
+        # socket that the next one sweeps away.
+        on $h sh -c 'rm -f /var/lib/xlm/*.sent /run/xen/xlm-*.lock \
+            /run/xen/xlm-????????????????*.sock'
+        # What libxl keeps beside a domain that went with its host's power.
+        [ "$1" != yes ] ||
+            on $h sh -c 'rm -f /var/lib/xen/userdata-* /var/lib/xen/qemu-*'
+    done
+    nothing_left || { echo "LEAK" && return 1; }
+}
+
+# judge NAME WHAT-TO-REPAIR: after its move, which has ended. "OUTCOME WORD" is
+# its last line if all is well.
+judge() {
+    local gone_a=no gone_b=no gone=no ran at h
+
+    await_news
+    ! lost_power a || gone_a=yes gone=yes
+    ! lost_power b || gone_b=yes gone=yes
+    ran=$(last_ran)
+    repair "$2" || return 1
+    for h in a b; do
+        [ $gone = no ] || impatient $h || return 1
+    done
+    RECOVERED=0
+    recover "$1"
+    at=$(where "$1")
+    single_run || return 1
+    echo "exit $CODE, last ran at $ran, is now at ${at:-none}"
+    case $at in
+    a | b)
+        well "$at" "$1" && only_running "$at" "$1" || return 1
+        ;;
+    *)
+        [ "$ran$gone_a" = ayes ] || [ "$ran$gone_b" = byes ] || {
+            echo "LOSS: at ${at:-none} after recover; nobody's power was cut" \
+                "who ran it"
+            return 1
+        }
+        at=died
+        ;;
+    esac
+    tidy $gone || return 1
+    [ "$RECOVERED" -eq 0 ] || at=$at,recovered
+    echo "OUTCOME $at"
+}
+
+# Runs of each kind by phase, and how they ended.
+table() {
+    awk '{ n[$2, $3]++; k[$2]; split($4, o, ","); e[$2, o[1]]++
+           if ($4 ~ /recovered/) r[$2]++ }
+        function line(f) {
+            printf "%-8s %7d %7d %7d %7d | %7d %7d %7d %7d %7d\n", f,
+                n[f, "build"], n[f, "precopy"], n[f, "switch"],
+                n[f, "handoff"], e[f, "a"], e[f, "b"], e[f, "died"], r[f],
+                e[f, "FAILED"]
+        }
+        END {
+            printf "%-8s %7s %7s %7s %7s | %7s %7s %7s %7s %7s\n", "fault",
+                "build", "precopy", "switch", "handoff", "stayed", "moved",
+                "died", "recov.", "FAILED"
+            for (f in k) {
+                line(f)
+                for (p in n)
+                    if (index(p, f SUBSEP) == 1)
+                        n["all", substr(p, length(f) + 2)] += n[p]
+                for (p in e)
+                    if (index(p, f SUBSEP) == 1)
+                        e["all", substr(p, length(f) + 2)] += e[p]
+                r["all"] += r[f]
+            }
+            line("all")
+        }' "$RESULTS"
+}
