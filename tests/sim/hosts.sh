@@ -63,6 +63,7 @@ traces() {
         xenstore-ls -f / | sed "s/ = .*//; s/^/xenstore /" |
             grep -vE "^xenstore /local/domain/0/(memory|device-model$)"
         find /run /var/lib/xen -not -name "xlm-pause-*" | sed "s/^/file /"
+        ip -o link | cut -d " " -f 2 | sed "s/@.*//; s/^/link /"
         awk "NR > 1 && \$4 == \"0A\" { print \"listens\", \$2 }" /proc/net/tcp
         awk "NR > 1 && \$4 == \"00010000\" { print \"listens\", \$8 }" \
             /proc/net/unix' 2>/dev/null | sort

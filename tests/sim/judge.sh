@@ -114,6 +114,9 @@ tidy() {
         # socket that the next one sweeps away.
         on $h sh -c 'rm -f /var/lib/xlm/*.sent /run/xen/xlm-*.lock \
             /run/xen/xlm-????????????????*.sock'
+        # If all of the command's processes were, nobody was left for this.
+        [ "$CODE" -ne 137 ] || on $h sh -c 'rm -f /run/xen/xlm-ctl/*.sock &&
+            rmdir /run/xen/xlm-ctl' 2>/dev/null || true
         # What libxl keeps beside a domain that went with its host's power.
         [ "$1" != yes ] ||
             on $h sh -c 'rm -f /var/lib/xen/userdata-* /var/lib/xen/qemu-*'

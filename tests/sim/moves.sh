@@ -9,6 +9,9 @@ SLOW=3M
 # The scheduler's cap that the guest has; empty: it is not looked at.
 CAP=
 
+# yes: it has a network interface.
+VIF=no
+
 # Milliseconds between two reports of a guest.
 REPORT_MS=1000
 
@@ -24,6 +27,10 @@ guest() {
         load[1]=
         [[ $2 = */null ]] || CAP=150
     fi
+    VIF=no
+    if [ "${load[1]:-}" = vif ]; then
+        VIF=yes load[1]=
+    fi
     cat >"$cfg" <<END
 name = "$1"
 type = "${2%/*}"
@@ -35,6 +42,7 @@ sim.report-ms=$REPORT_MS sim.writer=${load[0]}${load[1]:+ sim.content=${load[1]}
 on_crash = "preserve"
 END
     [ -z "$CAP" ] || echo "cap = $CAP" >>"$cfg"
+    [ $VIF = no ] || echo "vif = ['bridge=xenbr0']" >>"$cfg"
     if [ "$2" = hvm ]; then
         printf '%s\n' 'serial = "none"' 'vga = "none"' 'vnc = 0' 'sdl = 0' \
             >>"$cfg"
@@ -182,6 +190,19 @@ has_cap() {
 
     cap=$(on "$1" xl sched-credit2 -d "$2" | awk 'NR == 2 { print $NF }')
     [ "$cap" = "$3" ] || { echo "$2 has cap '$cap' at host$1" && return 1; }
+}
+
+# on_bridge NAME: its interface, at the host where it is now, and at that only.
+on_bridge() {
+    local host=a id
+
+    [ $VIF = yes ] || return 0
+    [ "$(domains a)" = "$1" ] || host=b
+    id=$(on $host xl domid "$1") &&
+        on $host ip -o link show "vif$id.0" | grep -q ' master xenbr0 ' || {
+        echo "host$host has no vif$id.0 on its bridge"
+        return 1
+    }
 }
 
 # keeps_cap NAME: wherever it is now.
