@@ -18,6 +18,7 @@
 #include "base/log.h"
 
 #define JOIN_POLL_MS 100u
+#define DEAD_MS      2000u
 /* Room for more than the two descriptors that are due: none may get lost. */
 #define FDS_MAX 8
 
@@ -228,10 +229,21 @@ int xlm__rendezvous_accept(struct xlm__errslot *err, struct xlm__rendezvous *r,
     return 0;
 }
 
+/* A session that is late has no socket yet. One that has, and does not listen
+ * for longer than it takes from bind() to listen(), has died. */
+static bool may_still_come(int why, uint32_t *refused_ms)
+{
+    if (why == ECONNREFUSED)
+        return (*refused_ms += JOIN_POLL_MS) <= DEAD_MS;
+    *refused_ms = 0;
+    return why == ENOENT;
+}
+
 static int connect_session(struct xlm__errslot *err, const char *path,
                            uint32_t limit_ms)
 {
     const struct timespec nap = { .tv_nsec = JOIN_POLL_MS * 1000000L };
+    uint32_t refused_ms = 0;
     struct sockaddr_un sa;
     int fd;
 
@@ -241,9 +253,7 @@ static int connect_session(struct xlm__errslot *err, const char *path,
         return XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "socket for %s", path);
     for (uint32_t ms = 0; connect(fd, (struct sockaddr *)&sa, sizeof(sa));
          ms += JOIN_POLL_MS) {
-        bool not_yet = errno == ENOENT || errno == ECONNREFUSED;
-
-        if (!not_yet || ms >= limit_ms) {
+        if (ms >= limit_ms || !may_still_come(errno, &refused_ms)) {
             int rc = XLM_FAIL_ERRNO(err, XLM_ERR_CHANNEL,
                                     "data channel: no session at %s after "
                                     "%u ms",

@@ -313,6 +313,25 @@ static void test_rendezvous_second_of_an_id_leaves_the_first_alone(void)
 static const char *const left_path =
     "/xlm-00112233445566778899aabbccddeeff.sock";
 
+/* As a killed receiver leaves it, while a channel comes that has a minute. */
+static void test_rendezvous_session_that_died_is_not_waited_for(void)
+{
+    unsigned char greeting[XLM_GREETING_BYTES] = { 0 };
+    char text[XLM_MESSAGE_MAX];
+    struct place p;
+
+    place_open(&p);
+    p.at.limit_ms = 60000;
+    close(p.door.listen_fd);
+    p.door.listen_fd = -1;
+    CU_ASSERT_EQUAL(xlm__rendezvous_join(&p.err, &p.at, 0, 1, greeting),
+                    XLM_ERR_CHANNEL);
+    xlm__errslot_read(&p.err, text);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "after 2000 ms: Connection refused"));
+    unlink(p.door.path);
+    place_close(&p);
+}
+
 /* As a killed process leaves it. */
 static void leave_socket(const char *path, bool old)
 {
@@ -418,6 +437,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_rendezvous_works_between_processes),
     UNIT_TEST(test_rendezvous_session_may_come_later),
     UNIT_TEST(test_rendezvous_without_session_is_an_error),
+    UNIT_TEST(test_rendezvous_session_that_died_is_not_waited_for),
     UNIT_TEST(test_rendezvous_nobody_comes_is_no_error),
     UNIT_TEST(test_rendezvous_socket_is_for_the_owner_alone),
     UNIT_TEST(test_rendezvous_stranger_without_a_word_is_turned_away),
