@@ -45,7 +45,8 @@ await_news() {
     local end=$((SECONDS + 3))
 
     [ "$CODE" -eq 137 ] || return 0
-    until lost_power a || [ $SECONDS -ge $end ]; do
+    until lost_power a; do
+        [ $SECONDS -lt $end ] || return 0
         sleep 0.05
     done
 }
