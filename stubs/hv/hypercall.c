@@ -88,14 +88,12 @@ static long multicall(multicall_entry_t *call, uint64_t nr)
     return 0;
 }
 
-long sim_hypercall(unsigned op, const uint64_t *args)
+static long hypercall(unsigned op, const uint64_t *args)
 {
     struct sim_fault fault;
     char name[64];
     long rc;
 
-    if (op == __HYPERVISOR_multicall)
-        return multicall(pointer(args[0]), args[1]);
     sim_call_name(op, args, name, sizeof(name));
     fault = sim_fault_begin(name);
     if (fault.kind == SIM_FAULT_ERRNO) {
@@ -112,5 +110,16 @@ long sim_hypercall(unsigned op, const uint64_t *args)
     }
     sim_log("%s = %ld", name, rc);
     sim_fault_end(&fault);
+    return rc;
+}
+
+long sim_hypercall(unsigned op, const uint64_t *args)
+{
+    long rc;
+
+    sim_profile_begin();
+    rc = op == __HYPERVISOR_multicall ? multicall(pointer(args[0]), args[1])
+                                      : hypercall(op, args);
+    sim_profile_end(false);
     return rc;
 }

@@ -72,8 +72,9 @@ static void *snapshot(const struct job *j)
 static void *map_whole(const struct job *j, void *addr)
 {
     void *p = mmap(addr, j->nr << PAGE_SHIFT, j->prot,
-                   MAP_SHARED | (j->flags & MAP_FIXED), j->fd,
-                   j->idx[0] << PAGE_SHIFT);
+                   MAP_SHARED | (j->flags & MAP_FIXED) |
+                       sim_profile_map_flags(),
+                   j->fd, j->idx[0] << PAGE_SHIFT);
 
     return p == MAP_FAILED ? NULL : p;
 }
@@ -90,9 +91,10 @@ static void *map_runs(const struct job *j, void *addr)
         return NULL;
     for (size_t i = 0; i < j->nr; i += n) {
         n = run_at(j, i);
-        if (!j->errs[i] && mmap(p + (i << PAGE_SHIFT), n << PAGE_SHIFT, j->prot,
-                                MAP_SHARED | MAP_FIXED, j->fd,
-                                j->idx[i] << PAGE_SHIFT) == MAP_FAILED) {
+        if (!j->errs[i] &&
+            mmap(p + (i << PAGE_SHIFT), n << PAGE_SHIFT, j->prot,
+                 MAP_SHARED | MAP_FIXED | sim_profile_map_flags(), j->fd,
+                 j->idx[i] << PAGE_SHIFT) == MAP_FAILED) {
             munmap(p, j->nr << PAGE_SHIFT);
             return NULL;
         }
@@ -132,8 +134,8 @@ static int prepare(struct job *j, uint32_t domid)
     return 0;
 }
 
-void *sim_map(uint32_t domid, void *addr, int prot, int flags, size_t nr,
-              const uint64_t *frames, int *errs)
+static void *map_frames(uint32_t domid, void *addr, int prot, int flags,
+                        size_t nr, const uint64_t *frames, int *errs)
 {
     struct job j = {
         .fd = -1,
@@ -180,5 +182,19 @@ void *sim_map(uint32_t domid, void *addr, int prot, int flags, size_t nr,
     if (p && domid != DOMID_XEN)
         sim_charge(SIM_COST_MAP, nr);
     errno = -err;
+    return p;
+}
+
+void *sim_map(uint32_t domid, void *addr, int prot, int flags, size_t nr,
+              const uint64_t *frames, int *errs)
+{
+    void *p;
+    int err;
+
+    sim_profile_begin();
+    p = map_frames(domid, addr, prot, flags, nr, frames, errs);
+    err = errno;
+    sim_profile_end(prot & PROT_WRITE);
+    errno = err;
     return p;
 }

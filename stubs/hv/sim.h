@@ -62,6 +62,15 @@ enum sim_cost { SIM_COST_MAP, SIM_COST_CLEAN, SIM_COST_PEEK, SIM_NR_COSTS };
 /* Takes as long as SIMXEN_COST says, so many times. */
 void sim_charge(enum sim_cost what, uint64_t times);
 
+/* --- profile.c -------------------------------------------------------------
+ */
+
+/* Around what is done for a caller; nestable. */
+void sim_profile_begin(void);
+void sim_profile_end(bool maps_to_write);
+/* More flags for mmap() on behalf of a caller. */
+int sim_profile_map_flags(void);
+
 /* --- frames.c: tables of a domain's pages --------------------------------- */
 
 struct sim_tables {

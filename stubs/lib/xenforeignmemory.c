@@ -111,8 +111,13 @@ void *xenforeignmemory_map(xenforeignmemory_handle *h, uint32_t dom, int prot,
 
 int xenforeignmemory_unmap(xenforeignmemory_handle *h, void *addr, size_t nr)
 {
+    int rc;
+
     (void)h;
-    return munmap(addr, nr << PAGE_SHIFT);
+    sim_profile_begin();
+    rc = munmap(addr, nr << PAGE_SHIFT);
+    sim_profile_end(false);
+    return rc;
 }
 
 int xenforeignmemory_restrict(xenforeignmemory_handle *h, domid_t domid)
