@@ -74,6 +74,7 @@ static const struct rec_info recs[] = {
     FIXED(CLOSE, BY_S, 0),
     BETWEEN(PACKED, BY_S, sizeof(struct xlm__wire_packed) + 8 + 1,
             XLM__PACKED_BYTES_MAX),
+    FIXED(TAKEN, BY_D, sizeof(struct xlm__wire_taken)),
 };
 
 static const struct rec_info *find(uint32_t type)
@@ -280,6 +281,10 @@ static void take_other(struct xlm__taker *t, uint32_t type, uint32_t length,
         break;
     case XLM__REC_GUEST_GAP:
         out->gap_us = xlm__take_u64(t, "time");
+        break;
+    case XLM__REC_TAKEN:
+        out->taken = xlm__take_u32(t, "count");
+        xlm__take_reserved(t);
         break;
     case XLM__REC_RELEASE:
         xlm__take_release(t, &out->release);

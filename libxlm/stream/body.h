@@ -67,6 +67,7 @@ struct xlm__extent {
 
 struct xlm__build {
     uint32_t flags;               /* XLM__BUILD_* */
+    uint32_t resume_s;            /* a lost data channel is waited for */
     uint32_t port;                /* enum xlm__port_kind */
     uint16_t port_low, port_high; /* both 0: any */
     uint8_t key[XLM__KEY_BYTES];
@@ -152,6 +153,7 @@ union xlm__body {
     char text[XLM__TEXT_MAX + 1]; /* NOT_RUNNING */
     struct xlm__clock clock;      /* CLOCK_PING, CLOCK_PONG */
     uint64_t gap_us;              /* GUEST_GAP */
+    uint32_t taken;               /* TAKEN */
     struct xlm__pages pages;      /* PAGES */
     struct xlm__packed packed;    /* PACKED */
 };

@@ -22,7 +22,12 @@ void xlm__take_build(struct xlm__taker *t, struct xlm__build *b)
     bool range;
 
     b->flags = xlm__take_flags(t, XLM__BUILD_FLAGS);
-    xlm__take_reserved(t);
+    b->resume_s = 0;
+    if (t->ctx->features & XLM__FEATURE_RESUME)
+        b->resume_s = xlm__take_u32(t, "seconds");
+    else
+        xlm__take_reserved(t);
+    xlm__take_in(t, b->resume_s, 0, XLM__RESUME_S_MAX, "seconds");
     b->port = xlm__take_u32(t, "port");
     xlm__take_in(t, b->port, XLM__PORT_NONE, XLM__PORT_TLS, "as kind of port");
     b->port_low = xlm__take_u16(t, "lowest port");

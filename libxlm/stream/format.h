@@ -29,6 +29,8 @@
 #define XLM__FEATURE_ZSTD            (1ull << 1)
 #define XLM__FEATURE_OF_CODEC(codec) (1ull << ((codec)-1))
 #define XLM__STREAM_FEATURES         (XLM__FEATURE_LZ4 | XLM__FEATURE_ZSTD)
+/* Section 2.3; offered by who wants it. */
+#define XLM__FEATURE_RESUME (1ull << 8)
 
 enum xlm__kind { XLM__KIND_CONTROL = 1, XLM__KIND_DATA = 2 };
 
@@ -45,7 +47,9 @@ struct xlm__wire_greeting {
     uint64_t required;
     uint8_t session[16];
     uint8_t token[32];
-    uint8_t reserved[12];
+    uint32_t attempt;
+    uint32_t taken;
+    uint8_t reserved[4];
     uint32_t crc;
 };
 _Static_assert(sizeof(struct xlm__wire_greeting) == XLM__GREETING_BYTES,
@@ -107,7 +111,8 @@ _Static_assert(offsetof(struct xlm__wire_header, crc) == 12,
     X(ZEROS,       0x41u)                                                      \
     X(MARK,        0x42u)                                                      \
     X(CLOSE,       0x43u)                                                      \
-    X(PACKED,      0x44u)
+    X(PACKED,      0x44u)                                                      \
+    X(TAKEN,       0x45u)
 /* clang-format on */
 
 enum xlm__rec_type {
@@ -118,7 +123,7 @@ enum xlm__rec_type {
 };
 
 #define XLM__REC_DATA_FIRST XLM__REC_PAGES
-#define XLM__REC_DATA_LAST  XLM__REC_PACKED
+#define XLM__REC_DATA_LAST  XLM__REC_TAKEN
 
 /* ---- section 6: bodies of the control channel ---- */
 
@@ -185,13 +190,14 @@ enum xlm__verdict { XLM__VERDICT_OK = 0, XLM__VERDICT_BLOCKED = 1 };
 
 struct xlm__wire_build {
     uint32_t flags;
-    uint32_t reserved;
+    uint32_t resume_s;
     uint32_t port; /* enum xlm__port_kind */
     uint16_t port_low;
     uint16_t port_high;
     uint8_t key[32];
 };
 _Static_assert(sizeof(struct xlm__wire_build) == 48, "no holes");
+#define XLM__RESUME_S_MAX 3600u
 
 enum xlm__port_kind {
     XLM__PORT_NONE = 0,
@@ -303,6 +309,14 @@ _Static_assert(sizeof(struct xlm__wire_packed) == 16, "no holes");
 _Static_assert(offsetof(struct xlm__wire_packed, count) ==
                    offsetof(struct xlm__wire_pages, count),
                "begins as PAGES does");
+struct xlm__wire_taken {
+    uint32_t count;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct xlm__wire_taken) == 8, "no holes");
+/* The destination says TAKEN at least every so many records. */
+#define XLM__TAKEN_EVERY 16u
+
 #define XLM__PACKED_MAX   256u
 #define XLM__PACKED_CODEC 2u /* the highest number of a codec */
 #define XLM__PACKED_BYTES_MAX                                                  \

@@ -66,6 +66,8 @@ void xlm__greeting_encode(const struct xlm__greeting *g,
     xlm__put_le64(out + AT(required), g->required);
     memcpy(out + AT(session), g->session, sizeof(g->session));
     memcpy(out + AT(token), g->token, sizeof(g->token));
+    xlm__put_le32(out + AT(attempt), g->attempt);
+    xlm__put_le32(out + AT(taken), g->taken);
     xlm__put_le32(out + AT(crc), xlm__crc32c(0, out, AT(crc)));
 }
 
@@ -137,6 +139,21 @@ static int check_secrets(const struct xlm__greeting *g, char *why)
     return 0;
 }
 
+static int check_return(const struct xlm__greeting *g, char *why)
+{
+    bool may = g->kind == XLM__KIND_DATA && (g->offered & XLM__FEATURE_RESUME);
+
+    if ((g->attempt || g->taken) && !may)
+        return refuse(why, XLM_ERR_STREAM,
+                      "greeting: reserved bytes are not zero");
+    if (g->taken && (!g->attempt || g->role == XLM_SOURCE))
+        return refuse(
+            why, XLM_ERR_STREAM,
+            "greeting: %u records taken, by the %s, attempt %u", g->taken,
+            g->role == XLM_SOURCE ? "source" : "destination", g->attempt);
+    return 0;
+}
+
 int xlm__greeting_decode(const uint8_t in[XLM__GREETING_BYTES],
                          struct xlm__greeting *out, char *why)
 {
@@ -163,8 +180,12 @@ int xlm__greeting_decode(const uint8_t in[XLM__GREETING_BYTES],
     g.required = xlm__get_le64(in + AT(required));
     memcpy(g.session, in + AT(session), sizeof(g.session));
     memcpy(g.token, in + AT(token), sizeof(g.token));
+    g.attempt = xlm__get_le32(in + AT(attempt));
+    g.taken = xlm__get_le32(in + AT(taken));
 
     rc = check_numbers(&g, why);
+    if (!rc)
+        rc = check_return(&g, why);
     if (!rc)
         rc = check_secrets(&g, why);
     if (!rc)
@@ -189,6 +210,10 @@ static int agree_channel(const struct xlm__greeting *mine,
     if (memcmp(mine->session, theirs->session, sizeof(mine->session)))
         return refuse(why, XLM_ERR_STREAM,
                       "greeting: the other side names another session");
+    if (mine->attempt != theirs->attempt)
+        return refuse(why, XLM_ERR_STREAM,
+                      "greeting: attempt %u answered as attempt %u",
+                      mine->attempt, theirs->attempt);
     return 0;
 }
 

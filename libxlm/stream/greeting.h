@@ -20,6 +20,9 @@ struct xlm__greeting {
     uint64_t offered, required;
     uint8_t session[XLM__UUID_BYTES];
     uint8_t token[XLM__TOKEN_BYTES]; /* all zero in the answer */
+    /* of a data channel that comes back (section 2.3), else 0 */
+    uint32_t attempt; /* which one, counted from 1 */
+    uint32_t taken;   /* in the answer: records that the destination took */
 };
 
 struct xlm__agreement {

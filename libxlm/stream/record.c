@@ -48,7 +48,7 @@ int xlm__stream_init_data(struct xlm__stream *s, struct xlm__chan *chan,
     if (rc)
         return rc;
     s->read_lane.round = 1;
-    s->write_lane.round = 1;
+    s->write_lane.round = s->written_lane.round = 1;
     s->pfns = calloc(XLM__PAGES_MAX, sizeof(*s->pfns));
     s->types = calloc(XLM__PAGES_MAX, sizeof(*s->types));
     s->list = malloc(LIST_BYTES);
@@ -83,6 +83,27 @@ void xlm__stream_limits(struct xlm__stream *s, uint64_t nr_pfns, bool pv)
 void xlm__stream_features(struct xlm__stream *s, uint64_t features)
 {
     s->features = features;
+}
+
+void xlm__stream_point(const struct xlm__stream *s, struct xlm__point *out)
+{
+    const bool source = s->role == XLM_SOURCE;
+
+    out->seq = source ? s->write_seq : s->read_seq;
+    out->lane = source ? s->written_lane : s->read_lane;
+}
+
+void xlm__stream_resume(struct xlm__stream *s, const struct xlm__point *from)
+{
+    const bool source = s->role == XLM_SOURCE;
+
+    s->read_seq = source ? 0 : from->seq;
+    s->write_seq = source ? from->seq : 0;
+    *(source ? &s->write_lane : &s->read_lane) = from->lane;
+    s->written_lane = s->write_lane;
+    s->read_offset = s->write_offset = XLM__GREETING_BYTES;
+    s->contents_left = 0;
+    s->write_cut = false;
 }
 
 void xlm__stream_ctx(struct xlm__stream *s, int code, uint64_t offset,

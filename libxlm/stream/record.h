@@ -54,7 +54,8 @@ struct xlm__stream {
     pthread_mutex_t write_lock;
     uint32_t write_seq;
     uint64_t write_offset;
-    struct xlm__lane write_lane;
+    struct xlm__lane write_lane, written_lane; /* the latter without what was */
+                                               /* cut off */
     bool write_cut; /* the last record went out in part only */
     /* data channels: header and list of PAGES, and where its contents are;
      * owned by the one thread that reads or writes */
@@ -70,9 +71,20 @@ int xlm__stream_init_data(struct xlm__stream *s, struct xlm__chan *chan,
 /* Does not close the channel.  Safe on a zeroed stream. */
 void xlm__stream_fini(struct xlm__stream *s);
 
+/* How far the source's direction of a data channel has come. */
+struct xlm__point {
+    uint32_t seq;
+    struct xlm__lane lane;
+};
+/* Before the next record is read or sent. */
+void xlm__stream_point(const struct xlm__stream *s, struct xlm__point *out);
+/* The data channel has another connection: the source's direction goes on from
+ * there, the other one begins anew. */
+void xlm__stream_resume(struct xlm__stream *s, const struct xlm__point *from);
+
 /* A data channel: what OFFER said.  Before the first record. */
 void xlm__stream_limits(struct xlm__stream *s, uint64_t nr_pfns, bool pv);
-/* A data channel: what both greetings offered.  Before the first record. */
+/* What both greetings offered.  Before the first record. */
 void xlm__stream_features(struct xlm__stream *s, uint64_t features);
 
 /*
@@ -159,5 +171,7 @@ int xlm__send_zeros(struct xlm__stream *s, size_t nr,
                     const struct xlm__extent *extents);
 /* What this channel sent in the round is added to *total (may be NULL). */
 int xlm__send_mark(struct xlm__stream *s, bool final, struct xlm__round *total);
+/* By the destination: so many of the source's records were taken. */
+int xlm__send_taken(struct xlm__stream *s, uint32_t count);
 
 #endif /* XLM_STREAM_RECORD_H */

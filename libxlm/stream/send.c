@@ -62,6 +62,7 @@ static int put_record(struct xlm__stream *s, struct iovec *iov, size_t nr,
     }
     s->write_seq++;
     s->write_offset += bytes;
+    s->written_lane = s->write_lane;
     return 0;
 }
 
@@ -175,6 +176,16 @@ int xlm__send_mark(struct xlm__stream *s, bool final, struct xlm__round *total)
         total->zero_pages += lane.zero_pages;
     }
     return rc;
+}
+
+int xlm__send_taken(struct xlm__stream *s, uint32_t count)
+{
+    struct xlm__buf b;
+
+    xlm__buf_init(&b, sizeof(struct xlm__wire_taken) + 1);
+    xlm__buf_put_le32(&b, count);
+    xlm__buf_put_le32(&b, 0);
+    return xlm__send_body(s, XLM__REC_TAKEN, &b);
 }
 
 /* The list behind the header, and where the contents are behind iov[0]. */

@@ -125,7 +125,7 @@ int xlm__send_build(struct xlm__stream *s, const struct xlm__build *d)
 
     xlm__buf_init(&b, sizeof(struct xlm__wire_build) + 1);
     xlm__buf_put_le32(&b, d->flags);
-    xlm__buf_put_le32(&b, 0);
+    xlm__buf_put_le32(&b, d->resume_s);
     xlm__buf_put_le32(&b, d->port);
     xlm__buf_put_le16(&b, d->port_low);
     xlm__buf_put_le16(&b, d->port_high);

@@ -54,6 +54,7 @@ static const struct kind_of_record kinds[] = {
     { MARK, "MARK", 1, DATA, 24, 24 },
     { CLOSE, "CLOSE", 1, DATA, 0, 0 },
     { PACKED, "PACKED", 1, DATA, 25, 1050639 },
+    { TAKEN, "TAKEN", 2, DATA, 8, 8 },
 };
 
 bool fail(struct dump *d, const char *fmt, ...)
@@ -147,8 +148,12 @@ static bool greeting_fields(struct dump *d)
 
     if (le(p + 92, 4) != crc32c(0, p, 92))
         return fail(d, "wrong crc");
-    if (!is_zero(p + 80, 12))
+    d->resumed = le(p + 80, 4) != 0;
+    if (!is_zero(p + (d->kind == DATA && offered & RESUME ? 88 : 80),
+                 d->kind == DATA && offered & RESUME ? 4 : 12))
         return fail(d, "reserved bytes are not zero");
+    if (le(p + 84, 4) && (!d->resumed || d->role == SOURCE))
+        return fail(d, "records taken, but not by who was asked");
     if (!le(p + 8, 2) || le(p + 10, 2) < le(p + 8, 2))
         return fail(d, "wrong range of versions");
     if (le(p + 8, 2) > 1)
@@ -159,7 +164,7 @@ static bool greeting_fields(struct dump *d)
         return false;
     if (required & ~offered)
         return fail(d, "it requires features that it does not offer");
-    if (required & ~3ull)
+    if (required & ~(3ull | RESUME))
         return fail(d, "it requires features that version 1 does not have");
     d->offered = offered;
     if (is_zero(p + 32, 16))
@@ -187,6 +192,9 @@ static bool greeting(struct dump *d)
         (unsigned)le(d->p + 14, 2), (unsigned)le(d->p + 8, 2),
         (unsigned)le(d->p + 10, 2));
     say_uuid(d, d->p + 32);
+    if (d->resumed)
+        say(d, ", attempt %u, %u taken", (unsigned)le(d->p + 80, 4),
+            (unsigned)le(d->p + 84, 4));
     say(d, "\n");
     d->at = 96;
     return true;
@@ -233,6 +241,11 @@ static bool header_fields(struct dump *d, const struct kind_of_record *k,
 {
     if (!d->type)
         return fail(d, "type 0");
+    if (d->resumed && d->role == SOURCE) {
+        d->seq = (uint32_t)le(d->p + d->at + 8, 4);
+        d->partly = true;
+    }
+    d->resumed = false;
     if (le(d->p + d->at + 8, 4) != d->seq)
         return fail(d, "sequence number %u, expected %u",
                     (unsigned)le(d->p + d->at + 8, 4), d->seq);
@@ -312,7 +325,7 @@ static bool whole(struct dump *d)
             return false;
     d->name = "end";
     d->record = d->at;
-    /* The destination sends nothing on a data channel: section 2. */
+    /* The destination ends a data channel at any time. */
     if (!d->finished && !(d->kind == DATA && d->role == DESTINATION))
         return fail(d, "the stream ends without %s",
                     d->kind == DATA ? "CLOSE" : "BYE");

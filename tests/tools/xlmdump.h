@@ -48,8 +48,10 @@ enum type {
     MARK,
     CLOSE,
     PACKED,
+    TAKEN,
 };
 #define GUEST_GAP 0x8000001au
+#define RESUME    (1ull << 8) /* section 10 */
 
 /* What the bodies say that the order depends on. */
 struct body {
@@ -70,6 +72,8 @@ struct dump {
     uint32_t domain_type;
     uint64_t nr_pfns, offered;
     uint32_t seq;
+    bool resumed; /* on its first record: seq and round are not known */
+    bool partly;  /* ... nor what the round had before */
     /* of the record */
     size_t record, end;
     uint32_t type;

@@ -390,12 +390,14 @@ static bool zeros(struct dump *d, struct body *b)
 /* The key is secret: only whether there is one. */
 static bool build(struct dump *d)
 {
-    uint64_t f, kind, low, high;
+    uint64_t f, seconds, kind, low, high;
     bool key = false;
 
-    if (!flags(d, "flags", 15, &f) || !reserved(d) || !number(d, 4, &kind) ||
-        !limits(d, "kind of port", kind, 0, 2) || !number(d, 2, &low) ||
-        !number(d, 2, &high))
+    if (!flags(d, "flags", 15, &f) || !number(d, 4, &seconds) ||
+        !limits(d, "reserved seconds", seconds, 0,
+                d->offered & RESUME ? 3600 : 0) ||
+        !number(d, 4, &kind) || !limits(d, "kind of port", kind, 0, 2) ||
+        !number(d, 2, &low) || !number(d, 2, &high))
         return false;
     if (low > high || (!low && high) || (high && !kind))
         return fail(d, "ports %u to %u for kind %u", (unsigned)low,
@@ -472,6 +474,8 @@ static bool other(struct dump *d, struct body *b)
                string(d, "text", 0, 512, NULL);
     case CLOCK_PONG:
         return pong(d);
+    case TAKEN:
+        return number(d, 4, &v) && reserved(d);
     default:
         return skip(d, d->end - d->at); /* fixed length, any value */
     }

@@ -311,9 +311,24 @@ static bool destination(struct dump *d, const struct body *b)
     }
 }
 
+/* Section 7: TAKEN never counts backwards; d->pages is the last one's. */
+static bool taken(struct dump *d, const struct body *b)
+{
+    if (b->word[0] < d->pages)
+        return fail(d, "%u after %u", b->word[0], (unsigned)d->pages);
+    d->pages = b->word[0];
+    return true;
+}
+
 /* Section 7.  d->state: 0 in a round, 1 after the final MARK. */
 static bool data(struct dump *d, const struct body *b)
 {
+    if (d->type == TAKEN)
+        return taken(d, b);
+    if (d->partly && !d->round && d->type != CLOSE)
+        d->round = b->word[0];
+    if (!d->round)
+        d->round = 1;
     if (d->type == CLOSE) {
         d->finished = true;
         return (!d->pages && !d->zero_pages) || misplaced(d);
@@ -323,9 +338,11 @@ static bool data(struct dump *d, const struct body *b)
     if (b->word[0] != d->round)
         return fail(d, "round %u in round %u", b->word[0], d->round);
     if (d->type == MARK) {
-        if (b->pages != d->pages || b->zero_pages != d->zero_pages)
+        if (!d->partly &&
+            (b->pages != d->pages || b->zero_pages != d->zero_pages))
             return fail(d, "it does not count what came");
         d->round++;
+        d->partly = false;
         d->pages = d->zero_pages = 0;
         d->state = b->word[1];
         return true;
@@ -338,11 +355,8 @@ static bool data(struct dump *d, const struct body *b)
 
 bool dump_order(struct dump *d, const struct body *b)
 {
-    if (d->kind == DATA) {
-        if (!d->round)
-            d->round = 1;
+    if (d->kind == DATA)
         return data(d, b);
-    }
     if (d->role == SOURCE)
         return source(d, b);
     if (d->state < D_CHECKING)

@@ -52,6 +52,71 @@ static void test_greeting_decode_gives_what_was_encoded(void)
     CU_ASSERT_EQUAL(memcmp(back.token, g.token, sizeof(g.token)), 0);
 }
 
+static struct xlm__greeting returning(enum xlm_role role)
+{
+    struct xlm__greeting g = greeting(role);
+
+    g.kind = XLM__KIND_DATA;
+    g.index = 2;
+    g.offered |= XLM__FEATURE_RESUME;
+    g.attempt = 7;
+    g.taken = role == XLM_DESTINATION ? 41 : 0;
+    return g;
+}
+
+static int decode(const struct xlm__greeting *g, char *why)
+{
+    struct xlm__greeting back;
+    uint8_t bytes[XLM__GREETING_BYTES];
+
+    xlm__greeting_encode(g, bytes);
+    return xlm__greeting_decode(bytes, &back, why);
+}
+
+static void test_greeting_of_a_return_says_what_was_taken(void)
+{
+    struct xlm__greeting s = returning(XLM_SOURCE), back;
+    struct xlm__greeting d = returning(XLM_DESTINATION);
+    uint8_t bytes[XLM__GREETING_BYTES];
+    struct xlm__agreement agreed;
+    char why[XLM_MESSAGE_MAX];
+
+    xlm__greeting_encode(&d, bytes);
+    CU_ASSERT_EQUAL_FATAL(xlm__greeting_decode(bytes, &back, why), 0);
+    CU_ASSERT_EQUAL(back.attempt, 7);
+    CU_ASSERT_EQUAL(back.taken, 41);
+    CU_ASSERT_EQUAL(xlm__greeting_agree(&s, &back, &agreed, why), 0);
+}
+
+static void test_greeting_answer_to_another_attempt_is_refused(void)
+{
+    struct xlm__greeting s = returning(XLM_SOURCE);
+    struct xlm__greeting d = returning(XLM_DESTINATION);
+
+    d.attempt = 6;
+    expect_disagree(&s, &d, XLM_ERR_STREAM, "attempt 7 answered as attempt 6");
+}
+
+static void test_greeting_source_that_took_records_is_refused(void)
+{
+    struct xlm__greeting s = returning(XLM_SOURCE);
+    char why[XLM_MESSAGE_MAX] = "";
+
+    s.taken = 1;
+    CU_ASSERT_EQUAL(decode(&s, why), XLM_ERR_STREAM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "1 records taken, by the source"));
+}
+
+static void test_greeting_records_taken_without_attempt_are_refused(void)
+{
+    struct xlm__greeting d = returning(XLM_DESTINATION);
+    char why[XLM_MESSAGE_MAX] = "";
+
+    d.attempt = 0;
+    CU_ASSERT_EQUAL(decode(&d, why), XLM_ERR_STREAM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "41 records taken"));
+}
+
 static void test_greeting_zero_session_is_refused(void)
 {
     struct xlm__greeting g = greeting(XLM_SOURCE), back;
@@ -267,6 +332,10 @@ static void test_greeting_exchange_both_sides_say_why_not(void)
 
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_greeting_decode_gives_what_was_encoded),
+    UNIT_TEST(test_greeting_of_a_return_says_what_was_taken),
+    UNIT_TEST(test_greeting_answer_to_another_attempt_is_refused),
+    UNIT_TEST(test_greeting_source_that_took_records_is_refused),
+    UNIT_TEST(test_greeting_records_taken_without_attempt_are_refused),
     UNIT_TEST(test_greeting_zero_session_is_refused),
     UNIT_TEST(test_greeting_zero_source_token_is_refused),
     UNIT_TEST(test_greeting_common_version_is_the_smaller_maximum),

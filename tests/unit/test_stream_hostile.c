@@ -119,6 +119,9 @@ static void run(const struct change *c)
     X(greeting_required_not_offered_is_refused, H, S, 0, 24, 8, 4, "requires") \
     X(greeting_destination_token_is_refused, H, D, 0, 48, 1, 1, "token is not zero") \
     X(greeting_reserved_is_refused, H, S, 0, 91, 1, 1, "reserved") \
+    X(greeting_attempt_without_resume_is_refused, "data-hvm", S, 0, 80, 4, 1, "reserved") \
+    X(greeting_attempt_of_control_is_refused, H, S, 0, 80, 4, 1, "reserved") \
+    X(greeting_taken_without_resume_is_refused, "data-hvm", S, 0, 84, 4, 1, "reserved") \
     X(type_zero_is_refused, H, S, XLM__REC_CHECK, 0, 4, 0, "type 0") \
     X(type_unknown_is_refused, H, S, XLM__REC_CHECK, 0, 4, 0x77, "0x77") \
     X(type_of_data_on_control_is_refused, H, S, XLM__REC_CHECK, 0, 4, XLM__REC_CLOSE, "not on this channel") \
