@@ -146,11 +146,13 @@ static int check(const struct xlm_options *opt, enum xlm_role role,
     if (opt->max_rounds > XLM__MAX_ROUNDS_MAX)
         return invalid(message_out, "options: max_rounds is %u, limit %u",
                        opt->max_rounds, XLM__MAX_ROUNDS_MAX);
-    if (opt->dirty > XLM_DIRTY_NONE || opt->reserved)
-        return invalid(message_out,
-                       "options: dirty is %u, limit %u; reserved is %u, "
-                       "limit 0",
-                       opt->dirty, (unsigned)XLM_DIRTY_NONE, opt->reserved);
+    if (opt->dirty > XLM_DIRTY_NONE)
+        return invalid(message_out, "options: dirty is %u, limit %u",
+                       opt->dirty, (unsigned)XLM_DIRTY_NONE);
+    if (opt->reconnect_ms > XLM__RECONNECT_MS_MAX &&
+        opt->reconnect_ms != XLM_RECONNECT_OFF)
+        return invalid(message_out, "options: reconnect_ms is %u, limit %u",
+                       opt->reconnect_ms, XLM__RECONNECT_MS_MAX);
     if (opt->guard_fd < 0 || opt->record_fd < 0)
         return invalid(message_out, "options: descriptor %d",
                        opt->guard_fd < 0 ? opt->guard_fd : opt->record_fd);
@@ -174,6 +176,10 @@ static void defaults(struct xlm_options *opt)
         opt->suspend_timeout_ms = XLM__SUSPEND_TIMEOUT_MS_DEFAULT;
     if (!opt->data_channels)
         opt->data_channels = 1;
+    if (!opt->reconnect_ms)
+        opt->reconnect_ms = XLM__RECONNECT_MS_DEFAULT;
+    else if (opt->reconnect_ms == XLM_RECONNECT_OFF)
+        opt->reconnect_ms = 0;
     if (opt->compress == XLM_COMPRESS_ZSTD && !opt->compress_level)
         opt->compress_level = XLM__COMPRESS_LEVEL_DEFAULT;
     if (!opt->xl_path)

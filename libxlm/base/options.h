@@ -12,6 +12,8 @@
 #define XLM__MAX_ROUNDS_MAX             1000u
 #define XLM__SUSPEND_TIMEOUT_MS_DEFAULT 60000u
 #define XLM__DATA_CHANNELS_MAX          64u /* stream-format.md, OFFER */
+#define XLM__RECONNECT_MS_DEFAULT       30000u
+#define XLM__RECONNECT_MS_MAX           3600000u /* stream-format.md, BUILD */
 #define XLM__COMPRESS_LEVEL_MIN         (-5)
 #define XLM__COMPRESS_LEVEL_MAX         9
 #define XLM__COMPRESS_LEVEL_DEFAULT     1

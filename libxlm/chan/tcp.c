@@ -223,3 +223,10 @@ void xlm__tcp_tune(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof(times));
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
 }
+
+void xlm__tcp_dead_after(int fd, unsigned ms)
+{
+    const int dead_ms = ms ? (int)ms : DEAD_MS;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
+}

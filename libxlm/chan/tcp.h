@@ -49,5 +49,9 @@ const char *xlm__tcp_resolve(const char *host, uint16_t port,
 
 /* Small writes go out at once, and a peer that is gone is noticed. */
 void xlm__tcp_tune(int fd);
+/* ... after that long, instead of the usual time; 0: that again.  Soon: for
+ * connections that are made again. */
+#define XLM__TCP_SOON_MS 10000u
+void xlm__tcp_dead_after(int fd, unsigned ms);
 
 #endif /* XLM_CHAN_TCP_H */

@@ -140,8 +140,10 @@ static int take(struct xlm__dest *d, const struct xlm__rec *rec, bool *done_out)
     case XLM__REC_CLOCK_PING:
         return take_ping(d, &rec->u.clock);
     case XLM__REC_ROUND_BEGIN:
-        if (rec->u.round.flags & XLM__ROUND_FINAL)
+        if (rec->u.round.flags & XLM__ROUND_FINAL) {
             xlm__session_event(d->s, XLM__EV_SUSPEND);
+            xlm__dest_no_return(d);
+        }
         xlm__dest_round_begin(d, rec->u.round.round);
         return 0;
     case XLM__REC_ROUND_END:

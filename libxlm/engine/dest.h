@@ -5,6 +5,7 @@
  *   dest.c        the conversation on the control channel
  *   dest_setup.c  greeting, preflight, build
  *   dest_join.c   data channels arrive
+ *   dest_return.c data channels that broke come back
  *   dest_data.c   one thread a data channel: from the wire into guest memory
  *   dest_end.c    ready, commit, undo
  *   dest_prebuild.c  a domain that is complete before its memory is
@@ -29,6 +30,13 @@ struct xlm__dest_channel {
     /* owned by the thread */
     struct xlm__job *job;
     struct xlm__unpacker unpacker;
+    struct xlm__point at; /* behind what it has taken */
+    unsigned unconfirmed; /* of these records         */
+    /* under dest.lock */
+    int live_fd;      /* what the thread reads from; -1: nothing now      */
+    uint32_t attempt; /* the last one to bring the channel back           */
+    bool arrived;     /* a connection that is to take the place of that   */
+    struct xlm__arrival arrival;
 };
 
 /* Static state, kept from the offer until the domain exists. */
@@ -61,7 +69,11 @@ struct xlm__dest {
     size_t kept_bytes;
     struct xlm__cpu_policy policy; /* of the domain, as it came */
     struct xlm__rendezvous door;   /* for channels by the control's way */
-    struct xlm__port port;         /* for channels over TCP             */
+    struct xlm__port port;         /* for channels over TCP; the doorman's  */
+                                   /* while there is one                */
+    uint32_t resume_s; /* how long a channel may be away; 0: not at all */
+    bool has_doorman;
+    pthread_t doorman;
     uint32_t build_flags;
     bool paused;          /* is to stay paused */
     uint64_t limit_pages; /* to be put back; 0 = was not raised */
@@ -85,6 +97,7 @@ struct xlm__dest {
     pthread_cond_t changed;
     uint32_t round; /* whose pages may be written now; 0 = none    */
     bool stopping;
+    bool no_return;           /* channels that break now have failed         */
     unsigned nr_marks;        /* channels that have ended the round          */
     struct xlm__round totals; /* of these                                    */
     struct xlm__link *failed; /* the first channel that failed               */
@@ -110,6 +123,9 @@ int xlm__dest_relay(struct xlm__dest *d, uint32_t type, const void *data,
 int xlm__dest_read_greeting(struct xlm__link *l);
 int xlm__dest_answer(struct xlm__dest *d, struct xlm__link *l,
                      struct xlm__greeting *theirs);
+/* ... of a channel that is back; errors stay with the link. */
+int xlm__dest_answer_again(struct xlm__dest *d, struct xlm__link *l,
+                           uint32_t taken);
 
 /* dest_join.c: say BUILT, and wait for the data channels. */
 int xlm__dest_join(struct xlm__dest *d, const struct xlm__build *b,
@@ -126,7 +142,29 @@ void xlm__dest_prebuild_end(struct xlm__dest *d);   /* joins its thread  */
 int xlm__dest_prebuild_commit(struct xlm__dest *d); /* after TAIL_END    */
 void xlm__dest_prebuild_free(struct xlm__dest *d);
 
+/* Is it a greeting of this session's source for a data channel? */
+bool xlm__dest_knows(const struct xlm__dest *d,
+                     const unsigned char bytes[XLM_GREETING_BYTES],
+                     struct xlm__greeting *theirs_out);
+
+/* dest_return.c */
+/* May any channel return? */
+bool xlm__dest_wants_doorman(const struct xlm__dest *d);
+/* The channels' threads have been started.  Errors: SYSTEM. */
+int xlm__dest_doorman_start(struct xlm__dest *d);
+/* Closes the port when it gets to it; does not wait. */
+void xlm__dest_no_return(struct xlm__dest *d);
+/* The session is stopped. */
+void xlm__dest_doorman_end(struct xlm__dest *d);
+/* On the channel's thread: what it took is told now and then. */
+int xlm__dest_confirm(struct xlm__dest_channel *c, uint32_t type);
+/* On the channel's thread: was that the connection, and may another come? */
+bool xlm__dest_may_return(struct xlm__dest_channel *c, int rc);
+/* ... wait for it.  Errors: CHANNEL (it did not come), CANCELLED. */
+int xlm__dest_return(struct xlm__dest_channel *c);
+
 /* dest_data.c */
+void xlm__dest_wait_changed(struct xlm__dest *d);
 int xlm__dest_data_start(struct xlm__dest *d);
 void xlm__dest_data_stop(struct xlm__dest *d);
 /* From now on, and until round_end(), pages of that round may be written. */

@@ -14,7 +14,8 @@
 #define MARK_LIMIT_MS 120000
 #define POLL_MS       200
 
-static void wait_changed(struct xlm__dest *d)
+/* Under lock; not for ever. */
+void xlm__dest_wait_changed(struct xlm__dest *d)
 {
     struct timespec until;
 
@@ -35,7 +36,7 @@ static int await_round(struct xlm__dest *d, uint32_t round)
 
     pthread_mutex_lock(&d->lock);
     while (d->round != round && !d->stopping)
-        wait_changed(d);
+        xlm__dest_wait_changed(d);
     open = d->round == round;
     pthread_mutex_unlock(&d->lock);
     return open ? 0 : XLM_ERR_CANCELLED;
@@ -124,19 +125,32 @@ static int take(struct xlm__dest_channel *c, const struct xlm__rec *rec,
     }
 }
 
+static int serve_one(struct xlm__dest_channel *c, bool *closed_out)
+{
+    struct xlm__stream *st = &c->link->stream;
+    struct xlm__rec rec;
+    int rc = xlm__stream_read(st, &rec);
+
+    if (!rc)
+        rc = take(c, &rec, closed_out);
+    if (rc)
+        return rc;
+    xlm__stream_point(st, &c->at);
+    return *closed_out ? 0 : xlm__dest_confirm(c, rec.type);
+}
+
 static void *serve(void *arg)
 {
     struct xlm__dest_channel *c = arg;
-    struct xlm__rec rec;
     bool closed = false;
     int rc;
 
     rc = c->d->sink->ops->job_new(c->d->sink, &c->job);
     if (!rc) {
         while (!rc && !closed) {
-            rc = xlm__stream_read(&c->link->stream, &rec);
-            if (!rc)
-                rc = take(c, &rec, &closed);
+            rc = serve_one(c, &closed);
+            if (rc && xlm__dest_may_return(c, rc))
+                rc = xlm__dest_return(c);
         }
         c->d->sink->ops->job_free(c->job);
         xlm__unpack_free(&c->unpacker);
@@ -155,13 +169,15 @@ int xlm__dest_data_start(struct xlm__dest *d)
 
         c->d = d;
         c->link = &d->s->links[i];
+        c->live_fd = c->link->may_return ? c->link->chan.rfd : -1;
         xlm__stream_features(&c->link->stream, c->link->features);
+        xlm__stream_point(&c->link->stream, &c->at);
         if (pthread_create(&c->thread, NULL, serve, c))
             return XLM_FAIL(&d->s->err, XLM_ERR_SYSTEM,
                             "thread for data channel %u", i - 1);
         d->nr_threads++;
     }
-    return 0;
+    return xlm__dest_doorman_start(d);
 }
 
 void xlm__dest_data_stop(struct xlm__dest *d)
@@ -172,6 +188,7 @@ void xlm__dest_data_stop(struct xlm__dest *d)
     pthread_mutex_unlock(&d->lock);
     if (d->nr_threads)
         xlm__session_stop(d->s);
+    xlm__dest_doorman_end(d);
     for (unsigned i = 0; i < d->nr_threads; i++)
         pthread_join(d->channels[i].thread, NULL);
     d->nr_threads = 0;
@@ -194,7 +211,7 @@ static bool round_over(struct xlm__dest *d, struct xlm__round *got, int *rc_out)
 
     pthread_mutex_lock(&d->lock);
     if (d->nr_marks < d->nr_threads && !d->failed)
-        wait_changed(d);
+        xlm__dest_wait_changed(d);
     *rc_out = d->failed ? d->failed_rc : 0;
     *got = d->totals;
     over = d->failed || d->nr_marks == d->nr_threads;

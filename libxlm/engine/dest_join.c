@@ -91,17 +91,25 @@ static int await_greeting(struct xlm__dest *d, struct xlm__link *l)
     return rc < 0 ? rc : 0;
 }
 
+bool xlm__dest_knows(const struct xlm__dest *d,
+                     const unsigned char bytes[XLM_GREETING_BYTES],
+                     struct xlm__greeting *theirs_out)
+{
+    char why[XLM_MESSAGE_MAX];
+
+    return !xlm__greeting_decode(bytes, theirs_out, why) &&
+           xlm__greeting_may_join(&d->s->greeting, theirs_out);
+}
+
 /* Has it the session's token, and is it the channel that is due? */
 static bool is_welcome(const struct xlm__dest *d,
                        const unsigned char greeting[XLM_GREETING_BYTES],
                        unsigned index)
 {
     struct xlm__greeting theirs;
-    char why[XLM_MESSAGE_MAX];
 
-    return !xlm__greeting_decode(greeting, &theirs, why) &&
-           xlm__greeting_may_join(&d->s->greeting, &theirs) &&
-           theirs.index == index;
+    return xlm__dest_knows(d, greeting, &theirs) && theirs.index == index &&
+           !theirs.attempt;
 }
 
 static int join(struct xlm__dest *d, struct xlm__link *l)
@@ -127,6 +135,8 @@ static int join(struct xlm__dest *d, struct xlm__link *l)
     rc = xlm__stream_init_data(&l->stream, &l->chan, XLM_DESTINATION);
     if (rc)
         return xlm__link_promote(l, s, rc);
+    if (l->may_return)
+        xlm__tcp_dead_after(l->chan.rfd, XLM__TCP_SOON_MS);
     xlm__stream_limits(&l->stream, d->offer.nr_pfns,
                        d->offer.domain_type == XLM__WIRE_PV);
     return 0;
@@ -163,6 +173,9 @@ static int take_arrival(struct xlm__dest *d, const struct xlm__arrival *a)
     }
     xlm__link_init(l, s, a->rfd, a->wfd, a->conn_fd);
     l->tls = a->tls;
+    l->may_return = a->conn_fd < 0 && d->resume_s;
+    if (l->may_return) /* what goes wrong with it may be of no account */
+        xlm__link_forget(l);
     l->greeted = true;
     memcpy(l->greeting, a->greeting, sizeof(a->greeting));
     s->nr_links++;
@@ -247,14 +260,16 @@ int xlm__dest_join(struct xlm__dest *d, const struct xlm__build *b,
     int rc;
 
     open_port(d, b, &built);
+    d->resume_s = b->resume_s;
     rc = xlm__send_built(&xlm__session_control(s)->stream, &built);
     if (!rc && (d->door.listen_fd >= 0 || d->port.listen_fd >= 0))
         rc = let_in(d);
     else
         for (unsigned i = 1; i < s->nr_links && !rc; i++)
             rc = join(d, &s->links[i]);
-    /* Nobody else is expected, and undoing may take its time. */
+    /* Nobody else is expected there, and undoing may take its time. */
     xlm__rendezvous_close(&d->door);
-    xlm__port_close(&s->err, &d->port);
+    if (rc || !xlm__dest_wants_doorman(d))
+        xlm__port_close(&s->err, &d->port);
     return rc;
 }

@@ -20,34 +20,59 @@
 
 /* ---- greeting ---- */
 
-/* Answer a greeting that is already here; *theirs_out is what it said. */
-int xlm__dest_answer(struct xlm__dest *d, struct xlm__link *l,
-                     struct xlm__greeting *theirs)
+/* Answer a greeting that is already here.  Errors stay with the channel. */
+static int answer(struct xlm__dest *d, struct xlm__link *l, uint32_t taken,
+                  struct xlm__greeting *theirs, struct xlm__agreement *agreed)
 {
     struct xlm__greeting mine = d->s->greeting;
-    struct xlm__agreement agreed;
     uint8_t wire[XLM__GREETING_BYTES];
     char why[XLM_MESSAGE_MAX];
     int rc;
 
     rc = xlm__greeting_decode(l->greeting, theirs, why);
     if (rc)
-        return XLM_FAIL(&d->s->err, rc, "%s: %s", l->chan.name, why);
+        return XLM_FAIL(l->chan.err, rc, "%s: %s", l->chan.name, why);
     mine.kind = theirs->kind;
     mine.index = theirs->index;
+    mine.attempt = theirs->attempt;
+    mine.taken = taken;
+    if (mine.kind == XLM__KIND_DATA && !l->may_return)
+        mine.offered &= ~XLM__FEATURE_RESUME;
     memcpy(mine.session, theirs->session, sizeof(mine.session));
     memset(mine.token, 0, sizeof(mine.token));
     xlm__greeting_encode(&mine, wire);
     /* It is told what we are even if we do not agree, so that it can say so. */
     rc = xlm__chan_write(&l->chan, wire, sizeof(wire));
     if (rc)
-        return xlm__link_promote(l, d->s, rc);
-    rc = xlm__greeting_agree(&mine, theirs, &agreed, why);
+        return rc;
+    rc = xlm__greeting_agree(&mine, theirs, agreed, why);
     if (rc)
-        return XLM_FAIL(&d->s->err, rc, "%s: %s", l->chan.name, why);
-    l->features = agreed.features;
+        return XLM_FAIL(l->chan.err, rc, "%s: %s", l->chan.name, why);
     l->chan.read_bytes += l->greeted ? XLM__GREETING_BYTES : 0;
     return 0;
+}
+
+/* *theirs_out is what it said. */
+int xlm__dest_answer(struct xlm__dest *d, struct xlm__link *l,
+                     struct xlm__greeting *theirs_out)
+{
+    struct xlm__agreement agreed = { 0 };
+    int rc = answer(d, l, 0, theirs_out, &agreed);
+
+    if (rc)
+        return xlm__link_promote(l, d->s, rc);
+    l->features = agreed.features;
+    l->may_return &= (agreed.features & XLM__FEATURE_RESUME) != 0;
+    return 0;
+}
+
+int xlm__dest_answer_again(struct xlm__dest *d, struct xlm__link *l,
+                           uint32_t taken)
+{
+    struct xlm__agreement agreed;
+    struct xlm__greeting theirs;
+
+    return answer(d, l, taken, &theirs, &agreed);
 }
 
 int xlm__dest_read_greeting(struct xlm__link *l)
@@ -85,6 +110,7 @@ int xlm__dest_greet(struct xlm__dest *d)
     XLM_LOG(&s->err, INFO, "session %s", id);
     rc = xlm__stream_init_control(&l->stream, &l->chan, XLM_DESTINATION,
                                   &s->flow);
+    xlm__stream_features(&l->stream, l->features);
     /* Before anything slow: the data channels may be here already. */
     if (!rc && s->nr_links == 1)
         rc = xlm__rendezvous_open(&s->err, &at, &d->door);

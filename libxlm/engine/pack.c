@@ -36,6 +36,7 @@ struct xlm__packer {
     struct xlm__throttle *throttle;
     bool automatic;
     struct xlm__method fixed; /* unless automatic */
+    struct xlm__sentlog *log; /* or NULL */
     /* owned by the thread */
     struct xlm__choice choice; /* if automatic */
     bool ready[XLM__CODEC_MAX];
@@ -101,6 +102,11 @@ int xlm__packer_new(struct xlm_session *s, struct xlm__link *l,
         choose_fixed(p);
     *out = p;
     return 0;
+}
+
+void xlm__packer_note(struct xlm__packer *p, struct xlm__sentlog *log)
+{
+    p->log = log;
 }
 
 void xlm__packer_free(struct xlm__packer *p)
@@ -266,8 +272,10 @@ static int send_slice(struct xlm__packer *p, const struct xlm__pages_out *pages)
 {
     struct xlm__choice_sent sent = { 0 };
     uint64_t begin = xlm__clock_ns();
+    struct xlm__point at;
     int rc;
 
+    xlm__stream_point(&p->link->stream, &at);
     if (method(p)->codec && pages->pages[0])
         rc = send_encoded(p, pages, &sent);
     else
@@ -275,6 +283,9 @@ static int send_slice(struct xlm__packer *p, const struct xlm__pages_out *pages)
     sent.total_ns = xlm__clock_ns() - begin;
     if (!rc)
         note(p, &sent);
+    if (!rc && p->log)
+        rc = xlm__sent_pages(p->log, &p->link->err, &at, pages->nr,
+                             pages->pfns);
     return rc;
 }
 

@@ -12,6 +12,7 @@
 #ifndef XLM_ENGINE_PACK_H
 #define XLM_ENGINE_PACK_H
 
+#include "engine/sent.h"
 #include "engine/session.h"
 #include "engine/throttle.h"
 
@@ -22,6 +23,9 @@ struct xlm__packer; /* of one channel's thread */
 int xlm__packer_new(struct xlm_session *s, struct xlm__link *l,
                     struct xlm__throttle *t, struct xlm__packer **out);
 void xlm__packer_free(struct xlm__packer *p);
+
+/* What is sent is noted there from now on, too. */
+void xlm__packer_note(struct xlm__packer *p, struct xlm__sentlog *log);
 
 /* Waits as the bandwidth limit demands, for the bytes that really go out.
  * Errors: NOMEM, and those of xlm__send_pages(). */

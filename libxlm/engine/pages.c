@@ -2,7 +2,7 @@
 #include "config.h"
 
 #define XLM_MODULE "pages"
-#include "engine/pages.h"
+#include "engine/pages_int.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -10,98 +10,74 @@
 #include <time.h>
 
 #include "base/log.h"
-#include "engine/pack.h"
-#include "mem/batch.h"
+#include "chan/tcp.h"
 #include "util/clock.h"
 
-struct worker {
-    /* set once */
-    struct xlm__pages_pool *pool;
-    struct xlm__link *link;
-    struct xlm__batch *batch;
-    struct xlm__packer *packer;
-    pthread_t thread;
-    /* owned by the worker's thread while a round is in progress */
-    int rc;
-    uint64_t pfns[XLM__BATCH_MAX];
-    uint64_t page_pfns[XLM__PAGES_MAX];
-    uint32_t page_types[XLM__PAGES_MAX];
-    const void *page_ptrs[XLM__PAGES_MAX];
-    size_t nr_pages;
-    struct xlm__extent zeros[XLM__ZEROS_MAX];
-    size_t nr_zeros;
-    struct xlm__round total;
-    /* shared in a round */
-    _Atomic uint64_t wire_bytes; /* of its channel, so far */
-};
-
-struct xlm__pages_pool {
-    /* set once */
-    struct xlm_session *s;
-    struct xlm__dom *dom;
-    unsigned nr_workers, nr_threads;
-    struct worker *workers;
-    struct xlm__throttle throttle;
-    /* set by the leader before a round */
-    struct xlm__pages_job job;
-    /* shared in a round */
-    struct xlm__ranges ranges; /* of job.todo */
-    _Atomic uint64_t sent;
-    atomic_bool cut; /* take no more of them */
-    /* under lock */
-    pthread_mutex_t lock;
-    pthread_cond_t work, done;
-    uint64_t generation; /* counts rounds */
-    unsigned busy;
-    bool quit;
-};
+/* So many records may be on their way: the destination tells more often, so
+ * that nobody waits as long as it takes what comes. */
+#define ON_THE_WAY_MAX (4 * XLM__TAKEN_EVERY)
 
 /* ---- one worker, one round ---- */
 
-static int flush_zeros(struct worker *w)
+static int send_zeros(struct xlm__worker *w, size_t nr,
+                      const struct xlm__extent *extents)
 {
+    struct xlm__point at;
     int rc;
 
-    if (!w->nr_zeros)
-        return 0;
-    rc = xlm__send_zeros(&w->link->stream, w->nr_zeros, w->zeros);
-    w->nr_zeros = 0;
+    xlm__stream_point(&w->link->stream, &at);
+    rc = xlm__send_zeros(&w->link->stream, nr, extents);
+    if (!rc && w->link->may_return)
+        rc = xlm__sent_zeros(&w->sent, &w->link->err, &at, nr, extents);
     return rc;
 }
 
-static int add_zero(struct worker *w, const struct xlm__entry *e)
+/* One record of them. */
+static int flush_zeros(struct xlm__worker *w)
+{
+    size_t nr = w->nr_zeros < XLM__ZEROS_MAX ? w->nr_zeros : XLM__ZEROS_MAX;
+    int rc = nr ? send_zeros(w, nr, w->zeros) : 0;
+
+    if (rc)
+        return rc;
+    w->nr_zeros -= nr;
+    memmove(w->zeros, w->zeros + nr, w->nr_zeros * sizeof(w->zeros[0]));
+    return 0;
+}
+
+static void add_zero(struct xlm__worker *w, const struct xlm__entry *e)
 {
     struct xlm__extent *last = &w->zeros[w->nr_zeros ? w->nr_zeros - 1 : 0];
-    int rc = 0;
 
     if (w->nr_zeros && last->first + last->nr == e->pfn &&
-        last->type == e->type) {
+        last->type == e->type)
         last->nr++;
-        return 0;
-    }
-    if (w->nr_zeros == XLM__ZEROS_MAX)
-        rc = flush_zeros(w);
-    if (!rc)
+    else
         w->zeros[w->nr_zeros++] = (struct xlm__extent){ .first = e->pfn,
                                                         .nr = 1,
                                                         .type = e->type };
-    return rc;
 }
 
-static int flush_pages(struct worker *w)
+/* After a failure those pages are left of which nothing was sent. */
+static int flush_pages(struct xlm__worker *w)
 {
     struct xlm__pages_out out = { w->nr_pages, w->page_pfns, w->page_types,
                                   w->page_ptrs };
+    const uint64_t before = w->sent.pages;
+    size_t sent;
     int rc;
 
     if (!w->nr_pages)
         return 0;
     rc = xlm__packer_send(w->packer, &out);
-    w->nr_pages = 0;
+    sent = rc ? (size_t)(w->sent.pages - before) : w->nr_pages;
+    w->nr_pages -= sent;
+    memmove(w->page_pfns, w->page_pfns + sent,
+            w->nr_pages * sizeof(w->page_pfns[0]));
     return rc;
 }
 
-static int send_entries(struct worker *w)
+static int send_entries(struct xlm__worker *w)
 {
     const struct xlm__entry *e;
     size_t nr;
@@ -110,9 +86,7 @@ static int send_entries(struct worker *w)
     e = xlm__batch_entries(w->batch, &nr);
     for (size_t i = 0; i < nr; i++) {
         if (e[i].kind == XLM__ENTRY_ZERO) {
-            rc = add_zero(w, &e[i]);
-            if (rc)
-                return rc;
+            add_zero(w, &e[i]);
             continue;
         }
         w->page_pfns[w->nr_pages] = e[i].pfn;
@@ -121,10 +95,11 @@ static int send_entries(struct worker *w)
                                                                  : NULL;
         w->nr_pages++;
     }
-    return flush_pages(w);
+    rc = flush_pages(w);
+    return !rc && w->nr_zeros >= XLM__ZEROS_MAX ? flush_zeros(w) : rc;
 }
 
-static int send_pfns(struct worker *w, size_t nr)
+static int send_pfns(struct xlm__worker *w, size_t nr)
 {
     const struct xlm__pages_job *job = &w->pool->job;
     int rc;
@@ -136,44 +111,124 @@ static int send_pfns(struct worker *w, size_t nr)
     if (!rc)
         rc = send_entries(w);
     xlm__batch_unload(w->batch);
-    atomic_fetch_add(&w->pool->sent, nr);
     atomic_store(&w->wire_bytes, w->link->chan.written_bytes);
     return rc;
 }
 
-static int send_ranges(struct worker *w)
+static int send_range(struct xlm__worker *w, size_t nr)
 {
-    struct xlm__pages_pool *p = w->pool;
-    size_t nr;
-    int rc = 0;
+    int rc;
 
-    while (!rc && !atomic_load(&p->cut) &&
-           (nr = xlm__ranges_take(&p->ranges, w->pfns)) != 0)
-        rc = xlm__session_stopped(p->s) ? XLM_ERR_CANCELLED : send_pfns(w, nr);
+    if (xlm__session_stopped(w->pool->s))
+        return XLM_ERR_CANCELLED;
+    rc = send_pfns(w, nr);
+    atomic_fetch_add(&w->pool->sent, nr);
     return rc;
 }
 
-static int work_round(struct worker *w)
+/* Each list of zero pages ascends, so what waits to be sent goes first. */
+static int send_again(struct xlm__worker *w)
 {
+    struct xlm__sent *i = w->again;
+    size_t nr = 0;
+
+    if (w->nr_zeros)
+        return flush_zeros(w);
+    for (size_t n = 0; n < i->nr; n++) {
+        if (i->kind == XLM__SENT_ZEROS)
+            w->zeros[w->nr_zeros++] = i->of[n].extent; /* goes next */
+        else
+            w->pfns[nr++] = i->of[n].pfn;
+    }
+    w->again = i->next;
+    free(i);
+    return nr ? send_pfns(w, nr) : 0;
+}
+
+static int mark(struct xlm__worker *w)
+{
+    struct xlm__point at;
+    int rc;
+
+    memset(&w->total, 0, sizeof(w->total));
+    xlm__stream_point(&w->link->stream, &at);
+    rc = xlm__send_mark(&w->link->stream, w->pool->job.final, &w->total);
+    if (!rc && w->link->may_return)
+        rc = xlm__sent_mark(&w->sent, &w->link->err, &at);
+    w->marked = !rc;
+    return rc;
+}
+
+static bool more(struct xlm__worker *w, size_t *nr)
+{
+    struct xlm__pages_pool *p = w->pool;
+
+    *nr = atomic_load(&p->cut) ? 0 : xlm__ranges_take(&p->ranges, w->pfns);
+    return *nr != 0;
+}
+
+/* The next record, or some; *done_out if there is none. */
+static int step(struct xlm__worker *w, bool *done_out)
+{
+    size_t nr;
+
+    if (w->again)
+        return send_again(w);
+    if (!w->marked && more(w, &nr))
+        return send_range(w, nr);
+    if (w->nr_zeros)
+        return flush_zeros(w);
+    if (!w->marked)
+        return mark(w);
+    *done_out = true;
+    /* Of a live round we know what arrived; the last one has no time for it,
+     * and fails if it did not. */
+    return w->pool->job.final ? 0 : xlm__pages_hear(w, 0);
+}
+
+static int work_round(struct xlm__worker *w)
+{
+    bool done = false;
     int rc;
 
     memset(&w->total, 0, sizeof(w->total));
     w->nr_pages = w->nr_zeros = 0;
-    rc = send_ranges(w);
-    if (!rc)
-        rc = flush_zeros(w);
-    if (!rc)
-        rc = xlm__send_mark(&w->link->stream, w->pool->job.final, &w->total);
+    w->marked = false;
+    if (w->pool->job.final && w->link->may_return)
+        xlm__tcp_dead_after(w->link->chan.wfd, 0); /* no more haste */
+    do {
+        rc = step(w, &done);
+        if (!rc && !done)
+            rc = xlm__pages_hear(w, ON_THE_WAY_MAX);
+        if (rc && xlm__pages_may_return(w, rc)) {
+            rc = xlm__pages_return(w);
+            done = false;
+        }
+    } while (!rc && !done);
     if (!rc && w->pool->job.final)
         rc = xlm__send_empty(&w->link->stream, XLM__REC_CLOSE);
+    if (rc) /* what the others send would be in vain */
+        atomic_store(&w->pool->cut, true);
     return rc;
+}
+
+/* Between rounds: only a channel at which something has happened. */
+static int tend(struct xlm__worker *w)
+{
+    int rc;
+
+    if (!xlm__pages_is_restless(w))
+        return w->rc;
+    rc = xlm__pages_hear(w, 0);
+    return rc && xlm__pages_may_return(w, rc) ? xlm__pages_return(w) : rc;
 }
 
 static void *work(void *arg)
 {
-    struct worker *w = arg;
+    struct xlm__worker *w = arg;
     struct xlm__pages_pool *p = w->pool;
     uint64_t seen = 0;
+    bool tending;
     int rc;
 
     pthread_mutex_lock(&p->lock);
@@ -183,8 +238,9 @@ static void *work(void *arg)
         if (p->quit)
             break;
         seen = p->generation;
+        tending = p->tending;
         pthread_mutex_unlock(&p->lock);
-        rc = work_round(w);
+        rc = tending ? tend(w) : work_round(w);
         pthread_mutex_lock(&p->lock);
         w->rc = rc;
         if (--p->busy == 0)
@@ -201,11 +257,12 @@ static int start_workers(struct xlm__pages_pool *p)
     struct xlm_session *s = p->s;
 
     for (unsigned i = 0; i < p->nr_workers; i++) {
-        struct worker *w = &p->workers[i];
+        struct xlm__worker *w = &p->workers[i];
         int rc;
 
         w->pool = p;
         w->link = &s->links[1 + i];
+        xlm__sentlog_init(&w->sent);
         xlm__stream_features(&w->link->stream, w->link->features);
         rc = xlm__batch_new(p->dom, &w->batch);
         if (rc)
@@ -213,6 +270,8 @@ static int start_workers(struct xlm__pages_pool *p)
         rc = xlm__packer_new(s, w->link, &p->throttle, &w->packer);
         if (rc)
             return rc;
+        if (w->link->may_return)
+            xlm__packer_note(w->packer, &w->sent);
         if (pthread_create(&w->thread, NULL, work, w))
             return XLM_FAIL(&s->err, XLM_ERR_SYSTEM,
                             "thread for data channel %u", i);
@@ -222,6 +281,7 @@ static int start_workers(struct xlm__pages_pool *p)
 }
 
 int xlm__pages_open(struct xlm_session *s, struct xlm__dom *dom,
+                    const struct xlm__again *again,
                     struct xlm__pages_pool **out)
 {
     pthread_condattr_t monotonic;
@@ -233,6 +293,7 @@ int xlm__pages_open(struct xlm_session *s, struct xlm__dom *dom,
         return XLM_FAIL(&s->err, XLM_ERR_NOMEM, "sender threads");
     p->s = s;
     p->dom = dom;
+    p->redial = *again;
     p->nr_workers = s->nr_links - 1;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
@@ -251,6 +312,21 @@ int xlm__pages_open(struct xlm_session *s, struct xlm__dom *dom,
     return rc;
 }
 
+static void forget_sent(struct xlm__worker *w)
+{
+    bool marked;
+    struct xlm__point from;
+
+    if (w->sent.end)
+        xlm__sent_rewind(&w->sent, &w->again, &from, &marked);
+    while (w->again) {
+        struct xlm__sent *next = w->again->next;
+
+        free(w->again);
+        w->again = next;
+    }
+}
+
 void xlm__pages_close(struct xlm__pages_pool *p)
 {
     if (!p)
@@ -264,6 +340,7 @@ void xlm__pages_close(struct xlm__pages_pool *p)
     for (unsigned i = 0; p->workers && i < p->nr_workers; i++) {
         xlm__batch_free(p->workers[i].batch);
         xlm__packer_free(p->workers[i].packer);
+        forget_sent(&p->workers[i]);
     }
     xlm__throttle_destroy(&p->throttle);
     pthread_cond_destroy(&p->work);
@@ -271,6 +348,15 @@ void xlm__pages_close(struct xlm__pages_pool *p)
     pthread_mutex_destroy(&p->lock);
     free(p->workers);
     free(p);
+}
+
+/* Under lock. */
+static void set_to_work(struct xlm__pages_pool *p, bool tending)
+{
+    p->tending = tending;
+    p->busy = p->nr_workers;
+    p->generation++;
+    pthread_cond_broadcast(&p->work);
 }
 
 void xlm__pages_begin(struct xlm__pages_pool *p,
@@ -282,10 +368,40 @@ void xlm__pages_begin(struct xlm__pages_pool *p,
     xlm__ranges_begin(&p->ranges, job->todo, p->dom->nr_pfns);
     atomic_store(&p->sent, 0);
     atomic_store(&p->cut, false);
-    p->busy = p->nr_workers;
-    p->generation++;
-    pthread_cond_broadcast(&p->work);
+    set_to_work(p, false);
     pthread_mutex_unlock(&p->lock);
+}
+
+static int first_failure(const struct xlm__pages_pool *p,
+                         struct xlm__link **failed_out)
+{
+    for (unsigned i = 0; i < p->nr_workers; i++) {
+        if (!p->workers[i].rc)
+            continue;
+        *failed_out = p->workers[i].link;
+        return p->workers[i].rc;
+    }
+    return 0;
+}
+
+int xlm__pages_tend(struct xlm__pages_pool *p, struct xlm__link **failed_out)
+{
+    bool restless = false;
+    int rc = 0;
+
+    *failed_out = NULL;
+    if (!p)
+        return 0;
+    pthread_mutex_lock(&p->lock);
+    if (!p->busy && !p->job.final) {
+        rc = first_failure(p, failed_out);
+        for (unsigned i = 0; !rc && i < p->nr_workers; i++)
+            restless |= xlm__pages_is_restless(&p->workers[i]);
+        if (restless)
+            set_to_work(p, true);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return rc;
 }
 
 bool xlm__pages_poll(struct xlm__pages_pool *p, int timeout_ms,
@@ -311,21 +427,15 @@ bool xlm__pages_poll(struct xlm__pages_pool *p, int timeout_ms,
 int xlm__pages_end(struct xlm__pages_pool *p, struct xlm__round *total_out,
                    struct xlm__link **failed_out)
 {
-    int rc = 0;
-
     memset(total_out, 0, sizeof(*total_out));
     *failed_out = NULL;
     for (unsigned i = 0; i < p->nr_workers; i++) {
-        const struct worker *w = &p->workers[i];
+        const struct xlm__worker *w = &p->workers[i];
 
         total_out->pages += w->total.pages;
         total_out->zero_pages += w->total.zero_pages;
-        if (w->rc && !rc) {
-            rc = w->rc;
-            *failed_out = w->link;
-        }
     }
-    return rc;
+    return first_failure(p, failed_out);
 }
 
 void xlm__pages_limit(struct xlm__pages_pool *p, uint64_t bytes_s)

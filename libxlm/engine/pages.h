@@ -27,9 +27,29 @@ struct xlm__pages_job {
     struct xlm__dirty *dirty; /* is told what travels; NULL: need not know   */
 };
 
-/* The data links of s must be open.  Starts the threads.
+/* A broken channel is to have another connection. */
+struct xlm__redial {
+    unsigned number;         /* of the link; data channel 0 is 1 */
+    uint32_t attempt;        /* of this channel, from 1 */
+    uint64_t deadline_ns;    /* of all of them */
+    struct xlm__link *fresh; /* out, with 0: open, and greeted */
+    uint32_t taken;          /* out, with 0: what the destination has */
+    char why[XLM__TEXT_MAX + 1];
+};
+/* Any thread.  Errors: CHANNEL, for the reason in why, to be tried again;
+ * CANCELLED; NOMEM. */
+typedef int xlm__redial_fn(void *user, struct xlm__redial *r);
+struct xlm__again {
+    xlm__redial_fn *redial;
+    void *user;
+    uint32_t limit_ms; /* from when it broke */
+};
+
+/* The data links of s must be open.  Starts the threads.  Those links that may
+ * return are dialled again if they break before the last round.
  * Errors: NOMEM, SYSTEM. */
 int xlm__pages_open(struct xlm_session *s, struct xlm__dom *dom,
+                    const struct xlm__again *again,
                     struct xlm__pages_pool **out);
 /* Ends the threads, whatever they do; the session must be stopped, or no
  * round be in progress.  NULL is allowed. */
@@ -45,6 +65,11 @@ bool xlm__pages_poll(struct xlm__pages_pool *p, int timeout_ms,
  * its link: *failed_out names it (xlm__link_promote()), else NULL. */
 int xlm__pages_end(struct xlm__pages_pool *p, struct xlm__round *total_out,
                    struct xlm__link **failed_out);
+
+/* Between rounds, now and then: whoever has broken is dialled again on its
+ * thread, up to when poll() says true.  NULL is allowed.  Errors: those of a
+ * channel that did not come back, left in its link as by end(). */
+int xlm__pages_tend(struct xlm__pages_pool *p, struct xlm__link **failed_out);
 
 /* Any thread.  Another bandwidth limit, 0 for none. */
 void xlm__pages_limit(struct xlm__pages_pool *p, uint64_t bytes_s);

@@ -155,6 +155,12 @@ int xlm__link_open(struct xlm__link *l, struct xlm_session *s, unsigned number)
     return 0;
 }
 
+void xlm__link_forget(struct xlm__link *l)
+{
+    xlm__errslot_destroy(&l->err);
+    xlm__errslot_init(&l->err, NULL, NULL, XLM_LOG_ERROR);
+}
+
 static void close_pair(int rfd, int wfd)
 {
     if (rfd >= 0)

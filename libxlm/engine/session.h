@@ -33,6 +33,8 @@ struct xlm__link {
     struct xlm__chan chan;
     struct xlm__stream stream;
     uint64_t features; /* in use on it: offered by both greetings            */
+    bool may_return;   /* another connection may take its place: RESUME is   */
+                       /* in use                                             */
     bool greeted; /* the peer's greeting was read before we got it           */
     unsigned char greeting[XLM_GREETING_BYTES];
     int rfd, wfd; /* until the channel is opened, then -1                    */
@@ -119,6 +121,8 @@ void xlm__link_init(struct xlm__link *l, struct xlm_session *s, int rfd,
                     int wfd, int conn_fd);
 /* Make a channel of them.  number 0 is control. */
 int xlm__link_open(struct xlm__link *l, struct xlm_session *s, unsigned number);
+/* No error has happened yet; the next ones are not logged. */
+void xlm__link_forget(struct xlm__link *l);
 /* Close the descriptors early: the peer sees the end. */
 void xlm__link_hang_up(struct xlm__link *l);
 void xlm__link_close(struct xlm__link *l);

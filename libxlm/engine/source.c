@@ -207,6 +207,7 @@ static void dispose(struct xlm__source *m)
         m->dom->ops->close(m->dom);
     if (m->locked)
         m->ts->ops->unlock(m->ts);
+    xlm__source_forget_way(m);
     xlm__config_free(&m->config);
     xlm__findings_free(m->findings);
     free(m->ram);

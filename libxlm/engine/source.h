@@ -37,6 +37,8 @@ struct xlm__source {
     bool blocked;             /* by one of them */
     struct xlm__checked peer; /* what the destination said of itself       */
     struct xlm__agreement agreed;
+    uint32_t resume_ms;   /* how long a lost data channel is dialled; 0: not */
+    struct xlm__way *way; /* to the destination's port                       */
 
     struct xlm__dom *dom;
     struct xlm__dirty *dirty;
@@ -97,6 +99,14 @@ unsigned xlm__source_channels(const struct xlm__source *m);
 int xlm__source_ask_port(struct xlm__source *m, struct xlm__build *b);
 int xlm__source_connect(struct xlm__source *m, const struct xlm__built *built,
                         const uint8_t key[XLM__KEY_BYTES]);
+
+/* As xlm__redial_fn. */
+int xlm__source_dial_again(void *user, struct xlm__redial *r);
+void xlm__source_forget_way(struct xlm__source *m);
+/* Between rounds, now and then: data channels that have broken are dialled. */
+int xlm__source_tend(struct xlm__source *m);
+/* All channels stand; those that do not are waited for. */
+int xlm__source_channels_stand(struct xlm__source *m);
 
 /* Do what was asked for since the last time. */
 void xlm__source_orders(struct xlm__source *m);

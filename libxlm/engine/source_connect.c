@@ -6,6 +6,7 @@
 
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -23,15 +24,36 @@
 /* Some for the name, the rest as the destination has told. */
 #define ENDPOINTS_MAX (8u + XLM__ADDRESSES_MAX)
 
-/* A way to the destination's port. */
-struct way {
+/* A way to the destination's port; kept for channels that have to be dialled
+ * again. */
+struct xlm__way {
     struct xlm__source *m;
-    const struct xlm__built *built;
-    const uint8_t *key; /* NULL: no TLS */
+    uint16_t port; /* 0: none */
+    bool tls;
+    uint8_t key[XLM__KEY_BYTES];
     struct xlm__endpoint list[ENDPOINTS_MAX];
     size_t nr;
     char why[XLM__TEXT_MAX + 1]; /* it cannot be used */
 };
+
+/* One attempt to have one channel. */
+struct call {
+    struct xlm__way *w;
+    struct xlm__link *l;
+    unsigned number;
+    uint32_t attempt; /* 0: it is new */
+    uint32_t taken;   /* of the answer */
+    uint64_t deadline_ns;
+};
+
+/* Milliseconds for a step of it. */
+static uint32_t at_most(const struct call *c, uint32_t ms)
+{
+    const int left = c->deadline_ns ? xlm__deadline_left_ms(c->deadline_ns)
+                                    : (int)ms;
+
+    return left < 1 ? 1 : left < (int)ms ? (uint32_t)left : ms;
+}
 
 unsigned xlm__source_channels(const struct xlm__source *m)
 {
@@ -65,21 +87,35 @@ int xlm__source_ask_port(struct xlm__source *m, struct xlm__build *b)
 /* ---- one channel ---- */
 
 /* Its errors stay with the link. */
-static int greet(struct xlm__source *m, struct xlm__link *l, unsigned number,
-                 uint32_t limit_ms)
+static int greet(struct xlm__source *m, struct call *c, uint32_t limit_ms)
 {
     struct xlm_session *s = m->s;
+    struct xlm__link *l = c->l;
     struct xlm__agreement agreed = { 0 };
-    struct xlm__greeting g;
+    struct xlm__greeting g, theirs = { 0 };
     int rc;
 
-    xlm__greeting_init(&g, XLM__KIND_DATA, XLM_SOURCE, (uint16_t)(number - 1));
+    xlm__greeting_init(&g, XLM__KIND_DATA, XLM_SOURCE,
+                       (uint16_t)(c->number - 1));
     memcpy(g.session, s->greeting.session, sizeof(g.session));
     memcpy(g.token, s->greeting.token, sizeof(g.token));
+    if (c->w && m->resume_ms)
+        g.offered |= XLM__FEATURE_RESUME;
+    g.attempt = c->attempt;
     l->chan.read_deadline_ns = xlm__deadline_ns(limit_ms);
-    rc = xlm__greeting_exchange(&l->chan, &g, NULL, &agreed);
+    rc = xlm__greeting_exchange(&l->chan, &g, &theirs, &agreed);
     l->chan.read_deadline_ns = 0;
     l->features = agreed.features;
+    l->may_return = agreed.features & XLM__FEATURE_RESUME;
+    c->taken = theirs.taken;
+    return rc;
+}
+
+static int greet_new(struct xlm__source *m, struct call *c, uint32_t limit_ms)
+{
+    struct xlm__link *l = c->l;
+    int rc = greet(m, c, limit_ms);
+
     if (!rc)
         rc = xlm__stream_init_data(&l->stream, &l->chan, XLM_SOURCE);
     if (!rc)
@@ -90,18 +126,18 @@ static int greet(struct xlm__source *m, struct xlm__link *l, unsigned number,
 /* ---- over TCP ---- */
 
 /* Where to try, the best first. */
-static void find_way(struct way *w)
+static void find_way(struct xlm__way *w, const struct xlm__built *built)
 {
     const struct xlm_options *opt = &w->m->s->opt;
     const char *name = opt->data_address ? opt->data_address : opt->data_host;
     const char *wrong = NULL;
 
     if (name)
-        wrong = xlm__tcp_resolve(name, w->built->port, w->list,
+        wrong = xlm__tcp_resolve(name, built->port, w->list,
                                  ENDPOINTS_MAX - XLM__ADDRESSES_MAX, &w->nr);
     if (!opt->data_address)
-        for (unsigned i = 0; i < w->built->nr_addresses; i++)
-            xlm__tcp_resolve(w->built->addresses[i], w->built->port, w->list,
+        for (unsigned i = 0; i < built->nr_addresses; i++)
+            xlm__tcp_resolve(built->addresses[i], built->port, w->list,
                              ENDPOINTS_MAX, &w->nr);
     if (w->nr)
         return;
@@ -109,9 +145,10 @@ static void find_way(struct way *w)
              wrong ? ": " : "", wrong ? wrong : "");
 }
 
-static int shake_hands(struct xlm__source *m, struct xlm__tls *t, int fd)
+static int shake_hands(struct xlm__source *m, struct xlm__tls *t, int fd,
+                       uint32_t limit_ms)
 {
-    uint64_t deadline = xlm__deadline_ns(HANDSHAKE_LIMIT_MS);
+    uint64_t deadline = xlm__deadline_ns(limit_ms);
     int r;
 
     while (!(r = xlm__tls_handshake(t))) {
@@ -128,36 +165,45 @@ static int shake_hands(struct xlm__source *m, struct xlm__tls *t, int fd)
 
 /* A connection stands: is the destination behind it?  Takes fd; why: of
  * XLM_MESSAGE_MAX bytes. */
-static int use(struct way *w, unsigned number, int fd, char *why)
+static int use(struct call *c, int fd, char *why)
 {
+    struct xlm__way *w = c->w;
     struct xlm_session *s = w->m->s;
-    struct xlm__link *l = &s->links[number];
+    struct xlm__link *l = c->l;
+    const uint32_t limit_ms = at_most(c, HANDSHAKE_LIMIT_MS);
     int rc = 0;
 
     xlm__tcp_tune(fd);
     xlm__link_init(l, s, fd, fd, -1);
-    if (w->key) {
+    if (w->m->resume_ms) /* what goes wrong with it is told by who uses it */
+        xlm__link_forget(l);
+    if (w->tls) {
         l->tls = xlm__tls_new(fd, XLM_SOURCE, w->key);
-        rc = l->tls ? shake_hands(w->m, l->tls, fd) : XLM_ERR_NOMEM;
+        rc = l->tls ? shake_hands(w->m, l->tls, fd, limit_ms) : XLM_ERR_NOMEM;
         snprintf(why, XLM_MESSAGE_MAX, "TLS: %s",
                  rc == XLM_ERR_CHANNEL ? xlm__tls_why(l->tls)
                                        : xlm_strerror(rc));
     }
     if (!rc) {
-        rc = xlm__link_open(l, s, number);
+        rc = xlm__link_open(l, s, c->number);
         if (!rc)
-            rc = greet(w->m, l, number, HANDSHAKE_LIMIT_MS);
+            rc = c->attempt ? greet(w->m, c, limit_ms)
+                            : greet_new(w->m, c, limit_ms);
         xlm__errslot_read(&l->err, why);
     }
+    if (!rc && l->may_return)
+        xlm__tcp_dead_after(fd, XLM__TCP_SOON_MS);
     if (rc)
         xlm__link_close(l);
     return rc;
 }
 
 /* 0, or CHANNEL: not over TCP, for the reason in w->why; or a failure. */
-static int dial(struct way *w, unsigned number)
+static int dial(struct call *c)
 {
-    struct xlm__dialer *d = xlm__dialer_new(w->list, w->nr, TCP_LIMIT_MS);
+    struct xlm__way *w = c->w;
+    struct xlm__dialer *d = xlm__dialer_new(w->list, w->nr,
+                                            at_most(c, TCP_LIMIT_MS));
     char why[XLM_MESSAGE_MAX];
     size_t which;
     int fd, rc;
@@ -166,7 +212,7 @@ static int dial(struct way *w, unsigned number)
         return XLM_FAIL(&w->m->s->err, XLM_ERR_NOMEM, "connection");
     for (;;) {
         fd = xlm__dialer_next(d, w->m->s->stop_fd, &which);
-        rc = fd < 0 ? fd : use(w, number, fd, why);
+        rc = fd < 0 ? fd : use(c, fd, why);
         if (fd < 0 || !rc || rc == XLM_ERR_CANCELLED)
             break;
         xlm__dialer_wrong(d, which, why);
@@ -180,18 +226,40 @@ static int dial(struct way *w, unsigned number)
     return rc == XLM_ERR_SYSTEM ? XLM_ERR_CHANNEL : rc;
 }
 
+/* On the thread of that channel: several may be at it. */
+int xlm__source_dial_again(void *user, struct xlm__redial *r)
+{
+    struct xlm__source *m = user;
+    struct xlm__way w = *m->way;
+    struct call c = { .w = &w,
+                      .l = r->fresh,
+                      .number = r->number,
+                      .attempt = r->attempt,
+                      .deadline_ns = r->deadline_ns };
+    int rc = dial(&c);
+
+    r->taken = c.taken;
+    memcpy(r->why, w.why, sizeof(r->why));
+    explicit_bzero(w.key, sizeof(w.key));
+    return rc;
+}
+
 /* As many as can be reached over TCP. */
-static int connect_tcp(struct way *w)
+static int connect_tcp(struct xlm__way *w, const struct xlm__built *built)
 {
     struct xlm_session *s = w->m->s;
     int rc = 0;
 
-    if (!w->built->port)
-        snprintf(w->why, sizeof(w->why), "%s", w->built->why);
+    if (!built->port)
+        snprintf(w->why, sizeof(w->why), "%s", built->why);
     else
-        find_way(w);
+        find_way(w, built);
     while (w->nr && !rc && s->nr_links <= s->opt.data_channels) {
-        rc = dial(w, s->nr_links);
+        struct call c = { .w = w,
+                          .l = &s->links[s->nr_links],
+                          .number = s->nr_links };
+
+        rc = dial(&c);
         if (!rc)
             s->nr_links++;
     }
@@ -200,13 +268,13 @@ static int connect_tcp(struct way *w)
 
 /* ---- by the way of the control channel ---- */
 
-static int ask_caller(struct way *w)
+static int ask_caller(struct xlm__way *w)
 {
     struct xlm_session *s = w->m->s;
     char port[32] = "a port there";
 
-    if (w->built->port)
-        snprintf(port, sizeof(port), "TCP port %u", w->built->port);
+    if (w->port)
+        snprintf(port, sizeof(port), "TCP port %u", w->port);
     if (!s->opt.open_channel)
         return XLM_FAIL(&s->err, XLM_ERR_CHANNEL,
                         "%s of %s cannot be reached: %s", port,
@@ -230,35 +298,57 @@ static int ask_caller(struct way *w)
 
 static int greet_given(struct xlm__source *m, unsigned number)
 {
-    struct xlm__link *l = &m->s->links[number];
+    struct call c = { .l = &m->s->links[number], .number = number };
     int rc;
 
-    rc = xlm__link_open(l, m->s, number);
+    rc = xlm__link_open(c.l, m->s, number);
     if (rc)
         return rc;
-    rc = greet(m, l, number, GREETING_LIMIT_MS);
-    return rc ? xlm__source_blame(m, l, rc) : 0;
+    rc = greet_new(m, &c, GREETING_LIMIT_MS);
+    return rc ? xlm__source_blame(m, c.l, rc) : 0;
+}
+
+static struct xlm__way *new_way(struct xlm__source *m, uint16_t port,
+                                const uint8_t key[XLM__KEY_BYTES])
+{
+    struct xlm__way *w = calloc(1, sizeof(*w));
+
+    if (!w)
+        return NULL;
+    w->m = m;
+    w->port = port;
+    w->tls = m->s->opt.data == XLM_DATA_TLS;
+    memcpy(w->key, key, sizeof(w->key));
+    return w;
+}
+
+void xlm__source_forget_way(struct xlm__source *m)
+{
+    if (m->way)
+        explicit_bzero(m->way, sizeof(*m->way));
+    free(m->way);
+    m->way = NULL;
 }
 
 int xlm__source_connect(struct xlm__source *m, const struct xlm__built *built,
                         const uint8_t key[XLM__KEY_BYTES])
 {
     struct xlm_session *s = m->s;
-    struct way w = { .m = m,
-                     .built = built,
-                     .key = s->opt.data == XLM_DATA_TLS ? key : NULL };
+    struct xlm__way *w = m->way = new_way(m, built->port, key);
     unsigned over_tcp;
     int rc = 0;
 
+    if (!w)
+        return XLM_FAIL(&s->err, XLM_ERR_NOMEM, "way to the data channels");
     if (s->opt.data != XLM_DATA_GIVEN)
-        rc = connect_tcp(&w);
-    over_tcp = w.nr ? s->nr_links - 1 : 0;
+        rc = connect_tcp(w, built);
+    over_tcp = w->nr ? s->nr_links - 1 : 0;
     if (over_tcp)
         XLM_LOG(&s->err, INFO, "%u data channels over TCP%s to %s port %u",
-                over_tcp, w.key ? " with TLS 1.3" : "", w.list[0].text,
+                over_tcp, w->tls ? " with TLS 1.3" : "", w->list[0].text,
                 built->port);
     if (!rc && s->opt.data != XLM_DATA_GIVEN && over_tcp < s->opt.data_channels)
-        rc = ask_caller(&w);
+        rc = ask_caller(w);
     for (unsigned i = 1 + over_tcp; i < s->nr_links && !rc; i++)
         rc = greet_given(m, i);
     XLM__STATS(s, {

@@ -133,6 +133,8 @@ static int wait_readable(struct xlm__source *m, uint64_t deadline_ns,
         if (!rc && !m->permitted)
             rc = xlm__source_guest(m);
         if (!rc)
+            rc = xlm__source_tend(m);
+        if (!rc)
             rc = xlm__source_deadline(m);
         if (rc)
             return rc;

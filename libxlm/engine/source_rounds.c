@@ -30,6 +30,29 @@ int xlm__source_look(struct xlm__source *m)
     return rc ? rc : xlm__source_listen(m);
 }
 
+int xlm__source_tend(struct xlm__source *m)
+{
+    struct xlm__link *failed;
+    int rc = xlm__pages_tend(m->pool, &failed);
+
+    return rc ? xlm__source_blame(m, failed, rc) : 0;
+}
+
+int xlm__source_channels_stand(struct xlm__source *m)
+{
+    uint64_t sent;
+    int rc;
+
+    while (!(rc = xlm__source_tend(m)) && !xlm__pages_poll(m->pool, 0, &sent)) {
+        xlm__pages_poll(m->pool, POLL_MS, &sent);
+        xlm__session_progress(m->s);
+        rc = xlm__source_look(m);
+        if (rc)
+            return rc;
+    }
+    return rc;
+}
+
 /* Pages travel on the channels' threads; this one looks after the rest.
  * rc: has something failed already? */
 static int attend(struct xlm__source *m, int rc)
@@ -133,8 +156,10 @@ int xlm__source_round(struct xlm__source *m, bool final,
         .gone = m->gone,
         .dirty = final ? NULL : m->dirty,
     };
-    int rc;
+    int rc = final ? 0 : xlm__source_channels_stand(m);
 
+    if (rc)
+        return rc;
     pthread_mutex_lock(&m->s->lock);
     head.round = ++m->s->stats.round;
     m->s->stats.round_sent_pages = 0;

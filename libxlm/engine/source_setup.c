@@ -124,10 +124,14 @@ int xlm__source_greet(struct xlm__source *m)
     l->chan.read_deadline_ns = 0;
     if (rc)
         return rc;
+    if (m->agreed.features & XLM__FEATURE_RESUME)
+        m->resume_ms = s->opt.reconnect_ms;
     xlm__uuid_format(s->greeting.session, id);
     XLM_LOG(&s->err, INFO, "session %s, stream version %u", id,
             m->agreed.version);
-    return xlm__stream_init_control(&l->stream, &l->chan, XLM_SOURCE, &s->flow);
+    rc = xlm__stream_init_control(&l->stream, &l->chan, XLM_SOURCE, &s->flow);
+    xlm__stream_features(&l->stream, m->agreed.features);
+    return rc;
 }
 
 /* ---- preflight ---- */
@@ -295,10 +299,13 @@ static int prebuild(struct xlm__source *m)
 int xlm__source_build(struct xlm__source *m)
 {
     struct xlm__build b = { .flags = build_flags(m) };
+    const struct xlm__again again = { xlm__source_dial_again, m, m->resume_ms };
     struct xlm__rec rec;
     int rc;
 
     rc = xlm__source_ask_port(m, &b);
+    if (!rc && b.port)
+        b.resume_s = (m->resume_ms + 999) / 1000;
     if (!rc)
         rc = xlm__send_build(&xlm__session_control(m->s)->stream, &b);
     if (rc)
@@ -315,7 +322,7 @@ int xlm__source_build(struct xlm__source *m)
     if (!rc)
         rc = xlm__source_clock(m);
     if (!rc)
-        rc = xlm__pages_open(m->s, m->dom, &m->pool);
+        rc = xlm__pages_open(m->s, m->dom, &again, &m->pool);
     if (!rc && m->prebuild && !(m->s->opt.flags & XLM_F_ESTIMATE))
         rc = prebuild(m);
     return rc;

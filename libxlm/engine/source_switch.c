@@ -321,6 +321,8 @@ int xlm__source_switchover(struct xlm__source *m)
     int rc;
 
     rc = prepare(m);
+    if (!rc)
+        rc = xlm__source_channels_stand(m);
     if (rc)
         return rc;
     xlm__session_event(m->s, XLM__EV_SUSPEND);

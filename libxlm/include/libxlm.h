@@ -173,7 +173,12 @@ struct xlm_stats {
     uint64_t estimated_pause_us;
     uint64_t estimated_wire_bytes;
     uint32_t estimated_cap_percent; /* to which it would be slowed down; 0  */
+    uint32_t lost_channels; /* source: data channels dialled again now      */
+    uint32_t reconnects;    /* source: times that one came back             */
     uint32_t reserved;
+    uint64_t resent_pages; /* source: that were on their way when one      */
+                           /* broke; not among .sent_pages                 */
+    uint64_t lost_us;      /* source: for how long channels were lost      */
 };
 
 /* One thing that preflight found. */
@@ -244,6 +249,9 @@ enum xlm_compress {
     XLM_COMPRESS_ZSTD,
 };
 
+/* A broken data channel ends the migration at once. */
+#define XLM_RECONNECT_OFF UINT32_MAX
+
 /*
  * Options.  Zero means "default" in every field, now and for every field
  * added later; .size tells the library which fields the caller knew.  A
@@ -298,7 +306,10 @@ struct xlm_options {
                             /* ends the list                               */
     uint32_t deadline_ms;   /* source: goal for all of it, up to the start */
                             /* there; default none                         */
-    uint32_t reserved;
+    uint32_t reconnect_ms;  /* source: how long a data channel over TCP     */
+                            /* that breaks before the domain is suspended   */
+                            /* is dialled again, up to an hour, or          */
+                            /* XLM_RECONNECT_OFF; default 30000             */
     /* Source: only written to the journal, for xlm_journal_read(). */
     const char *journal_host; /* what the caller calls the other host       */
     const char *journal_ssh;  /* and the command that leads there           */

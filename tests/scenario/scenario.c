@@ -166,6 +166,11 @@ static void set_data(struct run *r, struct xlm_options *opt)
     opt->data_host = "127.0.0.1";
     if (r->sc->fallback)
         opt->open_channel = joiner_call;
+    if (r->sc->breaks[0] || r->sc->break_refuse) {
+        r->breaker = breaker_start(r->sc, &opt->port_low);
+        opt->port_high = opt->port_low;
+        opt->data_address = BREAKER_SOURCE;
+    }
     if (!r->sc->no_port)
         return;
     r->blocked_fd = xlm__tcp_listen(&err, NULL, 0, 0, &port);
@@ -184,6 +189,8 @@ static void open_side(struct side *s, enum xlm_role role, int guard_fd)
         opt.progress = on_progress;
         set_data(s->run, &opt);
     }
+    if (role == XLM_DESTINATION && s->run->breaker)
+        opt.data_address = BREAKER_DESTINATION;
     opt.log = on_log;
     opt.finding = on_finding;
     opt.user = s;
@@ -293,6 +300,7 @@ static void migrate(struct run *r)
     proxy_end(proxies[0]);
     proxy_end(proxies[1]);
     joiners_end(r);
+    breaker_end(r->breaker, r);
     if (r->blocked_fd)
         close(r->blocked_fd);
     close(guard[1]);

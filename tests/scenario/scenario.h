@@ -52,6 +52,14 @@ enum direction { TO_NONE, TO_DESTINATION, TO_SOURCE };
 
 struct run;
 
+/* How a data channel over TCP is broken on its way. */
+enum break_how {
+    BREAK_END,    /* all that was passed on is read, then it ends        */
+    BREAK_RESET,  /* at both ends, with what is on its way               */
+    BREAK_UNSEEN, /* the destination does not notice                     */
+};
+#define BREAKS_MAX 12u
+
 struct scenario {
     enum xlm__domain_type type; /* 0: PVH                              */
     unsigned channels;          /* 0: 1                                */
@@ -78,6 +86,11 @@ struct scenario {
     unsigned cut_units;
     bool cut_torn;           /* and some bytes of the next one         */
     uint64_t cut_data_bytes; /* data channel 0: cut after so many      */
+    /* with opt.data: the connections, in the order in which they come, break
+     * after so many bytes to the destination; 0: never */
+    uint64_t breaks[BREAKS_MAX];
+    enum break_how break_how;
+    unsigned break_refuse; /* after so many connections nobody answers */
     /* or: a byte of the first PACKED record is changed on its way */
     enum corrupt { CORRUPT_NONE, CORRUPT_PLAIN, CORRUPT_CRC_RIGHT } corrupt;
 
@@ -133,6 +146,9 @@ struct run {
     int guard_fd;           /* what the guardian reads; -1: it is dead */
     struct joiner *joiners; /* one a data channel, or NULL */
     unsigned nr_joiners;
+    struct breaker *breaker;
+    unsigned twice; /* pages that arrived again in the same round */
+    unsigned nr_connections;
     int blocked_fd; /* has the only port that is allowed; 0: none */
     char run_dir[32];
     struct xlm__guard_note note;
@@ -191,6 +207,13 @@ void joiners_start(struct run *r);
 void joiners_end(struct run *r);
 /* As an xlm_open_channel_fn: one more such process. */
 int joiner_call(void *side, int *rfd_out, int *wfd_out);
+
+/* breaker.c: on the way to the destination's port, which it chooses. */
+struct breaker *breaker_start(const struct scenario *sc, uint16_t *port_out);
+/* Counts what arrived: only without TLS. */
+void breaker_end(struct breaker *b, struct run *r);
+#define BREAKER_SOURCE      "127.0.0.2" /* what the source connects to */
+#define BREAKER_DESTINATION "127.0.0.1"
 
 /* proxy.c: between two descriptors, each way. */
 struct proxy;
