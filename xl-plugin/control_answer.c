@@ -142,6 +142,8 @@ static void obey(struct exchange *x)
     X(dirty_rate_pages_s)                                                      \
     X(expected_blackout_us)                                                    \
     X(channels)                                                                \
+    X(lost_channels)                                                           \
+    X(reconnects)                                                              \
     X(live)                                                                    \
     X(switch_asked)
 

@@ -93,6 +93,18 @@ static void print_sent(FILE *f, yajl_val s)
             limited ? "/s" : "");
 }
 
+/* Only where there is something to say. */
+static void print_lost(FILE *f, yajl_val s)
+{
+    uint64_t lost = number(s, "lost_channels"), back = number(s, "reconnects");
+
+    if (lost || back)
+        fprintf(f,
+                "  channels lost:  %" PRIu64 " now, %" PRIu64
+                " time%s one came back\n",
+                lost, back, back == 1 ? "" : "s");
+}
+
 static void print_pause(FILE *f, yajl_val s)
 {
     uint64_t pause = number(s, "expected_blackout_us");
@@ -116,6 +128,7 @@ static void print_status(FILE *f, yajl_val s)
         return;
     print_round(f, s);
     print_sent(f, s);
+    print_lost(f, s);
     fprintf(f, "  dirtied:        %" PRIu64 " pages/s\n",
             number(s, "dirty_rate_pages_s"));
     print_pause(f, s);

@@ -12,7 +12,7 @@ static const char *const presets[] = {
     "downtime",    "rounds",    "channels",          "data",
     "plain",       "bandwidth", "exempt-last-round", "compress",
     "timeout",     "deadline",  "on-slow",           "dirty",
-    "no-prebuild",
+    "no-prebuild", "reconnect",
 };
 
 /* As options are spelled; NULL: it is none that can be set here. */

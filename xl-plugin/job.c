@@ -81,6 +81,7 @@ void job_library_options(struct job *j, struct xlm_options *opt)
         .max_rounds = j->opt.rounds,
         .downtime_ms = j->opt.downtime_ms,
         .timeout_ms = j->opt.timeout_ms,
+        .reconnect_ms = j->opt.reconnect_ms,
         .deadline_ms = j->opt.deadline_ms,
         .dirty = j->opt.dirty,
         .bandwidth_bytes_s = j->opt.bandwidth_bytes_s,

@@ -22,6 +22,7 @@ enum {
     ID_BANDWIDTH,
     ID_EXEMPT,
     ID_COMPRESS,
+    ID_RECONNECT,
     ID_TIMEOUT,
     ID_DEADLINE,
     ID_ON_SLOW,
@@ -77,6 +78,9 @@ const struct lm_option lm_option_table[] = {
     { ID_COMPRESS, "compress", "how",
       "Compress pages: auto (the default, where it is faster),",
       "none, lz4 or zstd[:<level>], -5 to 9 and not 0." },
+    { ID_RECONNECT, "reconnect", "s",
+      "Try for <s> seconds to have a connection back that breaks",
+      "while memory is copied, 0 to 3600.  Default: 30." },
     { ID_TIMEOUT, "timeout", "s",
       "Give up and run on here unless <host> may start it",
       "within <s> seconds, 1 to 604800." },
@@ -165,6 +169,19 @@ static bool set_seconds(int id, const char *value, uint32_t *ms_out,
     if (!set_number(id, value, 604800, "seconds", &s, error))
         return false;
     *ms_out = s * 1000;
+    return true;
+}
+
+static bool set_reconnect(const char *value, uint32_t *ms_out, char *error)
+{
+    uint64_t s;
+
+    if (!number_parse(value, 0, LM_RECONNECT_MAX_S, &s))
+        return bad_value(ID_RECONNECT, value,
+                         "a whole number of seconds from 0 to " LM_TEXT(
+                             LM_RECONNECT_MAX_S) " is wanted",
+                         error);
+    *ms_out = s ? (uint32_t)s * 1000 : XLM_RECONNECT_OFF;
     return true;
 }
 
@@ -321,6 +338,8 @@ static bool set_value(int id, const char *value, struct lm_options *o,
         return set_compress(value, o, error);
     case ID_DIRTY:
         return set_dirty(value, &o->dirty, error);
+    case ID_RECONNECT:
+        return set_reconnect(value, &o->reconnect_ms, error);
     case ID_TIMEOUT:
         return set_seconds(id, value, &o->timeout_ms, error);
     case ID_DEADLINE:

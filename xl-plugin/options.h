@@ -19,6 +19,11 @@
 #define LM_PORTS_LIMITS                                                        \
     "two ports from 1 to 65535 are wanted, such as " LM_PORTS_TEXT
 
+/* Of libxlm.h: an hour. */
+#define LM_RECONNECT_MAX_S 3600
+#define LM_TEXT_(x)        #x
+#define LM_TEXT(x)         LM_TEXT_(x)
+
 struct lm_options {
     const char *config_file; /* -C, NULL: the domain's own configuration */
     const char *ssh;         /* -s, "" runs host as a command            */
@@ -31,6 +36,7 @@ struct lm_options {
     uint32_t channels;       /* 0: default                               */
     const char *migration_address; /* NULL: host's own                      */
     uint16_t port_low, port_high;  /* both 0: default                        */
+    uint32_t reconnect_ms;      /* 0: default; XLM_RECONNECT_OFF            */
     uint32_t timeout_ms;        /* 0: none                                  */
     uint32_t deadline_ms;       /* 0: none                                  */
     uint8_t on_slow[4];         /* --on-slow: enum xlm_on_slow, 0 ends it   */

@@ -60,7 +60,7 @@ void report_figures(struct console *con, const struct outcome *o)
 {
     const struct xlm_stats *s = &o->stats;
     char wire[UNIT_MAX], gap[UNIT_MAX], total[UNIT_MAX], ratio[UNIT_MAX];
-    char slow[UNIT_MAX];
+    char slow[UNIT_MAX], lost[UNIT_MAX];
 
     if (!s->size)
         return;
@@ -72,6 +72,12 @@ void report_figures(struct console *con, const struct outcome *o)
                  format_bytes(s->wire_bytes, wire), s->sent_pages,
                  s->zero_pages, format_ratio(s, ratio));
     report_pause(con, s);
+    if (s->reconnects)
+        console_line(con,
+                     "data channels broke and came back %u time%s, after %s "
+                     "in all; %" PRIu64 " pages were sent again",
+                     s->reconnects, s->reconnects == 1 ? "" : "s",
+                     format_seconds(s->lost_us, lost), s->resent_pages);
     if (s->throttle_steps)
         console_line(
             con,

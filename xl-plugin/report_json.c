@@ -48,6 +48,9 @@ static void put_findings(yajl_gen g, const struct findings *f)
     X(scan_us)                                                                 \
     X(throttle_steps)                                                          \
     X(throttle_percent)                                                        \
+    X(reconnects)                                                              \
+    X(resent_pages)                                                            \
+    X(lost_us)                                                                 \
     X(throttle_us)                                                             \
     X(elapsed_us)                                                              \
     X(memory_pages)                                                            \

@@ -30,6 +30,9 @@ bandwidth=312500000 compress=3/1 dirty=2 data=2 channels=3 "
     conf 'sshcommand = ./fakessh' 'downtime = 300' 'deadline = 40' \
         'on_slow = throttle,wait' 'exempt_last_round = 1'
     conf_reaches "slow=1,2,0/40000 domid=7 flags=0x200 "
+    conf 'sshcommand = ./fakessh' 'reconnect = 7'
+    conf_reaches "reconnect=7000 "
+    conf_reaches "reconnect=4294967295 " --reconnect 0
     conf 'sshcommand = ./fakessh' 'on_slow = throttle' # without a goal
     conf_reaches "slow=0,0,0/0 domid=7 "
     conf 'sshcommand = ./fakessh' 'plain = 0' 'no-prebuild = 0'
@@ -115,5 +118,5 @@ test_conf_page_documents_what_there_is()
         expect_no_err "no setting is called"
         set -- "$@" "$name"
     done
-    [ $# = 16 ] || complain "$# settings on the page"
+    [ $# = 17 ] || complain "$# settings on the page"
 }

@@ -50,6 +50,10 @@ test_options_bad_goals_name_option_value_limits()
 {
     local ways
 
+    bad "--reconnect '3601': a whole number of seconds from 0 to 3600" \
+        --reconnect 3601
+    bad "--reconnect '-1'" --reconnect -1
+    bad "--reconnect ''" --reconnect ''
     bad "--deadline '0': a whole number of seconds from 1 to 604800" \
         --deadline 0
     bad "--deadline '604801'" --deadline 604801
@@ -169,6 +173,18 @@ test_options_all_reach_the_library()
     expect_code 0
     expect_file "$work/dump" "domid=7 flags=0x37e rounds=9 downtime=300 \
 timeout=60000 bandwidth=312500000 compress=0/0 dirty=2 data=1 "
+}
+
+test_options_reconnect_reaches_the_library()
+{
+    FAKE_XLM_DUMP=$work/dump run xl lmigrate guest1 hostb -s ./fakessh
+    expect_file "$work/dump" "reconnect=0 "
+    FAKE_XLM_DUMP=$work/dump run xl lmigrate guest1 hostb -s ./fakessh \
+        --reconnect 3600
+    expect_file "$work/dump" "reconnect=3600000 "
+    FAKE_XLM_DUMP=$work/dump run xl lmigrate guest1 hostb -s ./fakessh \
+        --reconnect 0
+    expect_file "$work/dump" "reconnect=4294967295 "
 }
 
 # data_reaches TEXT OPTION...: what the library is told about data channels.
