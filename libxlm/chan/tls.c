@@ -35,13 +35,14 @@ struct xlm__tls {
     uint8_t key[XLM__TLS_KEY_BYTES];
     /* owned by the reading thread */
     int read_error; /* of GnuTLS; 0: none */
+    int read_errno; /* of the socket's end, if that was it */
     bool ended;
     uint8_t *ahead; /* AHEAD_BYTES from the socket, not yet decrypted */
     size_t ahead_at, ahead_end;
     gnutls_packet_t packet; /* decrypted, taken up to packet_at */
     size_t packet_at;
     /* owned by the writing thread */
-    int write_error;
+    int write_error, write_errno;
     uint8_t *gathered; /* pieces that are too small for a record each */
     size_t in_flight;  /* plain bytes of a record that is not out yet */
 };
@@ -59,6 +60,7 @@ static ssize_t pull(gnutls_transport_ptr_t user, void *buf, size_t bytes)
             r = recv(t->fd, t->ahead, AHEAD_BYTES, 0);
         while (r < 0 && errno == EINTR);
         if (r <= 0) {
+            t->read_errno = errno;
             gnutls_transport_set_errno(t->session, errno);
             return r;
         }
@@ -82,8 +84,10 @@ static ssize_t push(gnutls_transport_ptr_t user, const giovec_t *iov, int nr)
     do
         r = sendmsg(t->fd, &m, MSG_NOSIGNAL);
     while (r < 0 && errno == EINTR);
-    if (r < 0)
+    if (r < 0) {
+        t->write_errno = errno;
         gnutls_transport_set_errno(t->session, errno);
+    }
     return r;
 }
 
@@ -326,5 +330,10 @@ ssize_t xlm__tls_writev(struct xlm__tls *t, const struct iovec *iov, size_t nr)
 
 const char *xlm__tls_why(const struct xlm__tls *t)
 {
+    /* What the socket had to say is better than that it failed. */
+    if (t->write_error == GNUTLS_E_PUSH_ERROR)
+        return strerrordesc_np(t->write_errno);
+    if (!t->write_error && t->read_error == GNUTLS_E_PULL_ERROR)
+        return strerrordesc_np(t->read_errno);
     return gnutls_strerror(t->write_error ? t->write_error : t->read_error);
 }
