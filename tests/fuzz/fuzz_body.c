@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A record's body alone.  Byte 0: the type, of those known; byte 1: bit 0 the
- * domain is PV; bytes 2..3: its pfns; then the body (of PAGES the list). */
+ * domain is PV, bit 1 all features are in use; bytes 2..3: its pfns; then the
+ * body (of PAGES the list). */
 #include "config.h"
 
 #include "fuzz.h"
@@ -115,9 +116,12 @@ int fuzz_body(const uint8_t *data, size_t size)
     };
     static union xlm__body b;
     uint32_t length;
+    uint8_t how;
     char *body;
 
-    ctx.pv = fuzz_u8(&in) & 1;
+    how = fuzz_u8(&in);
+    ctx.pv = how & 1;
+    ctx.features = how & 2 ? XLM__STREAM_FEATURES | XLM__FEATURE_RESUME : 0;
     ctx.nr_pfns = fuzz_le(&in, 2) + 1;
     body = fuzz_text(in.at, in.left);
     if (length_fits(type, (uint8_t *)body, in.left, &length)) {

@@ -7,6 +7,7 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -60,8 +61,8 @@ static void welcome(struct breaker *b)
         return;
     }
     c->limit = b->nr < BREAKS_MAX ? b->sc->breaks[b->nr] : 0;
-    c->kept = malloc(KEEP_MAX);
-    if (!c->kept)
+    /* Not malloc(): of that, tests let some fail. */
+    if (posix_memalign((void **)&c->kept, 16, KEEP_MAX))
         abort();
     if (++b->nr == b->sc->break_refuse || b->nr == CONNECTIONS_MAX)
         close_one(&b->listen_fd, false);
@@ -199,13 +200,15 @@ static void count_connection(struct run *r, uint32_t *last,
 
 void breaker_end(struct breaker *b, struct run *r)
 {
+    const size_t bytes = r->src.hv->nr_pfns * sizeof(uint32_t);
     uint32_t *last;
 
     if (!b)
         return;
-    last = calloc(r->src.hv->nr_pfns, sizeof(*last));
-    if (!last || write(b->end[1], "", 1) != 1)
+    if (posix_memalign((void **)&last, 16, bytes) ||
+        write(b->end[1], "", 1) != 1)
         abort();
+    memset(last, 0, bytes);
     pthread_join(b->thread, NULL);
     for (unsigned i = 0; i < b->nr; i++) {
         if (r->sc->opt.data == XLM_DATA_PLAIN)

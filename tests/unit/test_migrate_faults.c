@@ -59,6 +59,12 @@ static const struct scenario packed = {
     .owner = XLM_OWNER_DESTINATION, .opt = { .compress = XLM_COMPRESS_LZ4 }
 };
 
+/* A data channel breaks, and comes back. */
+static const struct scenario returning = { .owner = XLM_OWNER_DESTINATION,
+                                           .opt = { .data = XLM_DATA_PLAIN,
+                                                    .reconnect_ms = 1000 },
+                                           .breaks = { 200000, 5000 } };
+
 static const struct scenario pv_scan = { .owner = XLM_OWNER_DESTINATION,
                                          .type = XLM__TYPE_PV,
                                          .refuse_logdirty = true };
@@ -269,6 +275,16 @@ static void test_migrate_faults_each_allocation_of_a_scan(void)
     each_allocation(&pv_scan);
 }
 
+static void test_migrate_faults_each_allocation_when_a_channel_returns(void)
+{
+    each_allocation(&returning);
+}
+
+static void test_migrate_faults_each_destination_call_when_one_returns(void)
+{
+    fail_everywhere(&returning, "destination hypervisor (return)", fail_dst_hv);
+}
+
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_faults_cut_to_destination_after_each_record),
     UNIT_TEST(test_migrate_faults_cut_to_source_after_each_record),
@@ -286,6 +302,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_faults_each_allocation_of_pv),
     UNIT_TEST(test_migrate_faults_each_allocation_when_compressed),
     UNIT_TEST(test_migrate_faults_each_allocation_of_a_scan),
+    UNIT_TEST(test_migrate_faults_each_allocation_when_a_channel_returns),
+    UNIT_TEST(test_migrate_faults_each_destination_call_when_one_returns),
     CU_TEST_INFO_NULL,
 };
 UNIT_MAIN("migrate_faults", tests)

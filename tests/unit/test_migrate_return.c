@@ -133,6 +133,37 @@ static void test_migrate_return_of_four_channels_moves(void)
     DONE();
 }
 
+/* At very many places of the first round, one after the other. */
+static void break_everywhere(enum break_how how)
+{
+    struct run *r = calloc(1, sizeof(*r));
+    struct scenario sc = { MOVED, .opt = { .data = XLM_DATA_PLAIN },
+                           .break_how = how, .writer = WRITER_SLOW };
+    char label[64];
+
+    for (uint64_t at = 1; at < 1000000; at += at < 100 ? 7 : at / 3) {
+        sc.breaks[0] = XLM__GREETING_BYTES + at;
+        sc.breaks[1] = XLM__GREETING_BYTES + at / 2 + 1;
+        snprintf(label, sizeof(label), "breaks after %llu bytes",
+                 (unsigned long long)at);
+        scenario_run(&sc, label, r);
+        SCENARIO_CHECK(r, r->nr_connections == 3);
+        SCENARIO_CHECK(r, r->twice == 0 || how == BREAK_RESET);
+        scenario_free(r);
+    }
+    free(r);
+}
+
+static void test_migrate_return_after_many_numbers_of_bytes_moves(void)
+{
+    break_everywhere(BREAK_END);
+}
+
+static void test_migrate_return_reset_after_many_numbers_of_bytes_moves(void)
+{
+    break_everywhere(BREAK_RESET);
+}
+
 static void test_migrate_return_nobody_answers_stays(void)
 {
     LOOK(.rc = XLM_ERR_CHANNEL, STAYED,
@@ -286,6 +317,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_return_of_pv_moves),
     UNIT_TEST(test_migrate_return_of_pv_found_by_a_scan_moves),
     UNIT_TEST(test_migrate_return_of_four_channels_moves),
+    UNIT_TEST(test_migrate_return_after_many_numbers_of_bytes_moves),
+    UNIT_TEST(test_migrate_return_reset_after_many_numbers_of_bytes_moves),
     UNIT_TEST(test_migrate_return_nobody_answers_stays),
     UNIT_TEST(test_migrate_return_switched_off_stays),
     UNIT_TEST(test_migrate_return_unknown_to_the_destination_stays),
