@@ -149,6 +149,13 @@ told() {
             on a grep -q ': it is to switch over now$' \
                 "/var/log/xen/xlm-$2.log" || { echo 'not at once' && return 1; }
         ;;
+    away:*)
+        said_once 'data channel 0 lost: .*; trying again for 30 s' &&
+            said_once 'data channel 0 is back after .* pages sent again' &&
+            said_once 'data channels broke and came back [1-9][0-9]* time' ||
+            { echo 'nothing of a channel' && return 1; }
+        ;;
+    wire:*) said_once '; not back within [23] s: ' ;;
     silence) said_once 'memory goes the way of the control channel' ;;
     stranger)
         said_once 'memory goes the way of the control channel' &&
@@ -286,6 +293,16 @@ balloon() {
         kill -0 "$MOVE" || { echo "not while it was copied" && return 1; }
 }
 
+# away HOST SECONDS: longer than a connection may be silent, so that those for
+# memory are made again; ssh's waits.
+away() {
+    simxen net "host$1" cut && sleep "$2" && kill -0 "$MOVE" || {
+        echo 'not while it was copied'
+        return 1
+    }
+    simxen net "host$1" mend
+}
+
 # strike FAULT BY NAME: while memory is copied. PATTERN's dots match spaces.
 strike() {
     local kind host n pattern pid
@@ -308,6 +325,7 @@ strike() {
         ;;
     power) simxen power-cut "host$host" ;;
     wire) simxen net "host$host" cut ;;
+    away) away "$host" "$n" ;;
     balloon) balloon "$3" "$host" ;;
     ctl) control "$host" "$3" ;;
     esac

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2154
+# The wire between the hosts is cut while memory is copied, for longer than a
+# data channel waits.
+
+# away SECONDS: nothing gets from b to a.
+away() {
+    on b "tc qdisc add dev eth1 root netem loss 100% && sleep $1 &&
+        tc qdisc del dev eth1 root" >/dev/null </dev/null ||
+        fail "the wire is not cut"
+}
+
+# came_back NAME TIMES: so many of the channels, and the guest is well.
+came_back() {
+    ends_with 0 "move with a cut wire"
+    on a "grep -c 'is back after .* pages sent again' \
+        '/var/log/xen/xlm-$1.log'" >"$work/told" </dev/null
+    [ "$(tr -d '\r' <"$work/told")" -ge "$2" ] ||
+        fail "$(cat "$work/told") channels came back, not $2"
+    on a "grep 'is back after' '/var/log/xen/xlm-$1.log'" </dev/null |
+        cut -c1-120 | sed 's/^/     /'
+    well b "$1"
+    gone a "$1"
+}
+
+case_pvh_returns() {
+    local times
+
+    guest a pvh17 --type pvh --disk none --mem 160 --work 48 --no-net
+    begin_slowly pvh17 --compress none --channels 2 --reconnect 60
+    for times in 1 2; do
+        away 20
+        sleep 10
+    done
+    came_back pvh17 $((2 * times))
+    must_move b pvh17
+
+    # For good: it runs on where it was.
+    begin_slowly pvh17 --compress none --reconnect 5
+    on b "tc qdisc add dev eth1 root netem loss 100%" >/dev/null </dev/null ||
+        fail "the wire is not cut"
+    ends_with 3 "move over a cut wire"
+    on b "tc qdisc del dev eth1 root" >/dev/null </dev/null
+    on a "grep -q 'not back within 5 s' '/var/log/xen/xlm-pvh17.log'" \
+        </dev/null || fail "the log does not say so"
+    stays a pvh17
+    destroy a pvh17
+}
