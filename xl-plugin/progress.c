@@ -74,10 +74,23 @@ static const char *format_cap(const struct xlm_stats *s, char out[UNIT_MAX])
     return out;
 }
 
+#define LOST_MAX 40
+
+/* ", 2 connections lost", or nothing. */
+static const char *format_lost(const struct xlm_stats *s, char out[LOST_MAX])
+{
+    out[0] = '\0';
+    if (s->lost_channels)
+        snprintf(out, LOST_MAX, ", %u connection%s lost", s->lost_channels,
+                 s->lost_channels == 1 ? "" : "s");
+    return out;
+}
+
 void progress_format_live(const struct progress *p, enum xlm_state state,
                           const struct xlm_stats *s, char *out, size_t bytes)
 {
     char rate[UNIT_MAX], pause[UNIT_MAX], eta[UNIT_MAX], cap[UNIT_MAX];
+    char lost[LOST_MAX];
     uint64_t left = pages_left(s), speed = bytes_per_s(p, s);
     unsigned percent = s->round_pages ? (unsigned)((s->round_pages - left) *
                                                    100 / s->round_pages)
@@ -93,11 +106,12 @@ void progress_format_live(const struct progress *p, enum xlm_state state,
     else
         snprintf(out, bytes,
                  "%s: round %u %3u%% %" PRIu64 " pages left %s/s dirty %" PRIu64
-                 "/s%s pause ~%s ETA %s",
+                 "/s%s pause ~%s ETA %s%s",
                  p->name, s->round, percent, left, format_bytes(speed, rate),
                  s->dirty_rate_pages_s, format_cap(s, cap),
                  format_seconds(s->expected_blackout_us, pause),
-                 format_eta(left, speed, s->expected_blackout_us, eta));
+                 format_eta(left, speed, s->expected_blackout_us, eta),
+                 format_lost(s, lost));
 }
 
 void progress_format_round(const struct progress *p, const struct xlm_stats *s,

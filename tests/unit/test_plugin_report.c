@@ -218,6 +218,19 @@ static void test_live_line_has_every_figure(void)
                            "dirty 1200/s pause ~0.350 s ETA 2 s");
 }
 
+static void test_live_line_tells_of_lost_connections(void)
+{
+    struct progress p = progress();
+    struct xlm_stats s = { .size = sizeof(s), .round = 3, .lost_channels = 2 };
+    char line[256];
+
+    progress_format_live(&p, XLM_STATE_PRECOPY, &s, line, sizeof(line));
+    CU_ASSERT_PTR_NOT_NULL(strstr(line, " ETA ?, 2 connections lost"));
+    s.lost_channels = 1;
+    progress_format_live(&p, XLM_STATE_PRECOPY, &s, line, sizeof(line));
+    CU_ASSERT_PTR_NOT_NULL(strstr(line, ", 1 connection lost"));
+}
+
 static void test_live_line_survives_odd_counters(void)
 {
     struct progress p = progress();
@@ -272,6 +285,22 @@ static void test_json_says_what_was_done_for_a_goal_out_of_reach(void)
     o.stats.on_slow = XLM_SLOW_WAIT;
     text = json_of(&o);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"on_slow\": \"wait\""));
+    free(text);
+}
+
+static void test_json_counts_what_came_back(void)
+{
+    struct outcome o = outcome(0, 0, XLM_OWNER_DESTINATION);
+    char *text;
+
+    o.stats.size = sizeof(o.stats);
+    o.stats.reconnects = 3;
+    o.stats.resent_pages = 77;
+    o.stats.lost_us = 1200000;
+    text = json_of(&o);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"reconnects\": 3"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"resent_pages\": 77"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"lost_us\": 1200000"));
     free(text);
 }
 
@@ -342,9 +371,11 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_error_names_follow_the_header),
     UNIT_TEST(test_units_are_short),
     UNIT_TEST(test_live_line_has_every_figure),
+    UNIT_TEST(test_live_line_tells_of_lost_connections),
     UNIT_TEST(test_live_line_survives_odd_counters),
     UNIT_TEST(test_json_of_a_failure_names_it),
     UNIT_TEST(test_json_says_what_was_done_for_a_goal_out_of_reach),
+    UNIT_TEST(test_json_counts_what_came_back),
     UNIT_TEST(test_json_has_an_estimate_if_there_is_one),
     UNIT_TEST(test_json_that_cannot_be_written_is_told),
     UNIT_TEST(test_json_with_an_invalid_name_is_not_cut_silently),
