@@ -207,6 +207,7 @@ static int work_round(struct xlm__worker *w)
     } while (!rc && !done);
     if (!rc && w->pool->job.final)
         rc = xlm__send_empty(&w->link->stream, XLM__REC_CLOSE);
+    atomic_store(&w->wire_bytes, w->link->chan.written_bytes);
     if (rc) /* what the others send would be in vain */
         atomic_store(&w->pool->cut, true);
     return rc;
