@@ -181,8 +181,18 @@ static int fail_refused(struct qmp *q, yajl_val error)
                     string_member(error, "desc"));
 }
 
-/* Read up to the message that has `key`; events are skipped. */
-static int wait_message(struct qmp *q, const char *key)
+static void copy_member(yajl_val object, const struct xlm__qmp_text *want)
+{
+    yajl_val v = member(object, want->name);
+
+    snprintf(want->out, want->bytes, "%s",
+             v && YAJL_IS_STRING(v) ? YAJL_GET_STRING(v) : "");
+}
+
+/* Read up to the message that has `key`; events are skipped.  want: what of it
+ * the caller wants to have, NULL = nothing. */
+static int wait_message(struct qmp *q, const char *key,
+                        const struct xlm__qmp_text *want)
 {
     for (;;) {
         yajl_val message = NULL;
@@ -198,13 +208,16 @@ static int wait_message(struct qmp *q, const char *key)
             rc = XLM_FAIL(q->err, XLM_ERR_DEVICE,
                           "%s: a message without \"%s\" during %s", q->path,
                           key, q->command);
+        if (found && want)
+            copy_member(member(message, key), want);
         yajl_tree_free(message);
         if (found || rc)
             return rc;
     }
 }
 
-static int execute(struct qmp *q, const char *command, const char *arguments)
+static int execute(struct qmp *q, const char *command, const char *arguments,
+                   const struct xlm__qmp_text *want)
 {
     struct xlm__buf out;
     int rc;
@@ -221,12 +234,12 @@ static int execute(struct qmp *q, const char *command, const char *arguments)
     else
         rc = send_line(q, (char *)out.data, out.bytes);
     xlm__buf_free(&out);
-    return rc ? rc : wait_message(q, "return");
+    return rc ? rc : wait_message(q, "return", want);
 }
 
-int xlm__qmp_command(struct xlm__errslot *err, const char *socket_path,
-                     const char *command, const char *arguments,
-                     uint32_t timeout_ms)
+static int exchange(struct xlm__errslot *err, const char *socket_path,
+                    const char *command, const char *arguments,
+                    const struct xlm__qmp_text *want, uint32_t timeout_ms)
 {
     struct qmp q = { .err = err,
                      .path = socket_path,
@@ -239,15 +252,29 @@ int xlm__qmp_command(struct xlm__errslot *err, const char *socket_path,
     xlm__buf_init(&q.in, LINE_LIMIT);
     rc = connect_qemu(&q);
     if (!rc)
-        rc = wait_message(&q, "QMP");
+        rc = wait_message(&q, "QMP", NULL);
     if (!rc)
-        rc = execute(&q, "qmp_capabilities", NULL);
+        rc = execute(&q, "qmp_capabilities", NULL, NULL);
     if (!rc)
-        rc = execute(&q, command, arguments);
+        rc = execute(&q, command, arguments, want);
     if (!rc)
         XLM_LOG(err, DEBUG, "%s: %s", socket_path, command);
     xlm__buf_free(&q.in);
     if (q.fd >= 0)
         close(q.fd);
     return rc;
+}
+
+int xlm__qmp_command(struct xlm__errslot *err, const char *socket_path,
+                     const char *command, const char *arguments,
+                     uint32_t timeout_ms)
+{
+    return exchange(err, socket_path, command, arguments, NULL, timeout_ms);
+}
+
+int xlm__qmp_query(struct xlm__errslot *err, const char *socket_path,
+                   const char *command, const struct xlm__qmp_text *want,
+                   uint32_t timeout_ms)
+{
+    return exchange(err, socket_path, command, NULL, want, timeout_ms);
 }

@@ -7,6 +7,7 @@
 #define XLM_TOOLSTACK_QMP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -21,5 +22,16 @@
 int xlm__qmp_command(struct xlm__errslot *err, const char *socket_path,
                      const char *command, const char *arguments,
                      uint32_t timeout_ms);
+
+/* A member of an answer that is a string; "" if it has no such member. */
+struct xlm__qmp_text {
+    const char *name;
+    char *out;
+    size_t bytes;
+};
+/* As above, with that of the answer. */
+int xlm__qmp_query(struct xlm__errslot *err, const char *socket_path,
+                   const char *command, const struct xlm__qmp_text *want,
+                   uint32_t timeout_ms);
 
 #endif /* XLM_TOOLSTACK_QMP_H */

@@ -127,6 +127,40 @@ static void test_qmp_command_is_negotiated_then_sent(void)
                                     "{\"execute\":\"stop\"}\r\n");
 }
 
+static void test_qmp_query_gives_the_wanted_member(void)
+{
+    struct server s = { .pieces = { GREETING, OK,
+                                    EVENT "{\"return\":{\"running\":false,"
+                                          "\"status\":\"inmigrate\"}}\r\n" } };
+    struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
+    char status[16] = "?";
+    const struct xlm__qmp_text want = { "status", status, sizeof(status) };
+
+    server_open(&s);
+    CU_ASSERT_FATAL(!pthread_create(&s.thread, NULL, serve, &s));
+    CU_ASSERT_EQUAL(xlm__qmp_query(&err, s.path, "query-status", &want, 5000),
+                    0);
+    pthread_join(s.thread, NULL);
+    server_close(&s);
+    CU_ASSERT_STRING_EQUAL(status, "inmigrate");
+}
+
+static void test_qmp_query_of_what_is_not_there_is_empty(void)
+{
+    struct server s = { .pieces = { GREETING, OK, OK } };
+    struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
+    char status[16] = "?";
+    const struct xlm__qmp_text want = { "status", status, sizeof(status) };
+
+    server_open(&s);
+    CU_ASSERT_FATAL(!pthread_create(&s.thread, NULL, serve, &s));
+    CU_ASSERT_EQUAL(xlm__qmp_query(&err, s.path, "query-status", &want, 5000),
+                    0);
+    pthread_join(s.thread, NULL);
+    server_close(&s);
+    CU_ASSERT_STRING_EQUAL(status, "");
+}
+
 static void test_qmp_arguments_are_sent(void)
 {
     struct server s = { .pieces = { GREETING, OK, OK } };
@@ -256,6 +290,8 @@ static void test_qmp_path_too_long_is_refused(void)
 
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_qmp_command_is_negotiated_then_sent),
+    UNIT_TEST(test_qmp_query_gives_the_wanted_member),
+    UNIT_TEST(test_qmp_query_of_what_is_not_there_is_empty),
     UNIT_TEST(test_qmp_arguments_are_sent),
     UNIT_TEST(test_qmp_everything_in_single_bytes_is_understood),
     UNIT_TEST(test_qmp_events_before_the_reply_are_skipped),
