@@ -157,8 +157,15 @@ struct xlm__toolstack_ops {
      * says that the domain is ready to unpause.  Any thread, for minutes: with
      * a pre-built domain others use the hypervisor and restore_check() then. */
     int (*restore_end)(struct xlm__toolstack *t, const struct xlm__blob *dm);
-    /* Is xl still there?  Errors: TOOLSTACK (with its last words). */
+    /* Is xl still there, and a device model that waits?  Errors: DEVICE,
+     * TOOLSTACK (with its last words). */
     int (*restore_check)(struct xlm__toolstack *t);
+    /* The device model that restore_end(), without a state, will start is to
+     * wait for its state: call before that. */
+    int (*dm_hold)(struct xlm__toolstack *t);
+    /* Its state, once the domain's memory and context are here; returns when
+     * it works with it.  Errors: DEVICE (it does not), TIMEOUT. */
+    int (*dm_load)(struct xlm__toolstack *t, const struct xlm__blob *dm);
     /* After the source's last write, before the domain starts: what this host
      * may have cached of its disks is dropped, whoever has them open. */
     int (*storage_drop_cache)(struct xlm__toolstack *t,

@@ -10,6 +10,7 @@
 #include <xenstore.h>
 #include <xentoollog.h>
 
+#include "toolstack/dmgate.h"
 #include "toolstack/hostlock.h"
 #include "toolstack/toolstack.h"
 #include "toolstack/xlproc.h"
@@ -32,6 +33,7 @@ struct xlm__restore {
     char *incoming;         /* "<name>--incoming" */
     unsigned char uuid[16];
     uint32_t domid; /* 0 until known */
+    struct xlm__dmgate gate; /* of a device model whose state comes later */
 };
 
 struct xlm__ts {
@@ -164,6 +166,10 @@ int xlm__ts_restore_record(struct xlm__toolstack *t, uint32_t type,
 int xlm__ts_restore_sync(struct xlm__toolstack *t);
 int xlm__ts_restore_end(struct xlm__toolstack *t, const struct xlm__blob *dm);
 int xlm__ts_restore_check(struct xlm__toolstack *t);
+int xlm__ts_dm_hold(struct xlm__toolstack *t);
+int xlm__ts_dm_load(struct xlm__toolstack *t, const struct xlm__blob *dm);
+/* For restore_end(): libxl is starting a device model that is held. */
+int xlm__ts_dm_await(struct xlm__ts *ts);
 int xlm__ts_restore_go(struct xlm__toolstack *t, bool *named_out);
 int xlm__ts_restore_abort(struct xlm__toolstack *t);
 void xlm__ts_restore_close(struct xlm__ts *ts);

@@ -44,6 +44,7 @@ static int send_buf(struct xlm__ts *ts, struct xlm__buf *b)
 
 static void forget(struct xlm__restore *r)
 {
+    xlm__dmgate_close(&r->gate);
     xlm__xlproc_free(r->xl);
     free(r->name);
     free(r->incoming);
@@ -226,6 +227,8 @@ int xlm__ts_restore_end(struct xlm__toolstack *t, const struct xlm__blob *dm)
     xlm__xlstream_end(&b, has_dm ? dm->data : NULL, has_dm ? dm->bytes : 0);
     rc = send_buf(ts, &b);
     xlm__buf_free(&b);
+    if (!rc && ts->restore.gate.path)
+        rc = xlm__ts_dm_await(ts);
     if (!rc)
         rc = xlm__xlproc_expect(ts->restore.xl, XLM__XL_READY,
                                 sizeof(XLM__XL_READY), READY_MS,
@@ -238,7 +241,14 @@ int xlm__ts_restore_check(struct xlm__toolstack *t)
     struct xlm__ts *ts = xlm__ts(t);
     int rc = need_xl(ts);
 
-    return rc ? rc : xlm__xlproc_check(ts->restore.xl, "the domain's memory");
+    if (!rc)
+        rc = xlm__xlproc_check(ts->restore.xl, "the domain's memory");
+    if (!rc && xlm__dmgate_abandoned(&ts->restore.gate))
+        rc = XLM_FAIL(t->err, XLM_ERR_DEVICE,
+                      "the device model of domain %u has ended: see "
+                      "/var/log/xen/qemu-dm-%s.log",
+                      ts->restore.domid, ts->restore.incoming);
+    return rc;
 }
 
 /* xl -> its report: 1 running, 0 it gave the domain up, negative: no report. */
@@ -397,6 +407,8 @@ int xlm__ts_restore_abort(struct xlm__toolstack *t)
     if (!r->xl)
         return 0;
     xlm__xlproc_ignore_stop(r->xl);
+    /* A device model that waits ends now, and with it libxl's wait for it. */
+    xlm__dmgate_close(&r->gate);
     /* At the end of its input xl destroys its own copy. */
     xlm__xlproc_close_stdin(r->xl);
     if (!xlm__xlproc_ended(r->xl, ABORT_MS))

@@ -78,6 +78,7 @@ struct fake_toolstack {
     size_t dm_bytes, nr_xsnodes;
     const char *no_prebuild; /* why; NULL: it may be */
     bool xl_died;            /* what restore_check() finds */
+    bool dm_held;            /* its device model waits     */
     bool go_fails_cleanly;   /* restore_go: *running_out false, return 0 */
     uint64_t gap_us;
 };

@@ -87,11 +87,35 @@ int fake_restore_end(struct xlm__toolstack *base, const struct xlm__blob *dm)
 
     fake_ts_expect(base, t->dst == FAKE_DST_BUILT,
                    "restore_end: at a wrong time");
+    fake_ts_expect(base, !t->dm_held || !dm,
+                   "restore_end: a device model that waits has a state");
     if (rc)
         return rc;
     t->dm_bytes = dm && dm->data ? dm->bytes : 0;
     t->dst = FAKE_DST_READY;
     return 0;
+}
+
+int fake_dm_hold(struct xlm__toolstack *base)
+{
+    struct fake_toolstack *t = fake(base);
+
+    fake_ts_expect(base, t->dst == FAKE_DST_BUILT && !t->dm_held,
+                   "dm_hold: at a wrong time");
+    t->dm_held = true;
+    return fake_ts_enter(base, "dm_hold");
+}
+
+int fake_dm_load(struct xlm__toolstack *base, const struct xlm__blob *dm)
+{
+    struct fake_toolstack *t = fake(base);
+    int rc = fake_ts_enter(base, "dm_load");
+
+    fake_ts_expect(base, t->dst == FAKE_DST_READY && t->dm_held && dm->data,
+                   "dm_load: at a wrong time");
+    if (!rc)
+        t->dm_bytes = dm->bytes;
+    return rc;
 }
 
 int fake_restore_check(struct xlm__toolstack *base)

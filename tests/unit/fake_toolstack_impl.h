@@ -26,6 +26,8 @@ int fake_restore_record(struct xlm__toolstack *base, uint32_t type,
 int fake_restore_sync(struct xlm__toolstack *base);
 int fake_restore_end(struct xlm__toolstack *base, const struct xlm__blob *dm);
 int fake_restore_check(struct xlm__toolstack *base);
+int fake_dm_hold(struct xlm__toolstack *base);
+int fake_dm_load(struct xlm__toolstack *base, const struct xlm__blob *dm);
 int fake_storage_drop_cache(struct xlm__toolstack *base,
                             const struct xlm__config *c);
 int fake_xenstore_restore(struct xlm__toolstack *base, uint32_t domid,
