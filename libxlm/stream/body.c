@@ -142,7 +142,9 @@ static void take_offer(struct xlm__taker *t, struct xlm__offer *o)
     o->nr_data_channels = xlm__take_u32(t, "number of data channels");
     xlm__take_in(t, o->nr_data_channels, 1, XLM__CHANNELS_MAX, "data channels");
     o->flags = xlm__take_flags(t, XLM__OFFER_FLAGS);
-    if ((o->flags & XLM__OFFER_PREBUILD) && o->domain_type != XLM__WIRE_PVH)
+    if ((o->flags & XLM__OFFER_PREBUILD) && o->domain_type != XLM__WIRE_PVH &&
+        !(o->domain_type == XLM__WIRE_HVM &&
+          (t->ctx->features & XLM__FEATURE_PREBUILD_DM)))
         xlm__take_fail(t, "a domain of type %u cannot be pre-built",
                        o->domain_type);
     o->xen_major = xlm__take_u32(t, "version");

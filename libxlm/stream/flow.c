@@ -294,6 +294,8 @@ static const char *tail_end(struct xlm__flow *f, const union xlm__body *b)
     (void)b;
     if (f->dm_got != f->dm_total)
         return "the device model's state is not complete";
+    if (f->prebuild && f->domain_type == XLM__WIRE_HVM && !f->dm_got)
+        return "a device model waits for its state";
     return xc_complete(f, true, false);
 }
 

@@ -28,7 +28,9 @@
 #define XLM__FEATURE_LZ4             (1ull << 0)
 #define XLM__FEATURE_ZSTD            (1ull << 1)
 #define XLM__FEATURE_OF_CODEC(codec) (1ull << ((codec)-1))
-#define XLM__STREAM_FEATURES         (XLM__FEATURE_LZ4 | XLM__FEATURE_ZSTD)
+#define XLM__FEATURE_PREBUILD_DM     (1ull << 2)
+#define XLM__STREAM_FEATURES                                                   \
+    (XLM__FEATURE_LZ4 | XLM__FEATURE_ZSTD | XLM__FEATURE_PREBUILD_DM)
 /* Section 2.3; offered by who wants it. */
 #define XLM__FEATURE_RESUME (1ull << 8)
 

@@ -113,7 +113,7 @@ static bool offer(struct dump *d, struct body *b)
         !limits(d, "data channels", channels, 1, 64) ||
         !flags(d, "flags", 7, &f) || !skip(d, 8))
         return false;
-    if ((f & 2) && type != PVH)
+    if ((f & 2) && type != PVH && !(type == HVM && (d->offered & 4)))
         return fail(d, "type %u cannot be pre-built", (unsigned)type);
     if (!memcmp(d->p + d->at, zero, 16))
         return fail(d, "uuid is zero");

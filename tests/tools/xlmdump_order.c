@@ -176,6 +176,8 @@ static bool tail_end(struct dump *d)
 {
     if (d->state == S_TAIL && d->dm_got != d->dm_total)
         return fail(d, "the device model's state is not complete");
+    if (d->prebuild && d->domain_type == HVM && !d->dm_got)
+        return fail(d, "a device model waits for its state");
     return move(d, S_TAIL, S_TAIL_ENDED) && complete(d, true, false);
 }
 

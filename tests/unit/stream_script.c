@@ -41,6 +41,11 @@ static int offer_pvh(struct xlm__stream *s)
     return send_offer_type(s, XLM__WIRE_PVH, XLM__OFFER_PREBUILD);
 }
 
+static int offer_hvm_early(struct xlm__stream *s)
+{
+    return send_offer_type(s, XLM__WIRE_HVM, XLM__OFFER_PREBUILD);
+}
+
 static int offer_pv(struct xlm__stream *s)
 {
     return send_offer_type(s, XLM__WIRE_PV, 0);
@@ -406,6 +411,37 @@ static const struct script_step hvm[] = {
     S(BYE, bye),
 };
 
+static const struct script_step hvm_early[] = {
+    S(OFFER, offer_hvm_early),
+    S(CONFIG, config),
+    S(STATE, st_cpuid),
+    S(STATE, st_msr),
+    S(STATE, st_static_end),
+    S(CHECK, check),
+    D(CHECKED, checked_prebuild),
+    S(BUILD, build),
+    D(BUILT, built),
+    S(STATE, st_tsc),
+    S(STATE, st_hvm_context),
+    S(STATE, st_hvm_params),
+    S(PREBUILD, prebuild),
+    D(PREBUILT, prebuilt),
+    S(ROUND_BEGIN, begin_1f),
+    S(ROUND_END, end_1f),
+    S(STATE, st_tsc),
+    S(STATE, st_hvm_context),
+    S(STATE, st_hvm_params),
+    S(DM_STATE, dm_state),
+    S(TAIL_END, tail_end),
+    D(ROUND_DONE, done_1f),
+    D(READY, ready),
+    S(PERMIT, permit),
+    D(COMMIT, commit),
+    D(RUNNING, running),
+    D(BYE, bye),
+    S(BYE, bye),
+};
+
 static const struct script_step pvh[] = {
     S(OFFER, offer_pvh),
     S(CONFIG, config),
@@ -513,6 +549,8 @@ static const struct script_step data_pv[] = {
 #define STEPS(x) x, sizeof(x) / sizeof(x[0])
 const struct script scripts[] = {
     { "control-hvm", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(hvm), "hvm" },
+    { "control-hvm-early", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(hvm_early),
+      "hvm" },
     { "control-pvh", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(pvh), "pvh" },
     { "control-pv", XLM__KIND_CONTROL, NR_PFNS, true, STEPS(pv), "pv" },
     { "control-abort", XLM__KIND_CONTROL, NR_PFNS, false,

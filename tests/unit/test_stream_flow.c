@@ -98,9 +98,10 @@ static void up_to(enum xlm_role role, enum xlm__flow_state end)
 }
 
 /* Up to BUILT, pre-building asked for and allowed as said. */
-static void up_to_built(enum xlm_role role, bool asked, bool allowed)
+static void up_to_built_of(enum xlm_role role, bool asked, bool allowed,
+                           uint32_t domain_type)
 {
-    union xlm__body offer = { .offer = { .domain_type = XLM__WIRE_PVH,
+    union xlm__body offer = { .offer = { .domain_type = domain_type,
                                          .nr_pfns = 100 } };
     union xlm__body checked = { .checked = { .verdict = XLM__VERDICT_OK } };
 
@@ -121,6 +122,11 @@ static void up_to_built(enum xlm_role role, bool asked, bool allowed)
         return;
     CU_ASSERT_EQUAL(s(XLM__REC_BUILD), 0);
     CU_ASSERT_EQUAL(d(XLM__REC_BUILT), 0);
+}
+
+static void up_to_built(enum xlm_role role, bool asked, bool allowed)
+{
+    up_to_built_of(role, asked, allowed, XLM__WIRE_PVH);
 }
 
 static void early_state(void)
@@ -154,6 +160,24 @@ static void test_flow_prebuild_then_final_round_is_right(void)
     a_round(XLM__REC_ROUND_END, XLM_SOURCE, 1, true);
     early_state(); /* the tail's own */
     CU_ASSERT_EQUAL(s(XLM__REC_TAIL_END), 0);
+}
+
+static void test_flow_prebuild_of_hvm_ends_with_its_dm_state(void)
+{
+    union xlm__body part = { .dm = { .total = 5, .bytes = 5 } };
+
+    for (int sent = 0; sent < 2; sent++) {
+        up_to_built_of(XLM_DESTINATION, true, true, XLM__WIRE_HVM);
+        early_state();
+        CU_ASSERT_EQUAL(s(XLM__REC_PREBUILD), 0);
+        CU_ASSERT_EQUAL(d(XLM__REC_PREBUILT), 0);
+        CU_ASSERT_EQUAL(final_round(), 0);
+        a_round(XLM__REC_ROUND_END, XLM_SOURCE, 1, true);
+        early_state();
+        if (sent)
+            CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_DM_STATE, &part), 0);
+        CU_ASSERT_EQUAL(s(XLM__REC_TAIL_END), sent ? 0 : XLM_ERR_STREAM);
+    }
 }
 
 static void test_flow_prebuild_that_was_not_allowed_is_refused(void)
@@ -517,6 +541,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_flow_bye_between_rounds_of_a_move_is_refused),
     UNIT_TEST(test_flow_sample_has_no_last_round),
     UNIT_TEST(test_flow_prebuild_then_final_round_is_right),
+    UNIT_TEST(test_flow_prebuild_of_hvm_ends_with_its_dm_state),
     UNIT_TEST(test_flow_prebuild_that_was_not_allowed_is_refused),
     UNIT_TEST(test_flow_prebuild_allowed_unasked_is_refused),
     UNIT_TEST(test_flow_prebuild_without_all_state_is_refused),

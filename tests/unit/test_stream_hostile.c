@@ -116,7 +116,7 @@ static void run(const struct change *c)
     X(greeting_control_index_is_refused, H, S, 0, 14, 2, 1, "index 1") \
     X(greeting_data_index_is_refused, "data-hvm", S, 0, 14, 2, 64, "index 64, limit 63") \
     X(greeting_offered_unknown_is_accepted, H, S, 0, 16, 8, 1ull << 63, NULL) \
-    X(greeting_required_not_offered_is_refused, H, S, 0, 24, 8, 4, "requires") \
+    X(greeting_required_not_offered_is_refused, H, S, 0, 24, 8, 8, "requires") \
     X(greeting_destination_token_is_refused, H, D, 0, 48, 1, 1, "token is not zero") \
     X(greeting_reserved_is_refused, H, S, 0, 91, 1, 1, "reserved") \
     X(greeting_attempt_without_resume_is_refused, "data-hvm", S, 0, 80, 4, 1, "reserved") \
@@ -150,7 +150,7 @@ static void run(const struct change *c)
     X(offer_channels_zero_is_refused, H, S, XLM__REC_OFFER, BODY + 24, 4, 0, "0 data channels") \
     X(offer_channels_65_is_refused, H, S, XLM__REC_OFFER, BODY + 24, 4, 65, "65 data channels, limit 64") \
     X(offer_flags_unknown_is_refused, H, S, XLM__REC_OFFER, BODY + 28, 4, 8, "flags 0x8") \
-    X(offer_prebuild_of_hvm_is_refused, H, S, XLM__REC_OFFER, BODY + 28, 4, 2, "cannot be pre-built") \
+    X(offer_prebuild_of_pv_is_refused, "control-pv", S, XLM__REC_OFFER, BODY + 28, 4, 2, "cannot be pre-built") \
     X(offer_dry_run_and_build_is_refused, H, S, XLM__REC_OFFER, BODY + 28, 4, 1, "BUILD at") \
     X(offer_name_too_long_is_refused, H, S, XLM__REC_OFFER, BODY + 72, 4, 201, "201 bytes") \
     X(offer_name_empty_is_refused, H, S, XLM__REC_OFFER, BODY + 72, 4, 0, "0 bytes") \

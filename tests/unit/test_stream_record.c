@@ -94,6 +94,34 @@ static void test_stream_offer_arrives_as_sent(void)
     close_streams();
 }
 
+/* An older peer has no word for it. */
+static void test_stream_offer_to_prebuild_hvm_needs_the_feature(void)
+{
+    struct xlm__offer o = offer();
+    struct xlm__rec r;
+
+    o.flags = XLM__OFFER_PREBUILD;
+    open_streams(true);
+    CU_ASSERT_EQUAL(xlm__send_offer(&s, &o), XLM_ERR_INVAL);
+    CU_ASSERT(said("type 3 cannot be pre-built"));
+    close_streams();
+
+    open_streams(true);
+    xlm__stream_features(&s, XLM__FEATURE_PREBUILD_DM);
+    CU_ASSERT_EQUAL(xlm__send_offer(&s, &o), 0);
+    CU_ASSERT_EQUAL(xlm__stream_read(&d, &r), XLM_ERR_STREAM);
+    CU_ASSERT(said("type 3 cannot be pre-built"));
+    close_streams();
+
+    open_streams(true);
+    xlm__stream_features(&s, XLM__FEATURE_PREBUILD_DM);
+    xlm__stream_features(&d, XLM__FEATURE_PREBUILD_DM);
+    CU_ASSERT_EQUAL(xlm__send_offer(&s, &o), 0);
+    CU_ASSERT_EQUAL_FATAL(xlm__stream_read(&d, &r), 0);
+    CU_ASSERT_EQUAL(r.u.offer.flags, XLM__OFFER_PREBUILD);
+    close_streams();
+}
+
 static void test_stream_offer_with_bad_name_is_not_sent(void)
 {
     struct xlm__offer o = offer();
@@ -535,6 +563,7 @@ static void test_stream_bytes_after_bye_are_refused(void)
 
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_stream_offer_arrives_as_sent),
+    UNIT_TEST(test_stream_offer_to_prebuild_hvm_needs_the_feature),
     UNIT_TEST(test_stream_offer_with_bad_name_is_not_sent),
     UNIT_TEST(test_stream_config_too_long_is_not_sent),
     UNIT_TEST(test_stream_finding_is_made_fit_to_send),
