@@ -80,19 +80,30 @@ static void hvm_job_free(struct xlm__job *j)
     free(j);
 }
 
+/* If it is going, that is why: fails if so. */
+static int check_exists(const struct xlm__sink *s, struct xlm__dominfo *dom)
+{
+    bool exists = true;
+
+    /* Only for the message: what cannot be had stays 0. */
+    if (s->hv->ops->dominfo(s->hv, s->domid, dom, &exists) ||
+        (exists && !dom->dying))
+        return 0;
+    return XLM_FAIL(s->hv->err, XLM_ERR_TOOLSTACK,
+                    "domain %u was destroyed while its memory came: xl "
+                    "here gave it up, and says why in the log",
+                    s->domid);
+}
+
 static int no_memory(const struct xlm__sink *s, size_t nr)
 {
     struct xlm__hostinfo host = { 0 };
     struct xlm__dominfo dom = { 0 };
-    bool exists = true;
+    int rc = check_exists(s, &dom);
 
-    /* Only for the message: what cannot be had stays 0. */
+    if (rc)
+        return rc;
     s->hv->ops->hostinfo(s->hv, &host);
-    if (!s->hv->ops->dominfo(s->hv, s->domid, &dom, &exists) && !exists)
-        return XLM_FAIL(s->hv->err, XLM_ERR_TOOLSTACK,
-                        "domain %u was destroyed while its memory came: xl "
-                        "here gave it up, and says why in the log",
-                        s->domid);
     return XLM_FAIL(
         s->hv->err, XLM_ERR_HYPERVISOR,
         "no memory for domain %u: %zu pages wanted, this host has "
@@ -167,11 +178,15 @@ static int map_all(struct xlm__job *j, size_t nr)
     if (rc)
         return rc;
     for (size_t i = 0; i < nr; i++) {
+        struct xlm__dominfo dom = { 0 };
+
         if (!j->errs[i])
             continue;
-        rc = XLM_FAIL(s->hv->err, XLM_ERR_HYPERVISOR,
-                      "map page %#" PRIx64 " of domain %u: error %d",
-                      j->pfns[i], s->domid, j->errs[i]);
+        rc = check_exists(s, &dom);
+        rc = rc ? rc
+                : XLM_FAIL(s->hv->err, XLM_ERR_HYPERVISOR,
+                           "map page %#" PRIx64 " of domain %u: error %d",
+                           j->pfns[i], s->domid, j->errs[i]);
         hvm_end(j);
         return rc;
     }
