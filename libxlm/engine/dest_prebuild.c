@@ -53,6 +53,11 @@ int xlm__dest_keep_tail(struct xlm__dest *d, const struct xlm__state_rec *st)
 
 /* ---- completing it ---- */
 
+static bool has_dm(const struct xlm__dest *d)
+{
+    return d->offer.domain_type == XLM__WIRE_HVM;
+}
+
 /* libxc hands these pages to xenstored and the others at once. */
 static int keep_shared(struct xlm__dest *d)
 {
@@ -109,6 +114,8 @@ int xlm__dest_prebuild(struct xlm__dest *d)
 
     d->pre.begun = true;
     rc = keep_shared(d);
+    if (!rc && has_dm(d))
+        rc = d->ts->ops->dm_hold(d->ts);
     if (!rc)
         rc = relay_first(d);
     if (rc)
@@ -160,6 +167,10 @@ int xlm__dest_prebuild_commit(struct xlm__dest *d)
         rc = check_paused(d, domid);
     if (!rc)
         rc = xlm__hvm_commit(d->hv, domid, &d->pre.first, &d->pre.last);
+    /* It finds memory and interrupt controllers as its predecessor left them.
+     */
+    if (!rc && has_dm(d))
+        rc = d->ts->ops->dm_load(d->ts, &d->dm);
     return rc;
 }
 

@@ -110,7 +110,8 @@ int xlm__dest_greet(struct xlm__dest *d)
     XLM_LOG(&s->err, INFO, "session %s", id);
     rc = xlm__stream_init_control(&l->stream, &l->chan, XLM_DESTINATION,
                                   &s->flow);
-    xlm__stream_features(&l->stream, l->features);
+    if (!rc)
+        xlm__stream_features(&l->stream, l->features);
     /* Before anything slow: the data channels may be here already. */
     if (!rc && s->nr_links == 1)
         rc = xlm__rendezvous_open(&s->err, &at, &d->door);

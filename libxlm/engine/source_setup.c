@@ -130,11 +130,19 @@ int xlm__source_greet(struct xlm__source *m)
     XLM_LOG(&s->err, INFO, "session %s, stream version %u", id,
             m->agreed.version);
     rc = xlm__stream_init_control(&l->stream, &l->chan, XLM_SOURCE, &s->flow);
-    xlm__stream_features(&l->stream, m->agreed.features);
+    if (!rc)
+        xlm__stream_features(&l->stream, m->agreed.features);
     return rc;
 }
 
 /* ---- preflight ---- */
+
+static bool may_be_prebuilt(const struct xlm__source *m)
+{
+    return m->config.type == XLM__TYPE_PVH ||
+           (m->config.type == XLM__TYPE_HVM &&
+            (m->agreed.features & XLM__FEATURE_PREBUILD_DM));
+}
 
 static uint32_t offer_flags(const struct xlm__source *m)
 {
@@ -143,8 +151,7 @@ static uint32_t offer_flags(const struct xlm__source *m)
     if (m->s->opt.flags & XLM_F_ESTIMATE)
         flags |= XLM__OFFER_SAMPLE;
 
-    if (m->config.type == XLM__TYPE_PVH &&
-        !(m->s->opt.flags & XLM_F_NO_PREBUILD))
+    if (may_be_prebuilt(m) && !(m->s->opt.flags & XLM_F_NO_PREBUILD))
         flags |= XLM__OFFER_PREBUILD;
     return flags;
 }

@@ -115,15 +115,64 @@ static void check_others(const libxl_domain_config *c, char *why)
             WHY(why, "it has a %s, which was never tried so", others[i].what);
 }
 
+/* What a serial port leads to is opened here while the source has it open. */
+static bool is_own_serial(const char *serial)
+{
+    return !serial || !strcmp(serial, "pty") || !strcmp(serial, "none") ||
+           !strcmp(serial, "null") || !strncmp(serial, "file:", 5);
+}
+
+static void check_serial(const libxl_domain_build_info *b, char *why)
+{
+    const char *other = is_own_serial(b->u.hvm.serial) ? NULL : b->u.hvm.serial;
+
+    for (char **s = b->u.hvm.serial_list; s && *s && !other; s++)
+        other = is_own_serial(*s) ? NULL : *s;
+    if (other)
+        WHY(why, "its serial port is %s, which may be open at one host only",
+            other);
+}
+
+static bool is_on(libxl_defbool b)
+{
+    return !libxl_defbool_is_default(b) && libxl_defbool_val(b);
+}
+
+static bool has_strings(const libxl_string_list list)
+{
+    return list && list[0];
+}
+
+/* It starts here, and waits for its state: toolstack_libxl_dm.c. */
+static void check_dm(const libxl_domain_build_info *b, char *why)
+{
+    if (b->device_model_version != LIBXL_DEVICE_MODEL_VERSION_UNKNOWN &&
+        b->device_model_version != LIBXL_DEVICE_MODEL_VERSION_QEMU_XEN)
+        WHY(why, "its device model is %s, which cannot wait for its state",
+            libxl_device_model_version_to_string(b->device_model_version));
+    else if (is_on(b->device_model_stubdomain))
+        WHY(why, "its device model is a domain of its own");
+    else if (is_on(b->dm_restrict))
+        WHY(why, "its device model is restricted");
+    else if (has_strings(b->extra) || has_strings(b->extra_hvm))
+        WHY(why, "its device model has arguments of its own");
+    else if (b->u.hvm.usbdevice || has_strings(b->u.hvm.usbdevice_list))
+        WHY(why, "it has emulated USB devices, which were never tried so");
+    else
+        check_serial(b, why);
+}
+
 void xlm__libxl_check_prebuild(const libxl_domain_config *c,
                                char why[XLM_MESSAGE_MAX / 2])
 {
     why[0] = '\0';
-    if (c->c_info.type != LIBXL_DOMAIN_TYPE_PVH)
-        WHY(why, "only PVH domains are not");
+    if (c->c_info.type == LIBXL_DOMAIN_TYPE_PV)
+        WHY(why, "only PVH and HVM domains are not");
     else if (!libxl_defbool_is_default(c->c_info.hap) &&
              !libxl_defbool_val(c->c_info.hap))
         WHY(why, "it runs without HAP, which was never tried so");
+    if (!*why && c->c_info.type == LIBXL_DOMAIN_TYPE_HVM)
+        check_dm(&c->b_info, why);
     for (int i = 0; i < c->num_disks && !*why; i++)
         check_disk(&c->disks[i], why);
     for (int i = 0; i < c->num_nics && !*why; i++)

@@ -303,6 +303,17 @@ away() {
     simxen net "host$1" mend
 }
 
+# await_nth HOST N PATTERN: it may only just be about to start.
+await_nth() {
+    local i pid
+
+    for ((i = 0; i < 50; i++)); do
+        pid=$(nth "$@") && echo "$pid" && return 0
+        sleep 0.1
+    done
+    return 1
+}
+
 # strike FAULT BY NAME: while memory is copied. PATTERN's dots match spaces.
 strike() {
     local kind host n pattern pid
@@ -320,8 +331,9 @@ strike() {
         pid=$(nth a 1 "$pattern") && on a kill -INT "$pid"
         ;;
     kill)
+        pid=$(await_nth "$host" "$n" "$pattern") || return 1
         # shellcheck disable=SC2086 # they may be several
-        pid=$(nth "$host" "$n" "$pattern") && on "$host" kill -KILL $pid
+        on "$host" kill -KILL $pid
         ;;
     power) simxen power-cut "host$host" ;;
     wire) simxen net "host$host" cut ;;

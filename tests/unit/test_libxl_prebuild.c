@@ -39,11 +39,76 @@ static void test_libxl_prebuild_without_devices_may(void)
     may();
 }
 
-static void test_libxl_prebuild_only_pvh_may(void)
+static void test_libxl_prebuild_pv_may_not(void)
+{
+    configs_make();
+    a.c_info.type = LIBXL_DOMAIN_TYPE_PV;
+    may_not("only PVH and HVM");
+}
+
+static void hvm_make(void)
 {
     configs_make();
     a.c_info.type = LIBXL_DOMAIN_TYPE_HVM;
-    may_not("only PVH");
+    libxl_domain_build_info_dispose(&a.b_info);
+    libxl_domain_build_info_init(&a.b_info);
+    libxl_domain_build_info_init_type(&a.b_info, LIBXL_DOMAIN_TYPE_HVM);
+}
+
+static libxl_string_list one_string(const char *text)
+{
+    libxl_string_list list = calloc(2, sizeof(*list));
+
+    list[0] = strdup(text);
+    return list;
+}
+
+static void test_libxl_prebuild_hvm_may(void)
+{
+    hvm_make();
+    may();
+    hvm_make();
+    a.b_info.device_model_version = LIBXL_DEVICE_MODEL_VERSION_QEMU_XEN;
+    libxl_defbool_set(&a.b_info.device_model_stubdomain, false);
+    libxl_defbool_set(&a.b_info.dm_restrict, false);
+    may();
+}
+
+static void test_libxl_prebuild_device_models_that_may_not(void)
+{
+    hvm_make();
+    a.b_info.device_model_version =
+        LIBXL_DEVICE_MODEL_VERSION_QEMU_XEN_TRADITIONAL;
+    may_not("qemu_xen_traditional");
+    hvm_make();
+    libxl_defbool_set(&a.b_info.device_model_stubdomain, true);
+    may_not("a domain of its own");
+    hvm_make();
+    libxl_defbool_set(&a.b_info.dm_restrict, true);
+    may_not("restricted");
+    hvm_make();
+    a.b_info.extra_hvm = one_string("-device");
+    may_not("arguments of its own");
+    hvm_make();
+    a.b_info.u.hvm.usbdevice_list = one_string("tablet");
+    may_not("USB");
+}
+
+static void test_libxl_prebuild_serial_ports(void)
+{
+    static const char *const own[] = { "pty", "none", "null", "file:/x" };
+
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        hvm_make();
+        a.b_info.u.hvm.serial = strdup(own[i]);
+        may();
+    }
+    hvm_make();
+    a.b_info.u.hvm.serial = strdup("tcp:console.example:7");
+    may_not("serial port is tcp:console.example:7");
+    hvm_make();
+    a.b_info.u.hvm.serial_list = one_string("/dev/ttyS0");
+    may_not("/dev/ttyS0");
 }
 
 static void test_libxl_prebuild_shadow_may_not(void)
@@ -180,7 +245,10 @@ static void test_libxl_prebuild_first_reason_is_told(void)
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_libxl_prebuild_disk_and_bridge_may),
     UNIT_TEST(test_libxl_prebuild_without_devices_may),
-    UNIT_TEST(test_libxl_prebuild_only_pvh_may),
+    UNIT_TEST(test_libxl_prebuild_pv_may_not),
+    UNIT_TEST(test_libxl_prebuild_hvm_may),
+    UNIT_TEST(test_libxl_prebuild_device_models_that_may_not),
+    UNIT_TEST(test_libxl_prebuild_serial_ports),
     UNIT_TEST(test_libxl_prebuild_shadow_may_not),
     UNIT_TEST(test_libxl_prebuild_raw_in_qemu_may),
     UNIT_TEST(test_libxl_prebuild_backend_yet_to_be_chosen_may),

@@ -73,11 +73,28 @@ static void test_migrate_disk_that_may_not_be_open_twice_is_said(void)
     DONE();
 }
 
-static void test_migrate_hvm_is_built_in_the_pause(void)
+static void test_migrate_hvm_is_built_before_it_is_suspended(void)
 {
     LOOK(MOVED, .type = XLM__TYPE_HVM);
 
+    is_prebuilt(r, true);
+    SCENARIO_CHECK(r,
+                   fake_toolstack_before(&r->dst.ts, "dm_hold", "restore_end"));
+    /* A disk that it opened early is read again before it goes on. */
+    SCENARIO_CHECK(
+        r, fake_toolstack_before(&r->dst.ts, "storage_drop_cache", "dm_load"));
+    SCENARIO_CHECK(r,
+                   fake_toolstack_before(&r->dst.ts, "dm_load", "restore_go"));
+    DONE();
+}
+
+static void test_migrate_hvm_no_prebuild_is_built_in_the_pause(void)
+{
+    LOOK(MOVED, .type = XLM__TYPE_HVM, .opt = { .flags = XLM_F_NO_PREBUILD });
+
     is_prebuilt(r, false);
+    SCENARIO_CHECK(r, !fake_toolstack_count(&r->dst.ts, "dm_hold"));
+    SCENARIO_CHECK(r, !fake_toolstack_count(&r->dst.ts, "dm_load"));
     DONE();
 }
 
@@ -497,7 +514,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_pvh_is_built_before_it_is_suspended),
     UNIT_TEST(test_migrate_no_prebuild_is_built_in_the_pause),
     UNIT_TEST(test_migrate_disk_that_may_not_be_open_twice_is_said),
-    UNIT_TEST(test_migrate_hvm_is_built_in_the_pause),
+    UNIT_TEST(test_migrate_hvm_is_built_before_it_is_suspended),
+    UNIT_TEST(test_migrate_hvm_no_prebuild_is_built_in_the_pause),
     UNIT_TEST(test_migrate_slow_devices_are_waited_for_before_the_suspend),
     UNIT_TEST(test_migrate_stray_unpause_starts_nothing_early),
     UNIT_TEST(test_migrate_touched_configuration_is_compared_again),

@@ -247,6 +247,36 @@ static void test_migrate_stays_unsuspended_if_devices_fail_late(void)
     DONE();
 }
 
+static void dm_does_not_start(struct run *r)
+{
+    r->dst.ts.fail_op = "dm_hold";
+}
+
+static void test_migrate_stays_unsuspended_if_dm_cannot_be_held(void)
+{
+    LOOK(.rc = XLM_ERR_PEER, STAYED, .type = XLM__TYPE_HVM,
+         .prepare = dm_does_not_start);
+
+    SCENARIO_CHECK(r, strstr(r->src.message, "dm_hold: made to fail"));
+    SCENARIO_CHECK(r, !r->was_suspended);
+    DONE();
+}
+
+static void dm_refuses(struct run *r)
+{
+    r->dst.ts.fail_op = "dm_load";
+}
+
+static void test_migrate_stays_if_dm_does_not_take_its_state(void)
+{
+    LOOK(.rc = XLM_ERR_PEER, STAYED, .type = XLM__TYPE_HVM,
+         .prepare = dm_refuses);
+
+    SCENARIO_CHECK(r, strstr(r->src.message, "dm_load: made to fail"));
+    SCENARIO_CHECK(r, r->was_suspended);
+    DONE();
+}
+
 static void xl_dies(struct run *r)
 {
     r->dst.ts.xl_died = true;
@@ -515,6 +545,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_stays_changed_in_the_pause),
     UNIT_TEST(test_migrate_stays_unsuspended_if_devices_cannot_be_built),
     UNIT_TEST(test_migrate_stays_unsuspended_if_devices_fail_late),
+    UNIT_TEST(test_migrate_stays_unsuspended_if_dm_cannot_be_held),
+    UNIT_TEST(test_migrate_stays_if_dm_does_not_take_its_state),
     UNIT_TEST(test_migrate_stays_unsuspended_if_xl_dies_in_a_round),
     UNIT_TEST(test_migrate_stays_if_xl_dies_in_the_pause),
     UNIT_TEST(test_migrate_stays_if_the_new_domain_was_destroyed),
