@@ -28,6 +28,8 @@ struct xlm__dest_channel {
     struct xlm__link *link;
     pthread_t thread;
     /* owned by the thread */
+    bool gives_way;
+    int own_nice; /* when it does not */
     struct xlm__job *job;
     struct xlm__unpacker unpacker;
     struct xlm__point at; /* behind what it has taken */
@@ -48,9 +50,10 @@ struct xlm__kept {
 };
 
 struct xlm__prebuild {
-    bool allowed; /* CHECKED said so */
-    bool begun;   /* PREBUILD came   */
-    bool waiting; /* the thread below has to be joined   */
+    bool allowed;       /* CHECKED said so */
+    bool begun;         /* PREBUILD came   */
+    bool waiting;       /* the thread below has to be joined   */
+    atomic_bool urgent; /* xl is building devices: it goes first */
     pthread_t thread;
     struct xlm__hvm_state first, last; /* before PREBUILD, in the tail */
 };

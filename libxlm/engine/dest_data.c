@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "base/log.h"
@@ -13,6 +14,8 @@
 
 #define MARK_LIMIT_MS 120000
 #define POLL_MS       200
+/* A tenth of a busy processor (kernel/sched/core.c, sched_prio_to_weight). */
+#define WAY_NICE 10
 
 /* Under lock; not for ever. */
 void xlm__dest_wait_changed(struct xlm__dest *d)
@@ -99,6 +102,20 @@ static void tell_failure(struct xlm__dest_channel *c, int rc)
     xlm__session_stop(d->s);
 }
 
+/* libxl's hotplug scripts have 40 s each, also in a small and busy dom0, and
+ * the pages have time.  On Linux this is for the calling thread alone. */
+static void give_way(struct xlm__dest_channel *c)
+{
+    const bool urgent = atomic_load(&c->d->pre.urgent);
+
+    if (urgent == c->gives_way)
+        return;
+    c->gives_way = urgent;
+    if (urgent)
+        c->own_nice = getpriority(PRIO_PROCESS, 0);
+    (void)setpriority(PRIO_PROCESS, 0, c->own_nice + (urgent ? WAY_NICE : 0));
+}
+
 static int take(struct xlm__dest_channel *c, const struct xlm__rec *rec,
                 bool *closed_out)
 {
@@ -131,6 +148,7 @@ static int serve_one(struct xlm__dest_channel *c, bool *closed_out)
     struct xlm__rec rec;
     int rc = xlm__stream_read(st, &rec);
 
+    give_way(c);
     if (!rc)
         rc = take(c, &rec, closed_out);
     if (rc)

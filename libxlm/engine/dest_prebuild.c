@@ -97,6 +97,7 @@ static void *complete(void *arg)
     int rc;
 
     rc = d->ts->ops->restore_end(d->ts, NULL);
+    atomic_store(&d->pre.urgent, false);
     if (!rc) {
         XLM_LOG(&d->s->err, INFO, "domain %u is complete but for its memory",
                 xlm_session_domid(d->s));
@@ -120,6 +121,7 @@ int xlm__dest_prebuild(struct xlm__dest *d)
         rc = relay_first(d);
     if (rc)
         return rc;
+    atomic_store(&d->pre.urgent, true);
     if (pthread_create(&d->pre.thread, NULL, complete, d))
         return XLM_FAIL(&d->s->err, XLM_ERR_SYSTEM,
                         "thread that waits for the domain's devices");
