@@ -59,10 +59,25 @@ case_pv_live() {
     xl_manages b pv2
 }
 
+# paused_for: of the last move, in ms.
+paused_for() {
+    awk '/^pause:/ { ms = int($2 * 1000) } END { print ms }' "$work/moves"
+}
+
 case_hvm_moves() {
+    local before within
+
     guest a hvm1 --type hvm --mem 192 --disk qdisk
+    rm -f "$work/moves"
     must_move a hvm1
-    way='--channels 4' must_move b hvm1
+    before=$(paused_for)
+    grep -q '^pause: .* context [0-9]' "$work/moves" ||
+        fail "its devices were not there before the pause"
+    must_move b hvm1 --no-prebuild
+    within=$(paused_for)
+    awk -v before="$before" -v within="$within" 'BEGIN { printf "     pause: " \
+        "%d ms with a device model that waits, %d ms without, %.1f times " \
+        "shorter\n", before, within, within / before }'
     # Its emulated machine takes minutes to start again.
     if [ "$sample" = yes ]; then
         intact a hvm1
@@ -70,7 +85,7 @@ case_hvm_moves() {
         gone a hvm1
         return
     fi
-    must_move a hvm1
+    way='--channels 4' must_move a hvm1
     intact b hvm1
     xl_manages b hvm1
 }
