@@ -95,9 +95,10 @@ int xlm__pagehash_new_with(struct xlm__errslot *err,
     return 0;
 }
 
-static int draw(struct xlm__errslot *err, void *out, size_t bytes)
+int xlm__pagehash_draw(struct xlm__errslot *err, struct xlm__pagehash_key *out)
 {
-    unsigned char *at = out;
+    unsigned char *at = (unsigned char *)out;
+    size_t bytes = sizeof(*out);
 
     while (bytes) {
         ssize_t n = getrandom(at, bytes, 0);
@@ -112,16 +113,24 @@ static int draw(struct xlm__errslot *err, void *out, size_t bytes)
     return 0;
 }
 
+int xlm__pagehash_new_keyed(struct xlm__errslot *err,
+                            const struct xlm__pagehash_key *key,
+                            struct xlm__pagehash **out)
+{
+    size_t nh = 0;
+
+    while (!xlm__nh_table[nh].usable())
+        nh++;
+    return xlm__pagehash_new_with(err, key, nh, out);
+}
+
 int xlm__pagehash_new(struct xlm__errslot *err, struct xlm__pagehash **out)
 {
     struct xlm__pagehash_key key;
-    size_t nh = 0;
-    int rc = draw(err, &key, sizeof(key));
+    int rc = xlm__pagehash_draw(err, &key);
 
-    while (!rc && !xlm__nh_table[nh].usable())
-        nh++;
     if (!rc)
-        rc = xlm__pagehash_new_with(err, &key, nh, out);
+        rc = xlm__pagehash_new_keyed(err, &key, out);
     explicit_bzero(&key, sizeof(key));
     return rc;
 }

@@ -18,9 +18,9 @@
  *
  * whatever they contain, as long as they were chosen without knowledge of the
  * key.  That comes from getrandom(), is made for one migration, and is seen by
- * no guest.  A migration compares as often as it reads a page: a guest of
- * 1 TiB (2^28 pages) in 1000 rounds (2^10) loses a change with probability
- * < 2^-87, one of 4 GiB in 30 rounds < 2^-100.
+ * no guest (XLM_F_VERIFY: only the other host).  A migration compares as often
+ * as it reads a page: a guest of 1 TiB (2^28 pages) in 1000 rounds (2^10) loses
+ * a change with probability < 2^-87, one of 4 GiB in 30 rounds < 2^-100.
  */
 #ifndef XLM_MEM_PAGEHASH_H
 #define XLM_MEM_PAGEHASH_H
@@ -66,8 +66,14 @@ struct xlm__pagehash_key {
 
 struct xlm__pagehash; /* any number of threads may hash with it */
 
-/* A new key.  Errors: NOMEM, SYSTEM. */
+/* Errors: SYSTEM. */
+int xlm__pagehash_draw(struct xlm__errslot *err, struct xlm__pagehash_key *out);
+/* With a new key.  Errors: NOMEM, SYSTEM. */
 int xlm__pagehash_new(struct xlm__errslot *err, struct xlm__pagehash **out);
+/* With that key, as fast as this processor can.  Errors: NOMEM. */
+int xlm__pagehash_new_keyed(struct xlm__errslot *err,
+                            const struct xlm__pagehash_key *key,
+                            struct xlm__pagehash **out);
 /* With that key, and the entry of xlm__nh_table at index `nh`. */
 int xlm__pagehash_new_with(struct xlm__errslot *err,
                            const struct xlm__pagehash_key *key, size_t nh,

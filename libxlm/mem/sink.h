@@ -19,6 +19,7 @@
 #include <sys/uio.h>
 
 #include "hv/hv.h"
+#include "mem/pagehash.h"
 
 #define XLM__JOB_MAX  1024u
 #define XLM__KEEP_MAX 4u
@@ -74,5 +75,11 @@ int xlm__sink_open_null(struct xlm__hv *hv, uint64_t nr_pfns,
 int xlm__sink_open_pv(struct xlm__hv *hv, uint32_t domid, uint64_t nr_pfns,
                       xlm__relay_fn *relay, void *relay_user,
                       struct xlm__sink **out);
+/* Notes in given[pfn] what was last put into `next`, which is closed with it:
+ * all zero for no page.  The two others are borrowed.  Errors: NOMEM, and then
+ * next is not closed. */
+int xlm__sink_open_given(struct xlm__sink *next,
+                         const struct xlm__pagehash *hash,
+                         struct xlm__hash *given, struct xlm__sink **out);
 
 #endif /* XLM_MEM_SINK_H */
