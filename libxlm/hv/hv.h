@@ -194,6 +194,12 @@ struct xlm__hv_ops {
     int (*m2p_map)(struct xlm__hv *hv, struct xlm__map *map_out,
                    uint64_t *nr_mfns_out);
 
+    /* gfns of pages that the domain has granted to another one, which has
+     * mapped them for writing now, in any order; some may be there twice.
+     * The caller frees *gfns_out. */
+    int (*grants_written)(struct xlm__hv *hv, uint32_t domid,
+                          uint64_t **gfns_out, size_t *nr_out);
+
     /* --- block rings: the first page of a granted shared ring --- */
     int (*grant_map)(struct xlm__hv *hv, uint32_t domid, uint32_t ref,
                      const void **page_out);

@@ -183,6 +183,7 @@ static const struct xlm__hv_ops xen_ops = {
     .pv_vcpu_online = xlm__xen_pv_vcpu_online,
     .pv_vcpu_get = xlm__xen_pv_vcpu_get,
     .m2p_map = xlm__xen_m2p_map,
+    .grants_written = xlm__xen_grants_written,
     .grant_map = xlm__xen_grant_map,
     .grant_unmap = xlm__xen_grant_unmap,
 };

@@ -2,7 +2,8 @@
 /*
  * The parts of the Xen implementation of hv.h, one file a subject:
  * hv_xen.c (open, host, domain), hv_xen_mem.c, hv_xen_logdirty.c,
- * hv_xen_state.c (CPU policy, HVM, TSC), hv_xen_pv.c, hv_xen_sched.c.
+ * hv_xen_state.c (CPU policy, HVM, TSC), hv_xen_pv.c, hv_xen_sched.c,
+ * hv_xen_grant.c.
  */
 #ifndef XLM_HV_HV_XEN_H
 #define XLM_HV_HV_XEN_H
@@ -56,6 +57,8 @@ int xlm__xen_populate(struct xlm__hv *hv, uint32_t domid, unsigned order,
 int xlm__xen_max_pages_set(struct xlm__hv *hv, uint32_t domid, uint64_t pages);
 int xlm__xen_depopulate(struct xlm__hv *hv, uint32_t domid, size_t nr,
                         const uint64_t *pfns);
+int xlm__xen_grants_written(struct xlm__hv *hv, uint32_t domid,
+                            uint64_t **gfns_out, size_t *nr_out);
 int xlm__xen_m2p_map(struct xlm__hv *hv, struct xlm__map *map_out,
                      uint64_t *nr_mfns_out);
 int xlm__xen_grant_map(struct xlm__hv *hv, uint32_t domid, uint32_t ref,

@@ -459,6 +459,7 @@ static const struct xlm__hv_ops ops = {
     .pv_vcpu_online = fake_op_pv_vcpu_online,
     .pv_vcpu_get = fake_op_pv_vcpu_get,
     .m2p_map = op_m2p_map,
+    .grants_written = fake_op_grants_written,
     .grant_map = fake_op_grant_map,
     .grant_unmap = fake_op_grant_unmap,
 };

@@ -72,7 +72,9 @@ struct fake_hv {
     uint64_t hvm_params[FAKE_NR_PARAMS];
     struct xlm__blob vcpu[FAKE_NR_VCPUS][4]; /* [.][enum xlm__vcpu_state] */
     bool vcpu_online[FAKE_NR_VCPUS];
-    const void *grant; /* what grant_map() gives for any ref */
+    const void *grant;   /* what grant_map() gives for any ref */
+    uint64_t written[4]; /* gfns that a back end has mapped for writing */
+    size_t nr_written;
     uint64_t shared_frame;
 
     /* --- faults a test may set --- */

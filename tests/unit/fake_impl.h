@@ -41,6 +41,8 @@ int fake_op_pv_vcpu_online(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu,
                            bool *out);
 int fake_op_pv_vcpu_get(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu,
                         enum xlm__vcpu_state what, struct xlm__blob *out);
+int fake_op_grants_written(struct xlm__hv *hv, uint32_t domid,
+                           uint64_t **gfns_out, size_t *nr_out);
 int fake_op_grant_map(struct xlm__hv *hv, uint32_t domid, uint32_t ref,
                       const void **page_out);
 void fake_op_grant_unmap(struct xlm__hv *hv, const void *page);

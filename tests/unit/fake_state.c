@@ -206,6 +206,25 @@ int fake_op_pv_vcpu_get(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu,
     return rc;
 }
 
+int fake_op_grants_written(struct xlm__hv *hv, uint32_t domid,
+                           uint64_t **gfns_out, size_t *nr_out)
+{
+    int rc = fake_enter(hv, domid);
+
+    *gfns_out = NULL;
+    *nr_out = 0;
+    if (rc)
+        return rc;
+    if (fake(hv)->nr_written) {
+        *gfns_out = malloc(sizeof(fake(hv)->written));
+        if (!*gfns_out)
+            return fake_leave_fail(hv, "no memory");
+        memcpy(*gfns_out, fake(hv)->written, sizeof(fake(hv)->written));
+        *nr_out = fake(hv)->nr_written;
+    }
+    return fake_leave(hv);
+}
+
 int fake_op_grant_map(struct xlm__hv *hv, uint32_t domid, uint32_t ref,
                       const void **page_out)
 {
