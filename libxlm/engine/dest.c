@@ -137,6 +137,14 @@ static int take(struct xlm__dest *d, const struct xlm__rec *rec, bool *done_out)
         return build(d, &rec->u.build);
     case XLM__REC_PREBUILD:
         return xlm__dest_prebuild(d);
+    case XLM__REC_VERIFY:
+        return xlm__dest_verify_begin(d, rec->u.keys);
+    case XLM__REC_SPARED:
+        return xlm__dest_verify_spare(d, &rec->u.spared);
+    case XLM__REC_SUMS:
+        return xlm__dest_verify_sums(d, &rec->u.sums);
+    case XLM__REC_HASHES:
+        return xlm__dest_verify_hashes(d, &rec->u.sums);
     case XLM__REC_CLOCK_PING:
         return take_ping(d, &rec->u.clock);
     case XLM__REC_ROUND_BEGIN:
@@ -212,6 +220,7 @@ static void dispose(struct xlm__dest *d)
     xlm__port_close(&d->s->err, &d->port);
     if (d->sink)
         d->sink->ops->close(d->sink);
+    xlm__dest_verify_free(d);
     if (d->locked)
         d->ts->ops->unlock(d->ts);
     for (struct xlm__kept *k = d->kept, *next; k; k = next) {

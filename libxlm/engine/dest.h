@@ -8,6 +8,7 @@
  *   dest_return.c data channels that broke come back
  *   dest_data.c   one thread a data channel: from the wire into guest memory
  *   dest_end.c    ready, commit, undo
+ *   dest_verify.c is it what the source has?
  *   dest_prebuild.c  a domain that is complete before its memory is
  */
 #ifndef XLM_ENGINE_DEST_H
@@ -19,6 +20,7 @@
 #include "engine/session.h"
 #include "engine/unpack.h"
 #include "mem/sink.h"
+#include "mem/verify.h"
 
 struct xlm__dest;
 
@@ -58,6 +60,20 @@ struct xlm__prebuild {
     struct xlm__hvm_state first, last; /* before PREBUILD, in the tail */
 };
 
+struct xlm__compare {           /* stream-format.md section 6.2 */
+    struct xlm__verify *verify; /* NULL: not asked for */
+    struct xlm__hash *given;    /* of a PV domain      */
+    uint64_t *ram;              /* what has memory here, of another one */
+    struct xlm__dom *dom;
+    struct xlm__reader *reader;
+    uint64_t nr_spared, began_ns;
+    uint64_t nr_other; /* sums that differ, of which we ask for ... */
+    uint64_t ask[XLM__ASKS_MAX];
+    unsigned nr_asked;
+    uint64_t nr_pages, pfns[3]; /* that differ, the first ones */
+    uint64_t nr_late;           /* that do not count           */
+};
+
 struct xlm__dest {
     /* set once */
     struct xlm_session *s;
@@ -88,6 +104,7 @@ struct xlm__dest {
     bool ready;  /* READY was sent: a permission may come  */
     bool held;   /* a pause of the new domain is ours      */
     struct xlm__prebuild pre;
+    struct xlm__compare compare;
     struct xlm__sink *sink;
     struct xlm__dest_channel channels[XLM__CHANNELS_MAX];
     unsigned nr_threads;
@@ -166,6 +183,16 @@ bool xlm__dest_may_return(struct xlm__dest_channel *c, int rc);
 /* ... wait for it.  Errors: CHANNEL (it did not come), CANCELLED. */
 int xlm__dest_return(struct xlm__dest_channel *c);
 
+/* dest_verify.c: VERIFY came; SPARED; what is put into a PV domain is noted;
+ * after all else was done; SUMS; HASHES. */
+int xlm__dest_verify_begin(struct xlm__dest *d, const uint8_t *keys);
+int xlm__dest_verify_spare(struct xlm__dest *d, const struct xlm__list *l);
+int xlm__dest_verify_sink(struct xlm__dest *d);
+int xlm__dest_verify_read(struct xlm__dest *d);
+int xlm__dest_verify_sums(struct xlm__dest *d, const struct xlm__sums *s);
+int xlm__dest_verify_hashes(struct xlm__dest *d, const struct xlm__sums *s);
+void xlm__dest_verify_free(struct xlm__dest *d);
+
 /* dest_data.c */
 void xlm__dest_wait_changed(struct xlm__dest *d);
 int xlm__dest_data_start(struct xlm__dest *d);
@@ -187,6 +214,8 @@ int xlm__dest_keep_dm(struct xlm__dest *d, const struct xlm__dm_part *part);
 int xlm__dest_keep_xenstore(struct xlm__dest *d, const struct xlm__list *l);
 int xlm__dest_release(struct xlm__dest *d, const struct xlm__list *l);
 int xlm__dest_finish(struct xlm__dest *d); /* after TAIL_END: up to READY    */
+/* All is as it has to be. */
+int xlm__dest_ready(struct xlm__dest *d);
 /* Undo everything and tell the source why; returns rc. */
 int xlm__dest_give_up(struct xlm__dest *d, int rc);
 

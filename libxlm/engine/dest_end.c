@@ -93,6 +93,13 @@ int xlm__dest_finish(struct xlm__dest *d)
                                           &d->nodes);
     if (rc)
         return rc;
+    return d->compare.verify ? xlm__dest_verify_read(d) : xlm__dest_ready(d);
+}
+
+int xlm__dest_ready(struct xlm__dest *d)
+{
+    int rc;
+
     d->ready = true;
     rc = xlm__send_empty(&xlm__session_control(d->s)->stream, XLM__REC_READY);
     if (rc)

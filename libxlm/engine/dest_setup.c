@@ -324,6 +324,8 @@ int xlm__dest_build(struct xlm__dest *d, const struct xlm__build *b)
         rc = d->ts->ops->restore_sync(d->ts);
     if (!rc)
         rc = open_sink(d, domid);
+    if (!rc)
+        rc = xlm__dest_verify_sink(d);
     if (rc)
         return rc;
     pthread_mutex_lock(&s->lock);

@@ -201,6 +201,7 @@ static int move(struct xlm__source *m)
 static void dispose(struct xlm__source *m)
 {
     xlm__pages_close(m->pool);
+    xlm__source_verify_free(m);
     if (m->dirty)
         m->dirty->ops->close(m->dirty);
     if (m->dom)

@@ -12,6 +12,7 @@
  *   source_estimate.c a sample instead of a move
  *   source_slow.c     goals that cannot be met
  *   source_switch.c   suspend, last round, state, permission
+ *   source_verify.c   comparing all memory before that
  */
 #ifndef XLM_ENGINE_SOURCE_H
 #define XLM_ENGINE_SOURCE_H
@@ -24,6 +25,7 @@
 #include "engine/setting.h"
 #include "engine/slow.h"
 #include "mem/dirty.h"
+#include "mem/verify.h"
 
 struct xlm__source {
     struct xlm_session *s;
@@ -43,6 +45,10 @@ struct xlm__source {
     struct xlm__dom *dom;
     struct xlm__dirty *dirty;
     struct xlm__pages_pool *pool;
+    struct xlm__verify *verify; /* NULL: not asked for */
+    struct xlm__reader *reader; /* ... and for that   */
+    uint64_t *late; /* ... written to after the last look at Xen's log      */
+    uint64_t nr_spared[XLM__SPARED_KINDS + 1]; /* by kind */
     struct xlm__policy policy;
     struct xlm__slow slow;
     /* bitmaps of dom->nr_pfns bits */
@@ -130,6 +136,18 @@ int xlm__source_maps(struct xlm__source *m);
 int xlm__source_estimate(struct xlm__source *m);
 int xlm__source_switchover(struct xlm__source *m);
 int xlm__source_permit(struct xlm__source *m);
+
+/* source_verify.c, nothing of which is done unless it was asked for.  Keys, to
+ * be sent before BUILD. */
+int xlm__source_verify_begin(struct xlm__source *m);
+/* In the tail: what cannot be compared. */
+int xlm__source_verify_spare(struct xlm__source *m);
+/* After the tail: all of the memory as it is here. */
+int xlm__source_verify_send(struct xlm__source *m);
+/* What the destination says of that; *mine_out: was it such a record? */
+int xlm__source_verify_take(struct xlm__source *m, const struct xlm__rec *rec,
+                            bool *mine_out);
+void xlm__source_verify_free(struct xlm__source *m);
 
 /* source_slow.c: what follows from the round for the goals.  *over_out: switch
  * over now.  Errors: NOCONVERGE (give up). */

@@ -97,8 +97,14 @@ static void take_finding(struct xlm__source *m,
  * caller. */
 static int take_other(struct xlm__source *m, const struct xlm__rec *rec)
 {
+    bool taken = false;
+    int rc;
+
     if (rec->ignore)
         return 1;
+    rc = xlm__source_verify_take(m, rec, &taken);
+    if (rc || taken)
+        return rc ? rc : 1;
     if (rec->type == XLM__REC_ABORT)
         return take_abort(m, &rec->u.abort);
     if (rec->type == XLM__REC_NOT_RUNNING) {

@@ -119,6 +119,9 @@ int xlm__source_greet(struct xlm__source *m)
     rc = xlm__link_open(l, s, 0);
     if (rc)
         return rc;
+    /* Who asks for it does not want a move without. */
+    if (s->opt.flags & XLM_F_VERIFY)
+        s->greeting.required |= XLM__FEATURE_VERIFY;
     l->chan.read_deadline_ns = xlm__deadline_ns(GREETING_LIMIT_MS);
     rc = xlm__greeting_exchange(&l->chan, &s->greeting, NULL, &m->agreed);
     l->chan.read_deadline_ns = 0;
@@ -313,6 +316,8 @@ int xlm__source_build(struct xlm__source *m)
     rc = xlm__source_ask_port(m, &b);
     if (!rc && b.port)
         b.resume_s = (m->resume_ms + 999) / 1000;
+    if (!rc)
+        rc = xlm__source_verify_begin(m);
     if (!rc)
         rc = xlm__send_build(&xlm__session_control(m->s)->stream, &b);
     if (rc)

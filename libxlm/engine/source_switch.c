@@ -138,11 +138,19 @@ static int collect_rest(struct xlm__source *m)
     return 0;
 }
 
+static void end_log(struct xlm__source *m)
+{
+    if (m->dirty)
+        m->dirty->ops->close(m->dirty);
+    m->dirty = NULL;
+}
+
 /* While the last pages travel: what else has to be true of a still domain. */
 static int settle(struct xlm__source *m)
 {
-    m->dirty->ops->close(m->dirty); /* fetched for the last time */
-    m->dirty = NULL;
+    /* Fetched for the last time, unless there may be a question. */
+    if (!m->verify || m->dirty->way != XLM__DIRTY_LOG)
+        end_log(m);
     return m->ts->ops->storage_settle(m->ts, m->hv, m->domid, &m->config,
                                       SETTLE_MS);
 }
@@ -209,6 +217,8 @@ static int send_tail(struct xlm__source *m)
         rc = send_dm(m);
     if (!rc)
         rc = send_xenstore(m);
+    if (!rc)
+        rc = xlm__source_verify_spare(m);
     if (!rc)
         rc = xlm__send_empty(&xlm__session_control(m->s)->stream,
                              XLM__REC_TAIL_END);
@@ -338,9 +348,12 @@ int xlm__source_switchover(struct xlm__source *m)
                                          XLM__NS_PER_US);
     rc = send_tail(m);
     if (!rc)
+        rc = xlm__source_verify_send(m);
+    if (!rc)
         rc = make_sure(m);
     if (!rc)
         rc = xlm__source_await(m, XLM__REC_READY, READY_MS, &rec);
+    end_log(m);
     m->ready_ns = xlm__clock_ns();
     XLM__STATS(m->s, {
         st->rebuild_us = (m->ready_ns - m->memory_done_ns) / XLM__NS_PER_US;

@@ -63,7 +63,8 @@ extern "C" {
     X(CHANGED,      -19, "domain configuration changed during migration")      \
     X(BUSY,         -20, "domain or host is locked by another operation")      \
     X(UNDECIDED,    -21, "contact lost after the permission to start")         \
-    X(CLEANUP,      -22, "moved, but the source's clean-up is incomplete")
+    X(CLEANUP,      -22, "moved, but the source's clean-up is incomplete")     \
+    X(DIFFERS,      -23, "memory at the destination is not the source's")
 /* clang-format on */
 
 enum xlm_error {
@@ -175,10 +176,14 @@ struct xlm_stats {
     uint32_t estimated_cap_percent; /* to which it would be slowed down; 0  */
     uint32_t lost_channels; /* source: data channels dialled again now      */
     uint32_t reconnects;    /* source: times that one came back             */
-    uint32_t reserved;
-    uint64_t resent_pages; /* source: that were on their way when one      */
-                           /* broke; not among .sent_pages                 */
-    uint64_t lost_us;      /* source: for how long channels were lost      */
+    uint32_t verified;      /* XLM_F_VERIFY: 1: verified_pages and so on are  */
+                            /* valid                                        */
+    uint64_t resent_pages;  /* source: that were on their way when one      */
+                            /* broke; not among .sent_pages                 */
+    uint64_t lost_us;       /* source: for how long channels were lost      */
+    uint64_t verified_pages;      /* the same on both hosts                 */
+    uint64_t verify_spared_pages; /* not compared: others write to them     */
+    uint64_t verify_us;           /* that the pause is longer for it        */
 };
 
 /* One thing that preflight found. */
@@ -239,6 +244,11 @@ typedef int xlm_open_channel_fn(void *user, int *rfd_out, int *wfd_out);
     (1u << 10) /* source: move nothing; take a sample of some seconds, which   \
                 * is dropped there: xlm_stats.estimated_* say what a move      \
                 * would be like; NOCONVERGE: a goal cannot be met */
+
+#define XLM_F_VERIFY                                                           \
+    (1u << 11) /* source: in the pause, compare all of the domain's memory     \
+                * with what the destination has; DIFFERS there, and PEER here, \
+                * if it is not the same: the domain runs on at the source */
 
 /* How contents of pages travel.  AUTO: by what the channel and the processor
  * turn out to do, again and again. */

@@ -68,6 +68,13 @@ static const struct rec_info recs[] = {
     FIXED(GUEST_GAP, BY_D, 8),
     FIXED(PREBUILD, BY_S, 0),
     FIXED(PREBUILT, BY_D, 0),
+    FIXED(VERIFY, BY_S, XLM__VERIFY_BYTES),
+    BETWEEN(SPARED, BY_S, 8, 8 + 8 * XLM__SPARED_MAX),
+    BETWEEN(SUMS, BY_S, sizeof(struct xlm__wire_sums) + XLM__HASH_BYTES,
+            sizeof(struct xlm__wire_sums) + XLM__HASH_BYTES * XLM__SUMS_MAX),
+    FIXED(ASK, BY_D, 8),
+    FIXED(HASHES, BY_S, 8 + XLM__HASH_BYTES * XLM__SUM_HASHES),
+    FIXED(VERIFIED, BY_D, sizeof(struct xlm__wire_verified)),
     BETWEEN(PAGES, BY_S, 8 + 8, XLM__PAGES_BYTES_MAX),
     BETWEEN(ZEROS, BY_S, 8 + 16, 8 + 16 * XLM__ZEROS_MAX),
     FIXED(MARK, BY_S, sizeof(struct xlm__wire_round)),
@@ -304,7 +311,8 @@ static void take_other(struct xlm__taker *t, uint32_t type, uint32_t length,
         xlm__take_zeros(t, &out->zeros);
         break;
     default:
-        break; /* the empty ones */
+        xlm__take_verify(t, type, out);
+        break;
     }
 }
 

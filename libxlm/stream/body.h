@@ -127,6 +127,18 @@ struct xlm__pages {
     const uint32_t *types;
 };
 
+/* SUMS, and HASHES: those of the pages of one sum. */
+struct xlm__sums {
+    uint64_t first; /* HASHES: number of the sum */
+    uint32_t nr;
+    const uint8_t *at;
+};
+
+struct xlm__verified {
+    uint64_t pages, spared;
+    uint64_t us; /* that it took after all else was done */
+};
+
 struct xlm__packed {
     struct xlm__pages pages; /* all have contents */
     uint32_t codec;          /* one that is in use */
@@ -154,8 +166,13 @@ union xlm__body {
     struct xlm__clock clock;      /* CLOCK_PING, CLOCK_PONG */
     uint64_t gap_us;              /* GUEST_GAP */
     uint32_t taken;               /* TAKEN */
-    struct xlm__pages pages;      /* PAGES */
-    struct xlm__packed packed;    /* PACKED */
+    const uint8_t *keys;          /* VERIFY: XLM__VERIFY_BYTES */
+    struct xlm__list spared;      /* SPARED */
+    struct xlm__sums sums;        /* SUMS, HASHES */
+    uint64_t asked;               /* ASK: number of a sum */
+    struct xlm__verified verified;
+    struct xlm__pages pages;   /* PAGES */
+    struct xlm__packed packed; /* PACKED */
 };
 
 /* What decode needs to know besides the bytes. */
@@ -192,6 +209,13 @@ int xlm__body_decode(const struct xlm__body_ctx *ctx, uint32_t type,
 /* Entry i < nr of a decoded list. */
 struct xlm__extent xlm__release_at(const struct xlm__list *l, uint32_t i);
 struct xlm__extent xlm__zeros_at(const struct xlm__list *l, uint32_t i);
+
+/* As .first, and who writes to it as .type: 1..XLM__SPARED_KINDS. */
+struct xlm__extent xlm__spared_at(const struct xlm__list *l, uint32_t i);
+struct xlm__wire_hash {
+    uint64_t lo, hi;
+};
+struct xlm__wire_hash xlm__sum_at(const struct xlm__sums *s, uint32_t i);
 
 /* Walk a decoded XENSTORE list: pos begins at 0; false at its end. */
 bool xlm__xenstore_next(const struct xlm__list *l, uint32_t *pos,

@@ -47,5 +47,8 @@ void xlm__take_pages(struct xlm__taker *t, uint32_t length,
                      struct xlm__pages *out);
 void xlm__take_packed(struct xlm__taker *t, struct xlm__packed *out);
 void xlm__take_xenstore(struct xlm__taker *t, struct xlm__list *out);
+/* body_verify.c: those of section 6.2; others have no body. */
+void xlm__take_verify(struct xlm__taker *t, uint32_t type,
+                      union xlm__body *out);
 
 #endif /* XLM_STREAM_BODY_INT_H */

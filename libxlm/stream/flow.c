@@ -292,6 +292,8 @@ static const char *xenstore(struct xlm__flow *f, const union xlm__body *b)
 static const char *tail_end(struct xlm__flow *f, const union xlm__body *b)
 {
     (void)b;
+    if (f->verify.wanted && !f->verify.spared)
+        return "SPARED has not come";
     if (f->dm_got != f->dm_total)
         return "the device model's state is not complete";
     if (f->prebuild && f->domain_type == XLM__WIRE_HVM && !f->dm_got)
@@ -302,6 +304,8 @@ static const char *tail_end(struct xlm__flow *f, const union xlm__body *b)
 static const char *ready(struct xlm__flow *f, const union xlm__body *b)
 {
     (void)b;
+    if (f->verify.wanted && !f->verify.done)
+        return "VERIFIED has not come";
     return f->round_done_due ? "ROUND_DONE has not come" : NULL;
 }
 
@@ -362,6 +366,12 @@ static const struct line table[] = {
     { STATES(TAIL, TAIL),             XLM__REC_TAIL_END,    S, NEXT(TAIL_ENDED),  tail_end },
     { STATES(TAIL, TAIL_ENDED),       XLM__REC_ROUND_DONE,  D, SAME,              round_done },
     { STATES(TAIL_ENDED, TAIL_ENDED), XLM__REC_READY,       D, NEXT(READY),       ready },
+    { STATES(CHECKED, CHECKED),       XLM__REC_VERIFY,      S, SAME,              NULL },
+    { STATES(TAIL, TAIL),             XLM__REC_SPARED,      S, SAME,              NULL },
+    { STATES(TAIL_ENDED, TAIL_ENDED), XLM__REC_SUMS,        S, SAME,              NULL },
+    { STATES(TAIL_ENDED, TAIL_ENDED), XLM__REC_ASK,         D, SAME,              NULL },
+    { STATES(TAIL_ENDED, TAIL_ENDED), XLM__REC_HASHES,      S, SAME,              NULL },
+    { STATES(TAIL_ENDED, TAIL_ENDED), XLM__REC_VERIFIED,    D, SAME,              NULL },
     { STATES(READY, READY),           XLM__REC_PERMIT,      S, NEXT(PERMITTED),   NULL },
     { STATES(PERMITTED, PERMITTED),   XLM__REC_COMMIT,      D, NEXT(COMMITTED),   NULL },
     { STATES(COMMITTED, COMMITTED),   XLM__REC_RUNNING,     D, NEXT(RUNNING),     NULL },
@@ -445,6 +455,7 @@ static bool under_way(const struct xlm__flow *f, uint32_t type)
     return type == XLM__REC_FINDING || type == XLM__REC_CHECKED ||
            type == XLM__REC_BUILT || type == XLM__REC_PREBUILT ||
            type == XLM__REC_ROUND_DONE || type == XLM__REC_READY ||
+           type == XLM__REC_ASK || type == XLM__REC_VERIFIED ||
            type == XLM__REC_ABORT || type == XLM__REC_CLOCK_PONG;
 }
 
@@ -487,7 +498,7 @@ static const char *take(struct xlm__flow *f, bool sent, uint32_t type,
 
     if (!l)
         return "not in this state";
-    wrong = l->condition ? l->condition(f, b) : NULL;
+    wrong = l->condition ? l->condition(f, b) : xlm__flow_verify(f, type, b);
     if (wrong)
         return wrong;
     if (l->next != SAME)

@@ -47,6 +47,13 @@ enum xlm__flow_state {
 #undef XLM__FLOW_ENUM
 };
 
+struct xlm__flow_verify { /* section 6.2 */
+    bool wanted, spared, asked, done;
+    uint64_t nr_sums, got;
+    uint64_t ask; /* what HASHES has to answer */
+    uint32_t nr_asks;
+};
+
 struct xlm__flow {
     /* set once */
     struct xlm__errslot *err;
@@ -68,6 +75,7 @@ struct xlm__flow {
     bool offers_prebuild, may_prebuild, prebuild, prebuilt;
     bool sample; /* nothing is built */
     bool dry_run, port_wanted, xenstore_seen, gap_seen;
+    struct xlm__flow_verify verify;
     uint64_t dm_total, dm_got;
     uint32_t domain_type;
     uint64_t nr_pfns;
@@ -92,6 +100,11 @@ enum xlm__flow_state xlm__flow_state(struct xlm__flow *f);
 int xlm__flow_step(struct xlm__flow *f, bool sent, uint32_t type,
                    const union xlm__body *body, uint64_t offset,
                    bool *ignore_out);
+
+/* flow_verify.c: as flow.c's conditions, for the records of section 6.2; NULL
+ * is also what is not one of these. */
+const char *xlm__flow_verify(struct xlm__flow *f, uint32_t type,
+                             const union xlm__body *b);
 
 /* What OFFER said, for the limits of the data channels; 0 and false before. */
 void xlm__flow_domain(struct xlm__flow *f, uint64_t *nr_pfns_out, bool *pv_out);

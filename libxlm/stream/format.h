@@ -28,9 +28,11 @@
 #define XLM__FEATURE_LZ4             (1ull << 0)
 #define XLM__FEATURE_ZSTD            (1ull << 1)
 #define XLM__FEATURE_OF_CODEC(codec) (1ull << ((codec)-1))
-#define XLM__FEATURE_PREBUILD_DM     (1ull << 2)
+#define XLM__FEATURE_PREBUILD_DM     (1ull << 2) /* of the control channel */
+#define XLM__FEATURE_VERIFY          (1ull << 4) /* the same               */
 #define XLM__STREAM_FEATURES                                                   \
-    (XLM__FEATURE_LZ4 | XLM__FEATURE_ZSTD | XLM__FEATURE_PREBUILD_DM)
+    (XLM__FEATURE_LZ4 | XLM__FEATURE_ZSTD | XLM__FEATURE_PREBUILD_DM |         \
+     XLM__FEATURE_VERIFY)
 /* Section 2.3; offered by who wants it. */
 #define XLM__FEATURE_RESUME (1ull << 8)
 
@@ -114,7 +116,13 @@ _Static_assert(offsetof(struct xlm__wire_header, crc) == 12,
     X(MARK,        0x42u)                                                      \
     X(CLOSE,       0x43u)                                                      \
     X(PACKED,      0x44u)                                                      \
-    X(TAKEN,       0x45u)
+    X(TAKEN,       0x45u)                                                      \
+    X(VERIFY,      0x20u)                                                      \
+    X(SPARED,      0x21u)                                                      \
+    X(SUMS,        0x22u)                                                      \
+    X(ASK,         0x23u)                                                      \
+    X(HASHES,      0x24u)                                                      \
+    X(VERIFIED,    0x25u)
 /* clang-format on */
 
 enum xlm__rec_type {
@@ -276,6 +284,34 @@ _Static_assert(sizeof(struct xlm__wire_running) == 16, "no holes");
 
 #define XLM__ERRCODE_MAX 255u /* ABORT: -enum xlm_error */
 #define XLM__PINGS_MAX   16u  /* unanswered CLOCK_PINGs */
+
+/* ---- section 6.2: comparing all memory ---- */
+
+#define XLM__HASH_BYTES    16u
+#define XLM__SUM_HASHES    256u /* pages whose hashes make a sum */
+#define XLM__SUMS_MAX      65536u
+#define XLM__SPARED_MAX    65536u
+#define XLM__SPARED_KINDS  8u
+#define XLM__ASKS_MAX      16u
+#define XLM__KEY_NH_WORDS  1048u
+#define XLM__KEY_WEIGHTS   5u
+#define XLM__HASHKEY_BYTES (4u * XLM__KEY_NH_WORDS + 16u * XLM__KEY_WEIGHTS)
+#define XLM__VERIFY_BYTES  (2u * XLM__HASHKEY_BYTES)
+
+struct xlm__wire_sums {
+    uint64_t first;
+    uint32_t count;
+    uint32_t reserved;
+    /* count sums */
+};
+_Static_assert(sizeof(struct xlm__wire_sums) == 16, "no holes");
+
+struct xlm__wire_verified {
+    uint64_t pages;
+    uint64_t spared;
+    uint64_t us;
+};
+_Static_assert(sizeof(struct xlm__wire_verified) == 24, "no holes");
 
 /* ---- section 7: bodies of the data channels ---- */
 

@@ -193,6 +193,15 @@ int xlm__greeting_decode(const uint8_t in[XLM__GREETING_BYTES],
     return rc;
 }
 
+/* What a person asked for, if that is what is missing. */
+static const char *wish(uint64_t features)
+{
+    return features & XLM__FEATURE_VERIFY
+               ? ": comparing all memory (verify) needs an xlm on both hosts "
+                 "that can"
+               : "";
+}
+
 /* Do the two talk about the same channel? */
 static int agree_channel(const struct xlm__greeting *mine,
                          const struct xlm__greeting *theirs, char *why)
@@ -241,8 +250,9 @@ int xlm__greeting_agree(const struct xlm__greeting *mine,
     if (mine->required & ~theirs->offered)
         return refuse(why, XLM_ERR_VERSION,
                       "the other side lacks features 0x%" PRIx64
-                      " that this one requires",
-                      mine->required & ~theirs->offered);
+                      " that this one requires%s",
+                      mine->required & ~theirs->offered,
+                      wish(mine->required & ~theirs->offered));
     out->version = version;
     out->features = mine->offered & theirs->offered;
     return 0;

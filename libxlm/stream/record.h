@@ -134,6 +134,19 @@ struct xlm__node_ref { /* see toolstack.h's struct xlm__xsnode */
 };
 int xlm__send_xenstore(struct xlm__stream *s, size_t nr,
                        const struct xlm__node_ref *nodes);
+/* Section 6.2. */
+int xlm__send_verify(struct xlm__stream *s,
+                     const uint8_t keys[XLM__VERIFY_BYTES]);
+/* .first and .type of each count: see xlm__spared_at(). */
+int xlm__send_spared(struct xlm__stream *s, size_t nr,
+                     const struct xlm__extent *pages);
+/* All sums of the domain: split into records. */
+int xlm__send_sums(struct xlm__stream *s, size_t nr,
+                   const struct xlm__wire_hash *sums);
+int xlm__send_ask(struct xlm__stream *s, uint64_t sum);
+int xlm__send_hashes(struct xlm__stream *s, uint64_t sum,
+                     const struct xlm__wire_hash hashes[XLM__SUM_HASHES]);
+int xlm__send_verified(struct xlm__stream *s, const struct xlm__verified *v);
 int xlm__send_running(struct xlm__stream *s, const struct xlm__running *r);
 /* Texts: as xlm__send_finding(). */
 int xlm__send_not_running(struct xlm__stream *s, const char *text);

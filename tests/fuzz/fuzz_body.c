@@ -54,6 +54,32 @@ static void walk_nodes(const struct xlm__list *l)
     FUZZ_CHECK(nr == l->nr);
 }
 
+static void walk_spared(const struct xlm__body_ctx *ctx,
+                        const struct xlm__list *l)
+{
+    uint64_t next = 0;
+
+    for (uint32_t i = 0; i < l->nr; i++) {
+        struct xlm__extent e = xlm__spared_at(l, i);
+
+        FUZZ_CHECK(e.first >= next && e.first < ctx->nr_pfns && e.type &&
+                   e.type <= XLM__SPARED_KINDS);
+        next = e.first + 1;
+    }
+}
+
+static void walk_sums(const struct xlm__body_ctx *ctx,
+                      const struct xlm__sums *s, uint32_t pages)
+{
+    static volatile uint64_t read; /* a sanitizer sees whether it may be */
+
+    FUZZ_CHECK(s->first * XLM__SUM_HASHES < ctx->nr_pfns);
+    FUZZ_CHECK((s->first + s->nr - 1) * pages < ctx->nr_pfns);
+    for (uint32_t i = 0; i < s->nr; i++)
+        read = xlm__sum_at(s, i).hi;
+    (void)read;
+}
+
 static void walk(const struct xlm__body_ctx *ctx, uint32_t type,
                  const union xlm__body *b)
 {
@@ -69,6 +95,15 @@ static void walk(const struct xlm__body_ctx *ctx, uint32_t type,
         break;
     case XLM__REC_RELEASE:
         walk_extents(ctx, &b->release, false);
+        break;
+    case XLM__REC_SPARED:
+        walk_spared(ctx, &b->spared);
+        break;
+    case XLM__REC_SUMS:
+        walk_sums(ctx, &b->sums, XLM__SUM_HASHES);
+        break;
+    case XLM__REC_HASHES:
+        walk_sums(ctx, &b->sums, 0);
         break;
     case XLM__REC_XENSTORE:
         walk_nodes(&b->xenstore);
@@ -112,7 +147,11 @@ int fuzz_body(const uint8_t *data, size_t size)
     static uint64_t pfns[XLM__PAGES_MAX];
     static uint32_t page_types[XLM__PAGES_MAX];
     struct xlm__body_ctx ctx = {
-        .err = &err, .code = XLM_ERR_STREAM, .pfns = pfns, .types = page_types
+        .err = &err,
+        .code = XLM_ERR_STREAM,
+        .pfns = pfns,
+        .types = page_types,
+        .features = XLM__STREAM_FEATURES,
     };
     static union xlm__body b;
     uint32_t length;

@@ -86,6 +86,7 @@ static void talk_open(struct talk *t, bool control, uint8_t how)
         control ? xlm__stream_init_control(&t->stream, &t->chan, role, &t->flow)
                 : xlm__stream_init_data(&t->stream, &t->chan, role)));
     xlm__stream_limits(&t->stream, NR_PFNS, how & 2);
+    xlm__stream_features(&t->stream, XLM__STREAM_FEATURES);
 }
 
 static void talk_close(struct talk *t)

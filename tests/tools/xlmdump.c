@@ -49,6 +49,12 @@ static const struct kind_of_record kinds[] = {
     { GUEST_GAP, "GUEST_GAP", 2, CONTROL, 8, 8 },
     { PREBUILD, "PREBUILD", 1, CONTROL, 0, 0 },
     { PREBUILT, "PREBUILT", 2, CONTROL, 0, 0 },
+    { VERIFY, "VERIFY", 1, CONTROL, 8544, 8544 },
+    { SPARED, "SPARED", 1, CONTROL, 8, 524296 },
+    { SUMS, "SUMS", 1, CONTROL, 32, 1048592 },
+    { ASK, "ASK", 2, CONTROL, 8, 8 },
+    { HASHES, "HASHES", 1, CONTROL, 4104, 4104 },
+    { VERIFIED, "VERIFIED", 2, CONTROL, 24, 24 },
     { PAGES, "PAGES", 1, DATA, 16, 4202504 },
     { ZEROS, "ZEROS", 1, DATA, 24, 16392 },
     { MARK, "MARK", 1, DATA, 24, 24 },
@@ -164,7 +170,7 @@ static bool greeting_fields(struct dump *d)
         return false;
     if (required & ~offered)
         return fail(d, "it requires features that it does not offer");
-    if (required & ~(7ull | RESUME))
+    if (required & ~(0x17ull | RESUME))
         return fail(d, "it requires features that version 1 does not have");
     d->offered = offered;
     if (is_zero(p + 32, 16))

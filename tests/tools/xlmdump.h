@@ -43,6 +43,12 @@ enum type {
     CLOCK_PONG,
     PREBUILD = 0x1b,
     PREBUILT,
+    VERIFY = 0x20,
+    SPARED,
+    SUMS,
+    ASK,
+    HASHES,
+    VERIFIED,
     PAGES = 0x40,
     ZEROS,
     MARK,
@@ -58,6 +64,7 @@ struct body {
     uint32_t word[2]; /* the first two u32, if there are any */
     uint64_t pages, zero_pages;
     uint64_t dm_total, dm_offset, dm_bytes;
+    uint64_t sum, nr_sums;
     bool dry_run, offers_prebuild, sample;
 };
 
@@ -82,6 +89,9 @@ struct dump {
     unsigned state;
     bool finished, sample, dry_run, blocking, xenstore, gap;
     bool offers_prebuild, prebuild; /* or PREBUILT */
+    bool verify, spared, verified;
+    uint64_t sums;
+    uint32_t asks; /* or HASHES */
     uint32_t round, findings;
     uint64_t pages, zero_pages;
     uint64_t dm_total, dm_got;
@@ -101,11 +111,16 @@ bool number(struct dump *d, unsigned bytes, uint64_t *out);
 bool limits(struct dump *d, const char *what, uint64_t v, uint64_t least,
             uint64_t most);
 
+bool reserved(struct dump *d);
+bool skip(struct dump *d, size_t bytes);
+
 /* Does this PAGES entry have contents? */
 bool entry_has_contents(uint64_t entry);
 
 /* xlmdump_body.c: sections 6 and 7, from d->at to d->end. */
 bool dump_body(struct dump *d, struct body *b);
+/* xlmdump_verify.c: those of section 6.2 */
+bool dump_verify(struct dump *d, struct body *b);
 /* xlmdump_order.c: section 8, as far as one direction shows it. */
 bool dump_order(struct dump *d, const struct body *b);
 

@@ -17,7 +17,7 @@ static bool flags(struct dump *d, const char *what, uint64_t known,
     return true;
 }
 
-static bool reserved(struct dump *d)
+bool reserved(struct dump *d)
 {
     uint64_t v;
 
@@ -75,7 +75,7 @@ static bool string(struct dump *d, const char *what, size_t least, size_t most,
     return true;
 }
 
-static bool skip(struct dump *d, size_t n)
+bool skip(struct dump *d, size_t n)
 {
     if (d->end - d->at < n)
         return fail(d, "the body ends in the middle of a field");
@@ -452,7 +452,8 @@ static bool other(struct dump *d, struct body *b)
 {
     uint64_t v;
 
-    (void)b;
+    if (d->type >= VERIFY && d->type <= VERIFIED)
+        return dump_verify(d, b);
     switch (d->type) {
     case CONFIG:
         if (memchr(d->p + d->at, 0, d->end - d->at))

@@ -174,11 +174,58 @@ static bool dm_state(struct dump *d, const struct body *b)
 
 static bool tail_end(struct dump *d)
 {
+    if (d->verify && !d->spared)
+        return fail(d, "SPARED has not come");
     if (d->state == S_TAIL && d->dm_got != d->dm_total)
         return fail(d, "the device model's state is not complete");
     if (d->prebuild && d->domain_type == HVM && !d->dm_got)
         return fail(d, "a device model waits for its state");
     return move(d, S_TAIL, S_TAIL_ENDED) && complete(d, true, false);
+}
+
+/* ---- section 6.2 ---- */
+
+static bool once(struct dump *d, unsigned state, bool *seen)
+{
+    if (d->state != state || *seen)
+        return misplaced(d);
+    *seen = true;
+    return true;
+}
+
+static bool sums(struct dump *d, const struct body *b)
+{
+    if (d->state != S_TAIL_ENDED || !d->verify || b->sum != d->sums)
+        return misplaced(d);
+    d->sums += b->nr_sums;
+    return true;
+}
+
+static bool all_sums(const struct dump *d)
+{
+    return d->sums == (d->nr_pfns + 255) / 256;
+}
+
+static bool verify(struct dump *d, const struct body *b)
+{
+    switch (d->type) {
+    case VERIFY:
+        return d->dry_run || d->sample ? misplaced(d)
+                                       : once(d, S_CHECKING, &d->verify);
+    case SPARED:
+        return d->verify ? once(d, S_TAIL, &d->spared) : misplaced(d);
+    case SUMS:
+        return sums(d, b);
+    case HASHES:
+        return (d->state == S_TAIL_ENDED && all_sums(d) && d->verify &&
+                ++d->asks <= 16) ||
+               misplaced(d);
+    case ASK:
+        return (d->state == D_FINAL_DONE && !d->verified && ++d->asks <= 16) ||
+               misplaced(d);
+    default:
+        return once(d, D_FINAL_DONE, &d->verified);
+    }
 }
 
 static bool bye(struct dump *d)
@@ -221,7 +268,8 @@ static bool source(struct dump *d, const struct body *b)
     case TAIL_END:
         return tail_end(d);
     case PERMIT:
-        return move(d, S_TAIL_ENDED, S_PERMITTED);
+        return d->verify && !all_sums(d) ? fail(d, "not all sums have come")
+                                         : move(d, S_TAIL_ENDED, S_PERMITTED);
     case ABORT:
         if (d->state > S_TAIL_ENDED)
             return misplaced(d);
@@ -357,11 +405,13 @@ static bool data(struct dump *d, const struct body *b)
 
 bool dump_order(struct dump *d, const struct body *b)
 {
+    const bool compares = d->type >= VERIFY && d->type <= VERIFIED;
+
     if (d->kind == DATA)
         return data(d, b);
     if (d->role == SOURCE)
-        return source(d, b);
+        return compares ? verify(d, b) : source(d, b);
     if (d->state < D_CHECKING)
         d->state = D_CHECKING;
-    return destination(d, b);
+    return compares ? verify(d, b) : destination(d, b);
 }

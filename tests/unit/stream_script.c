@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define NR_PFNS 0x1000u
+#define NR_PFNS SCRIPT_PFNS
 
 /* ---- the records ---- */
 
@@ -475,6 +475,37 @@ static const struct script_step pvh[] = {
     S(BYE, bye),
 };
 
+static const struct script_step compared[] = {
+    S(OFFER, offer_hvm),
+    S(CONFIG, config),
+    S(STATE, st_cpuid),
+    S(STATE, st_msr),
+    S(STATE, st_static_end),
+    S(CHECK, check),
+    D(CHECKED, checked_ok),
+    S(VERIFY, script_verify),
+    S(BUILD, build_no_port),
+    D(BUILT, built_no_port),
+    S(ROUND_BEGIN, begin_1f),
+    S(ROUND_END, end_1f),
+    D(ROUND_DONE, done_1f),
+    S(STATE, st_tsc),
+    S(STATE, st_hvm_context),
+    S(STATE, st_hvm_params),
+    S(SPARED, script_spared),
+    S(TAIL_END, tail_end),
+    S(SUMS, script_sums),
+    D(ASK, script_ask),
+    S(HASHES, script_hashes),
+    D(VERIFIED, script_verified),
+    D(READY, ready),
+    S(PERMIT, permit),
+    D(COMMIT, commit),
+    D(RUNNING, running),
+    D(BYE, bye),
+    S(BYE, bye),
+};
+
 static const struct script_step pv[] = {
     S(OFFER, offer_pv),
     S(CONFIG, config),
@@ -548,17 +579,19 @@ static const struct script_step data_pv[] = {
 
 #define STEPS(x) x, sizeof(x) / sizeof(x[0])
 const struct script scripts[] = {
-    { "control-hvm", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(hvm), "hvm" },
+    { "control-hvm", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(hvm), "hvm", 0 },
     { "control-hvm-early", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(hvm_early),
-      "hvm" },
-    { "control-pvh", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(pvh), "pvh" },
-    { "control-pv", XLM__KIND_CONTROL, NR_PFNS, true, STEPS(pv), "pv" },
+      "hvm", 0 },
+    { "control-pvh", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(pvh), "pvh", 0 },
+    { "control-pv", XLM__KIND_CONTROL, NR_PFNS, true, STEPS(pv), "pv", 0 },
     { "control-abort", XLM__KIND_CONTROL, NR_PFNS, false,
-      STEPS(aborted_by_source), "hvm" },
+      STEPS(aborted_by_source), "hvm", 0 },
     { "control-blocked", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(blocked),
-      "hvm" },
-    { "data-hvm", XLM__KIND_DATA, NR_PFNS, false, STEPS(data_hvm), "hvm" },
-    { "data-pv", XLM__KIND_DATA, NR_PFNS, true, STEPS(data_pv), "pv" },
+      "hvm", 0 },
+    { "control-verify", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(compared),
+      "hvm", XLM__FEATURE_VERIFY },
+    { "data-hvm", XLM__KIND_DATA, NR_PFNS, false, STEPS(data_hvm), "hvm", 0 },
+    { "data-pv", XLM__KIND_DATA, NR_PFNS, true, STEPS(data_pv), "pv", 0 },
 };
 const size_t nr_scripts = sizeof(scripts) / sizeof(scripts[0]);
 

@@ -23,11 +23,23 @@ struct script {
     const struct script_step *steps;
     size_t nr_steps;
     const char *dump_as; /* domain type, for xlmdump */
+    uint64_t features;   /* beside the codecs        */
 };
 
 extern const struct script scripts[];
 extern const size_t nr_scripts;
 const struct script *script_find(const char *name);
+
+/* Of all scripts. */
+#define SCRIPT_PFNS 0x1000u
+
+/* stream_script_verify.c */
+int script_verify(struct xlm__stream *s);
+int script_spared(struct xlm__stream *s);
+int script_sums(struct xlm__stream *s);
+int script_ask(struct xlm__stream *s);
+int script_hashes(struct xlm__stream *s);
+int script_verified(struct xlm__stream *s);
 
 struct bytes {
     uint8_t *data;

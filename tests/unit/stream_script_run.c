@@ -103,6 +103,8 @@ static struct xlm__greeting script_greeting(const struct script *sc,
     struct xlm__greeting g;
 
     xlm__greeting_init(&g, sc->kind, role, 0);
+    /* As the files of the first release have it. */
+    g.offered = XLM__FEATURE_LZ4 | XLM__FEATURE_ZSTD | sc->features;
     memset(g.session, 0x44, sizeof(g.session));
     if (role == XLM_SOURCE)
         memset(g.token, 0x55, sizeof(g.token));

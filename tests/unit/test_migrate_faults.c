@@ -69,6 +69,13 @@ static const struct scenario pv_scan = { .owner = XLM_OWNER_DESTINATION,
                                          .type = XLM__TYPE_PV,
                                          .refuse_logdirty = true };
 
+/* All memory is compared. */
+static const struct scenario compared = { .owner = XLM_OWNER_DESTINATION,
+                                          .opt = { .flags = XLM_F_VERIFY } };
+static const struct scenario pv_compared = { .owner = XLM_OWNER_DESTINATION,
+                                             .type = XLM__TYPE_PV,
+                                             .opt = { .flags = XLM_F_VERIFY } };
+
 static void test_migrate_faults_cut_to_destination_after_each_record(void)
 {
     cut_everywhere(&pvh, TO_DESTINATION, false);
@@ -87,6 +94,12 @@ static void test_migrate_faults_cut_to_destination_within_each_record(void)
 static void test_migrate_faults_cut_to_source_within_each_record(void)
 {
     cut_everywhere(&hvm, TO_SOURCE, true);
+}
+
+static void test_migrate_faults_cut_after_each_record_when_compared(void)
+{
+    cut_everywhere(&compared, TO_DESTINATION, false);
+    cut_everywhere(&compared, TO_SOURCE, true);
 }
 
 /* ---- one side is cancelled before every record ---- */
@@ -207,6 +220,13 @@ static void test_migrate_faults_each_destination_hypervisor_call(void)
     fail_everywhere(&pvh, "destination hypervisor", fail_dst_hv);
 }
 
+static void test_migrate_faults_each_hypervisor_call_when_compared(void)
+{
+    fail_everywhere(&compared, "source hypervisor (compared)", fail_src_hv);
+    fail_everywhere(&compared, "destination hypervisor (compared)",
+                    fail_dst_hv);
+}
+
 static void test_migrate_faults_each_source_toolstack_call(void)
 {
     fail_everywhere(&hvm, "source toolstack", fail_src_ts);
@@ -285,6 +305,16 @@ static void test_migrate_faults_each_destination_call_when_one_returns(void)
     fail_everywhere(&returning, "destination hypervisor (return)", fail_dst_hv);
 }
 
+static void test_migrate_faults_each_allocation_when_compared(void)
+{
+    each_allocation(&compared);
+}
+
+static void test_migrate_faults_each_allocation_when_pv_is_compared(void)
+{
+    each_allocation(&pv_compared);
+}
+
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_faults_cut_to_destination_after_each_record),
     UNIT_TEST(test_migrate_faults_cut_to_source_after_each_record),
@@ -304,6 +334,10 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_faults_each_allocation_of_a_scan),
     UNIT_TEST(test_migrate_faults_each_allocation_when_a_channel_returns),
     UNIT_TEST(test_migrate_faults_each_destination_call_when_one_returns),
+    UNIT_TEST(test_migrate_faults_cut_after_each_record_when_compared),
+    UNIT_TEST(test_migrate_faults_each_hypervisor_call_when_compared),
+    UNIT_TEST(test_migrate_faults_each_allocation_when_compared),
+    UNIT_TEST(test_migrate_faults_each_allocation_when_pv_is_compared),
     CU_TEST_INFO_NULL,
 };
 UNIT_MAIN("migrate_faults", tests)

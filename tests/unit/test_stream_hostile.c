@@ -97,6 +97,7 @@ static void run(const struct change *c)
 #define D     XLM_DESTINATION
 #define H     "control-hvm"
 #define P     "control-pv"
+#define V     "control-verify"
 #define BODY  16
 #define MAX64 UINT64_MAX
 
@@ -199,6 +200,29 @@ static void run(const struct change *c)
     X(round_end_final_of_live_is_refused, H, S, XLM__REC_ROUND_END, BODY + 4, 4, 1, "not the round") \
     X(round_done_zero_is_refused, H, D, XLM__REC_ROUND_DONE, BODY, 4, 0, "as round") \
     X(round_done_of_other_round_is_refused, H, D, XLM__REC_ROUND_DONE, BODY, 4, 2, "does not repeat") \
+    X(verify_of_other_length_is_refused, V, S, XLM__REC_VERIFY, 4, 4, 8536, "8536 bytes") \
+    X(spared_count_over_limit_is_refused, V, S, XLM__REC_SPARED, BODY, 4, 65537, "65537 pages") \
+    X(spared_count_too_high_is_refused, V, S, XLM__REC_SPARED, BODY, 4, 3, "are left") \
+    X(spared_count_too_low_is_refused, V, S, XLM__REC_SPARED, BODY, 4, 1, "after the last field") \
+    X(spared_none_of_two_is_refused, V, S, XLM__REC_SPARED, BODY, 4, 0, "after the last field") \
+    X(spared_reserved_is_refused, V, S, XLM__REC_SPARED, BODY + 4, 4, 1, "reserved") \
+    X(spared_of_no_kind_is_refused, V, S, XLM__REC_SPARED, BODY + 8, 8, 0xff, "page 0: 0x") \
+    X(spared_of_kind_nine_is_refused, V, S, XLM__REC_SPARED, BODY + 15, 1, 0x90, "page 0: 0x9") \
+    X(spared_reserved_bits_are_refused, V, S, XLM__REC_SPARED, BODY + 14, 1, 0x10, "page 0: 0x") \
+    X(spared_past_the_end_is_refused, V, S, XLM__REC_SPARED, BODY + 16, 2, 0x1000, "pfn 0x1000") \
+    X(spared_not_ascending_is_refused, V, S, XLM__REC_SPARED, BODY + 16, 2, 0xff, "page 1: pfn 0xff") \
+    X(sums_count_zero_is_refused, V, S, XLM__REC_SUMS, BODY + 8, 4, 0, "0 sums") \
+    X(sums_count_over_limit_is_refused, V, S, XLM__REC_SUMS, BODY + 8, 4, 65537, "65537 sums") \
+    X(sums_past_the_end_are_refused, V, S, XLM__REC_SUMS, BODY + 8, 4, 17, "17 sums from 0, limit 16") \
+    X(sums_from_past_the_end_are_refused, V, S, XLM__REC_SUMS, BODY, 8, MAX64, "16 sums from 1844") \
+    X(sums_too_few_are_refused, V, S, XLM__REC_SUMS, BODY + 8, 4, 15, "after the last field") \
+    X(sums_reserved_is_refused, V, S, XLM__REC_SUMS, BODY + 12, 4, 1, "reserved") \
+    X(sums_out_of_order_are_refused, V, S, XLM__REC_SUMS, BODY, 8, 1, "16 sums from 1, limit 16") \
+    X(ask_past_the_end_is_refused, V, D, XLM__REC_ASK, BODY, 8, 16, "sum 16, limit 16") \
+    X(hashes_past_the_end_are_refused, V, S, XLM__REC_HASHES, BODY, 8, 16, "sum 16, limit 16") \
+    X(hashes_of_other_length_are_refused, V, S, XLM__REC_HASHES, 4, 4, 4088, "4088 bytes") \
+    X(verified_more_pages_than_it_has_is_refused, V, D, XLM__REC_VERIFIED, BODY, 8, 0x1001, "4097 pages") \
+    X(verified_more_spared_than_it_has_is_refused, V, D, XLM__REC_VERIFIED, BODY + 8, 8, 0x1001, "4097 spared") \
     X(release_count_zero_is_refused, H, S, XLM__REC_RELEASE, BODY, 4, 0, "0 extents") \
     X(release_count_over_limit_is_refused, H, S, XLM__REC_RELEASE, BODY, 4, 32769, "extents, limit") \
     X(release_count_past_body_is_refused, H, S, XLM__REC_RELEASE, BODY, 4, 3, "needs") \

@@ -292,6 +292,17 @@ static void test_stream_packed_by_a_codec_not_agreed_is_refused(void)
     close_streams();
 }
 
+static void test_stream_verify_without_its_feature_is_refused(void)
+{
+    static const uint8_t keys[XLM__VERIFY_BYTES];
+
+    open_streams(true);
+    xlm__stream_features(&s, XLM__FEATURE_LZ4 | XLM__FEATURE_ZSTD);
+    CU_ASSERT_EQUAL(xlm__send_verify(&s, keys), XLM_ERR_INVAL);
+    CU_ASSERT(said("feature is not in use"));
+    close_streams();
+}
+
 struct sending {
     const struct xlm__pages_out *p;
     int rc;
@@ -572,6 +583,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_stream_packed_pages_arrive_as_sent),
     UNIT_TEST(test_stream_packed_that_do_not_fit_are_not_sent),
     UNIT_TEST(test_stream_packed_by_a_codec_not_agreed_is_refused),
+    UNIT_TEST(test_stream_verify_without_its_feature_is_refused),
     UNIT_TEST(test_stream_1024_pages_in_1024_pieces_arrive),
     UNIT_TEST(test_stream_pages_that_do_not_fit_are_not_sent),
     UNIT_TEST(test_stream_pages_none_or_too_many_are_not_sent),

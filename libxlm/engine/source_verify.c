@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Before the permission, the destination compares its memory with ours
+ * (doc/stream-format.md section 6.2):
+ *
+ *   source                              destination
+ *   VERIFY: two keys            ───>    (PV: notes what it passes on)
+ *   suspend, last round, tail
+ *   SPARED: what others write   ───>    completes the domain
+ *   hash memory, SUMS           ───>    hash memory, compare
+ *                               <───    ASK, if a sum differs
+ *   HASHES of its pages         ───>    so that it can name them
+ *                               <───    VERIFIED, READY; or ABORT
+ */
+#include "config.h"
+
+#define XLM_MODULE "source"
+#include "engine/source.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "dom/spared.h"
+#include "engine/keys.h"
+#include "util/bitmap.h"
+
+_Static_assert((int)XLM__SPARED_LATE == (int)XLM__SPARED_KINDS, "all kinds");
+_Static_assert(sizeof(struct xlm__wire_hash) == sizeof(struct xlm__hash),
+               "a hash travels as it is");
+
+int xlm__source_verify_begin(struct xlm__source *m)
+{
+    uint8_t wire[XLM__VERIFY_BYTES];
+    struct xlm__verify_key key;
+    int rc;
+
+    if (!(m->s->opt.flags & XLM_F_VERIFY) || (m->s->opt.flags & XLM_F_ESTIMATE))
+        return 0;
+    rc = xlm__pagehash_draw(&m->s->err, &key.pages);
+    if (!rc)
+        rc = xlm__pagehash_draw(&m->s->err, &key.sums);
+    if (!rc)
+        rc = xlm__verify_new(&m->s->err, &key, m->dom->nr_pfns, !m->info.hvm,
+                             &m->verify);
+    if (!rc)
+        rc = xlm__reader_new(m->dom, 0, &m->reader);
+    if (!rc) {
+        xlm__keys_encode(&key, wire);
+        rc = xlm__send_verify(&xlm__session_control(m->s)->stream, wire);
+    }
+    explicit_bzero(&key, sizeof(key));
+    explicit_bzero(wire, sizeof(wire));
+    return rc;
+}
+
+/* ---- what others write to ---- */
+
+static int spare(struct xlm__source *m, size_t nr,
+                 const struct xlm__spared *pages)
+{
+    uint64_t *pfns = malloc((nr + 1) * sizeof(*pfns));
+    struct xlm__extent *wire = calloc(nr + 1, sizeof(*wire));
+    int rc = XLM_ERR_NOMEM;
+
+    for (size_t i = 0; pfns && wire && i < nr; i++) {
+        pfns[i] = pages[i].pfn;
+        wire[i] = (struct xlm__extent){ pages[i].pfn, 1,
+                                        (uint32_t)pages[i].kind };
+        m->nr_spared[pages[i].kind]++;
+    }
+    if (!pfns || !wire)
+        XLM_FAIL(&m->s->err, rc, "list of %zu pages", nr);
+    else
+        rc = xlm__verify_spare(m->verify, nr, pfns);
+    if (!rc)
+        rc = xlm__send_spared(&xlm__session_control(m->s)->stream, nr, wire);
+    free(pfns);
+    free(wire);
+    return rc;
+}
+
+int xlm__source_verify_spare(struct xlm__source *m)
+{
+    struct xlm__spared *pages = NULL;
+    size_t nr = 0;
+    int rc;
+
+    if (!m->verify)
+        return 0;
+    rc = xlm__spared_find(m->dom, &m->info, m->ram, XLM__SPARED_MAX, &pages,
+                          &nr);
+    if (!rc)
+        rc = spare(m, nr, pages);
+    free(pages);
+    return rc;
+}
+
+/* ---- what is to be compared ---- */
+
+static int check(void *user)
+{
+    struct xlm__source *m = user;
+
+    return xlm__session_check(m->s);
+}
+
+int xlm__source_verify_send(struct xlm__source *m)
+{
+    const struct xlm__reading all = {
+        .pages = m->ram, .nr_pages = m->nr_ram, .check = check, .user = m
+    };
+    int rc;
+
+    if (!m->verify)
+        return 0;
+    rc = xlm__verify_read(m->verify, m->reader, all);
+    if (rc)
+        return rc;
+    return xlm__send_sums(
+        &xlm__session_control(m->s)->stream, xlm__verify_nr_sums(m->verify),
+        (const struct xlm__wire_hash *)xlm__verify_sums(m->verify));
+}
+
+/* Pages that were written to after they were sent, by a back end that copies
+ * into a suspended domain, say: Xen knows of them. */
+static int find_late(struct xlm__source *m)
+{
+    uint64_t nr;
+
+    if (m->late)
+        return 0;
+    m->late = xlm__bitmap_alloc(m->dom->nr_pfns);
+    if (!m->late)
+        return XLM_FAIL(&m->s->err, XLM_ERR_NOMEM, "bitmap of memory");
+    return m->dirty ? m->dirty->ops->fetch(m->dirty, true, m->late, &nr) : 0;
+}
+
+static int answer(struct xlm__source *m, uint64_t sum)
+{
+    struct xlm__hash hashes[XLM__SUM_PAGES];
+    int rc = find_late(m);
+
+    if (!rc)
+        rc = xlm__verify_pages_of(m->verify, m->reader, m->ram, sum, hashes);
+    if (rc)
+        return rc;
+    for (uint64_t i = 0; i < XLM__SUM_PAGES; i++) {
+        const uint64_t pfn = sum * XLM__SUM_PAGES + i;
+
+        if (pfn < m->dom->nr_pfns && xlm__bitmap_test(m->late, pfn))
+            hashes[i] = (struct xlm__hash){ UINT64_MAX, UINT64_MAX };
+    }
+    return xlm__send_hashes(&xlm__session_control(m->s)->stream, sum,
+                            (const struct xlm__wire_hash *)hashes);
+}
+
+/* ---- the result ---- */
+
+static void name_spared(const struct xlm__source *m, char *out, size_t bytes)
+{
+    size_t at = 0;
+
+    *out = '\0';
+    for (unsigned k = 1; k <= XLM__SPARED_KINDS; k++)
+        if (m->nr_spared[k] && at < bytes)
+            at += (size_t)snprintf(out + at, bytes - at, "%s%s %" PRIu64,
+                                   at ? ", " : ": ", xlm__spared_name(k),
+                                   m->nr_spared[k]);
+}
+
+static void note(struct xlm__source *m, const struct xlm__verified *v)
+{
+    char spared[XLM_MESSAGE_MAX / 2];
+    uint64_t listed = 0;
+
+    for (unsigned k = 1; k < XLM__SPARED_LATE; k++)
+        listed += m->nr_spared[k];
+    m->nr_spared[XLM__SPARED_LATE] = v->spared > listed ? v->spared - listed
+                                                        : 0;
+    name_spared(m, spared, sizeof(spared));
+    XLM__STATS(m->s, {
+        st->verified = 1;
+        st->verified_pages = v->pages;
+        st->verify_spared_pages = v->spared;
+        st->verify_us = v->us;
+    });
+    XLM_LOG(&m->s->err, INFO,
+            "verified %" PRIu64 " pages%s (%" PRIu64 " excluded%s) in %.2f s "
+            "of the pause",
+            v->pages,
+            m->info.hvm ? "" : ", as xl's helper there was given them",
+            v->spared, spared, (double)v->us / 1e6);
+}
+
+int xlm__source_verify_take(struct xlm__source *m, const struct xlm__rec *rec,
+                            bool *mine_out)
+{
+    *mine_out = rec->type == XLM__REC_ASK || rec->type == XLM__REC_VERIFIED;
+    if (rec->type == XLM__REC_ASK)
+        return answer(m, rec->u.asked);
+    if (rec->type == XLM__REC_VERIFIED)
+        note(m, &rec->u.verified);
+    return 0;
+}
+
+void xlm__source_verify_free(struct xlm__source *m)
+{
+    xlm__reader_free(m->reader);
+    xlm__verify_free(m->verify);
+    free(m->late);
+}
