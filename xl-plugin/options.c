@@ -30,6 +30,7 @@ enum {
     ID_ALLOW_PAUSE,
     ID_UNPAUSE,
     ID_NO_PREBUILD,
+    ID_VERIFY,
     ID_JSON,
     ID_DRY_RUN,
     ID_ESTIMATE,
@@ -100,6 +101,9 @@ const struct lm_option lm_option_table[] = {
       "Unpause a paused domain so that it can suspend.", NULL },
     { ID_NO_PREBUILD, "no-prebuild", NULL,
       "Build devices at <host> in the pause, not before it.", NULL },
+    { ID_VERIFY, "verify", NULL,
+      "Compare all of its memory with what <host> has, in the",
+      "pause; where it differs, the domain runs on here." },
     { ID_JSON, "json", "file",
       "Write a report to <file> as JSON; - is stdout.", NULL },
     { ID_DRY_RUN, "dry-run", NULL,
@@ -390,6 +394,9 @@ static void set_flag(int id, struct lm_options *o)
         break;
     case ID_NO_PREBUILD:
         o->no_prebuild = true;
+        break;
+    case ID_VERIFY:
+        o->verify = true;
         break;
     case ID_EXEMPT:
         o->exempt_last_round = true;

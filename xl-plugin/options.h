@@ -55,6 +55,7 @@ struct lm_options {
     bool allow_pause;           /* --allow-pause                            */
     bool unpause_to_suspend;    /* --unpause-to-suspend                     */
     bool no_prebuild;           /* --no-prebuild                            */
+    bool verify;                /* --verify                                 */
     bool exempt_last_round;     /* --exempt-last-round                      */
     bool live_line;             /* -t: live line although not a terminal    */
     bool timestamps;            /* -T                                       */

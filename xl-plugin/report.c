@@ -60,7 +60,7 @@ void report_figures(struct console *con, const struct outcome *o)
 {
     const struct xlm_stats *s = &o->stats;
     char wire[UNIT_MAX], gap[UNIT_MAX], total[UNIT_MAX], ratio[UNIT_MAX];
-    char slow[UNIT_MAX], lost[UNIT_MAX];
+    char slow[UNIT_MAX], lost[UNIT_MAX], verify[UNIT_MAX];
 
     if (!s->size)
         return;
@@ -78,6 +78,12 @@ void report_figures(struct console *con, const struct outcome *o)
                      "in all; %" PRIu64 " pages were sent again",
                      s->reconnects, s->reconnects == 1 ? "" : "s",
                      format_seconds(s->lost_us, lost), s->resent_pages);
+    if (s->verified)
+        console_line(con,
+                     "verified: %" PRIu64 " pages are the same, %" PRIu64
+                     " that others write to were left out, %s of the pause",
+                     s->verified_pages, s->verify_spared_pages,
+                     format_seconds(s->verify_us, verify));
     if (s->throttle_steps)
         console_line(
             con,

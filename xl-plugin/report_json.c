@@ -68,7 +68,11 @@ static void put_findings(yajl_gen g, const struct findings *f)
     X(suspend_us)                                                              \
     X(last_round_us)                                                           \
     X(rebuild_us)                                                              \
-    X(start_us)
+    X(start_us)                                                                \
+    X(verified)                                                                \
+    X(verified_pages)                                                          \
+    X(verify_spared_pages)                                                     \
+    X(verify_us)
 
 static void put_stats(yajl_gen g, const struct xlm_stats *s)
 {

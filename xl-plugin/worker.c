@@ -250,7 +250,8 @@ static void take_results(struct worker *w, struct outcome *o)
     o->stats.size = sizeof(o->stats);
     if (xlm_session_stats(w->session, &o->stats))
         o->stats.size = 0;
-    else if (o->owner == XLM_OWNER_DESTINATION && !w->job->opt.no_prebuild)
+    else if (o->owner == XLM_OWNER_DESTINATION && !w->job->opt.no_prebuild &&
+             !w->job->opt.verify) /* which makes the pause longer */
         pausefile_write(w->job->opt.host, w->job->name, &o->stats);
 }
 

@@ -23,8 +23,8 @@ test_conf_holds_where_the_command_line_is_silent()
     conf '# of this host' 'sshcommand = "./fakessh"' 'downtime = 300' \
         'rounds=9  # not more' "timeout = '60'" 'bandwidth = 2.5Gbit' \
         'compress = "zstd:1"' 'dirty = scan' 'no_prebuild = 1' \
-        'channels = 3' 'plain = 1' 'data = tcp'
-    conf_reaches "flags=0x100 rounds=9 downtime=300 timeout=60000 \
+        'channels = 3' 'plain = 1' 'data = tcp' 'verify = 1'
+    conf_reaches "flags=0x900 rounds=9 downtime=300 timeout=60000 \
 bandwidth=312500000 compress=3/1 dirty=2 data=2 channels=3 "
     conf_reaches "rounds=4 downtime=200" --downtime 200 --rounds 4
     conf 'sshcommand = ./fakessh' 'downtime = 300' 'deadline = 40' \

@@ -222,6 +222,12 @@ static int moved(struct xlm_session *s)
     t->rebuild_us = 150000;
     t->prebuilt = !(s->opt.flags & XLM_F_NO_PREBUILD);
     t->start_us = 20000;
+    if (s->opt.flags & XLM_F_VERIFY) {
+        t->verified = 1;
+        t->verified_pages = 32776;
+        t->verify_spared_pages = 8;
+        t->verify_us = 210000;
+    }
     t->guest_gap_us = 361000;
     s->owner = XLM_OWNER_DESTINATION;
     tell(s, XLM_STATE_COMPLETED);

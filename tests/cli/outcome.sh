@@ -35,6 +35,22 @@ test_outcome_built_in_the_pause_is_told()
     expect_file "$work/xlm-pause-hostb-guest1" 2
 }
 
+test_outcome_of_a_comparison_is_told()
+{
+    rm -f "$work/xlm-pause-hostb-guest1"
+    FAKE_XLM=hello run xl lmigrate -s ./fakessh --verify --json - guest1 hostb
+    expect_code 0
+    expect_err "verified: 32776 pages are the same, 8 that others write to \
+were left out, 0.210 s of the pause"
+    expect_out '"verified_pages": 32776'
+    expect_out '"verify_us": 210000'
+    # The next move shall not expect a pause as long as this.
+    [ ! -e "$work/xlm-pause-hostb-guest1" ] || complain "pause remembered"
+    FAKE_XLM=hello run xl lmigrate -s ./fakessh guest1 hostb
+    expect_file "$work/xlm-pause-hostb-guest1" 2
+    ! grep -q 'verified:' "$work/err" || complain "compared without --verify"
+}
+
 test_outcome_tells_by_which_way_it_was_copied()
 {
     FAKE_XLM=hello run xl lmigrate -s ./fakessh --dirty=scan --json - guest1 \
