@@ -18,6 +18,7 @@
 #define XLM_ENGINE_SOURCE_H
 
 #include "dom/dom.h"
+#include "dom/spared.h"
 #include "engine/guard.h"
 #include "engine/pages.h"
 #include "engine/policy.h"
@@ -48,7 +49,7 @@ struct xlm__source {
     struct xlm__verify *verify; /* NULL: not asked for */
     struct xlm__reader *reader; /* ... and for that   */
     uint64_t *late; /* ... written to after the last look at Xen's log      */
-    uint64_t nr_spared[XLM__SPARED_KINDS + 1]; /* by kind */
+    uint64_t nr_spared[XLM__SPARED_LATE + 1]; /* by kind */
     struct xlm__policy policy;
     struct xlm__slow slow;
     /* bitmaps of dom->nr_pfns bits */

@@ -23,11 +23,11 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "dom/spared.h"
 #include "engine/keys.h"
 #include "util/bitmap.h"
 
-_Static_assert((int)XLM__SPARED_LATE == (int)XLM__SPARED_KINDS, "all kinds");
+_Static_assert((int)XLM__SPARED_LATE == (int)XLM__SPARED_KINDS + 1,
+               "all kinds");
 _Static_assert(sizeof(struct xlm__wire_hash) == sizeof(struct xlm__hash),
                "a hash travels as it is");
 
@@ -164,7 +164,7 @@ static void name_spared(const struct xlm__source *m, char *out, size_t bytes)
     size_t at = 0;
 
     *out = '\0';
-    for (unsigned k = 1; k <= XLM__SPARED_KINDS; k++)
+    for (unsigned k = 1; k <= XLM__SPARED_LATE; k++)
         if (m->nr_spared[k] && at < bytes)
             at += (size_t)snprintf(out + at, bytes - at, "%s%s %" PRIu64,
                                    at ? ", " : ": ", xlm__spared_name(k),

@@ -291,7 +291,7 @@ _Static_assert(sizeof(struct xlm__wire_running) == 16, "no holes");
 #define XLM__SUM_HASHES    256u /* pages whose hashes make a sum */
 #define XLM__SUMS_MAX      65536u
 #define XLM__SPARED_MAX    65536u
-#define XLM__SPARED_KINDS  8u
+#define XLM__SPARED_KINDS  7u
 #define XLM__ASKS_MAX      16u
 #define XLM__KEY_NH_WORDS  1048u
 #define XLM__KEY_WEIGHTS   5u

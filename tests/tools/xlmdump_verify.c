@@ -20,7 +20,7 @@ static bool spared(struct dump *d)
     for (; count; count--) {
         if (!number(d, 8, &e))
             return false;
-        if ((e >> 52 & 0xff) || !(e >> 60) || e >> 60 > 8)
+        if ((e >> 52 & 0xff) || !(e >> 60) || e >> 60 > 7)
             return fail(d, "page 0x%llx", (unsigned long long)e);
         e &= 0xfffffffffffffull;
         if (e < next || e >= d->nr_pfns)

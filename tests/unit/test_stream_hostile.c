@@ -207,7 +207,7 @@ static void run(const struct change *c)
     X(spared_none_of_two_is_refused, V, S, XLM__REC_SPARED, BODY, 4, 0, "after the last field") \
     X(spared_reserved_is_refused, V, S, XLM__REC_SPARED, BODY + 4, 4, 1, "reserved") \
     X(spared_of_no_kind_is_refused, V, S, XLM__REC_SPARED, BODY + 8, 8, 0xff, "page 0: 0x") \
-    X(spared_of_kind_nine_is_refused, V, S, XLM__REC_SPARED, BODY + 15, 1, 0x90, "page 0: 0x9") \
+    X(spared_of_kind_eight_is_refused, V, S, XLM__REC_SPARED, BODY + 15, 1, 0x80, "page 0: 0x8") \
     X(spared_reserved_bits_are_refused, V, S, XLM__REC_SPARED, BODY + 14, 1, 0x10, "page 0: 0x") \
     X(spared_past_the_end_is_refused, V, S, XLM__REC_SPARED, BODY + 16, 2, 0x1000, "pfn 0x1000") \
     X(spared_not_ascending_is_refused, V, S, XLM__REC_SPARED, BODY + 16, 2, 0xff, "page 1: pfn 0xff") \
