@@ -32,7 +32,7 @@ struct xlm__restore {
     char *name;             /* final one */
     char *incoming;         /* "<name>--incoming" */
     unsigned char uuid[16];
-    uint32_t domid; /* 0 until known */
+    uint32_t domid;          /* 0 until known */
     struct xlm__dmgate gate; /* of a device model whose state comes later */
 };
 

@@ -118,5 +118,5 @@ test_conf_page_documents_what_there_is()
         expect_no_err "no setting is called"
         set -- "$@" "$name"
     done
-    [ $# = 17 ] || complain "$# settings on the page"
+    [ $# = 18 ] || complain "$# settings on the page"
 }

@@ -581,7 +581,7 @@ static const struct script_step data_pv[] = {
 const struct script scripts[] = {
     { "control-hvm", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(hvm), "hvm", 0 },
     { "control-hvm-early", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(hvm_early),
-      "hvm", 0 },
+      "hvm", XLM__FEATURE_PREBUILD_DM },
     { "control-pvh", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(pvh), "pvh", 0 },
     { "control-pv", XLM__KIND_CONTROL, NR_PFNS, true, STEPS(pv), "pv", 0 },
     { "control-abort", XLM__KIND_CONTROL, NR_PFNS, false,
@@ -594,11 +594,3 @@ const struct script scripts[] = {
     { "data-pv", XLM__KIND_DATA, NR_PFNS, true, STEPS(data_pv), "pv", 0 },
 };
 const size_t nr_scripts = sizeof(scripts) / sizeof(scripts[0]);
-
-const struct script *script_find(const char *name)
-{
-    for (size_t i = 0; i < nr_scripts; i++)
-        if (!strcmp(scripts[i].name, name))
-            return &scripts[i];
-    return NULL;
-}

@@ -14,6 +14,14 @@
 #include "util/byteorder.h"
 #include "util/crc32c.h"
 
+const struct script *script_find(const char *name)
+{
+    for (size_t i = 0; i < nr_scripts; i++)
+        if (!strcmp(scripts[i].name, name))
+            return &scripts[i];
+    return NULL;
+}
+
 /* ---- running them ---- */
 
 void bytes_free(struct bytes *b)
