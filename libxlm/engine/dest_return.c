@@ -148,6 +148,10 @@ void xlm__dest_no_return(struct xlm__dest *d)
 {
     pthread_mutex_lock(&d->lock);
     d->no_return = true;
+    /* Nobody dials again: what is there has all the time again. */
+    for (unsigned i = 0; i < XLM__CHANNELS_MAX; i++)
+        if (d->channels[i].live_fd > 0)
+            xlm__tcp_dead_after(d->channels[i].live_fd, 0);
     pthread_cond_broadcast(&d->changed);
     pthread_mutex_unlock(&d->lock);
 }

@@ -174,6 +174,9 @@ static int step(struct xlm__worker *w, bool *done_out)
 
     if (w->again)
         return send_again(w);
+    /* As many as one record takes: a batch may add as many again. */
+    if (w->nr_zeros >= XLM__ZEROS_MAX)
+        return flush_zeros(w);
     if (!w->marked && more(w, &nr))
         return send_range(w, nr);
     if (w->nr_zeros)

@@ -22,6 +22,8 @@
 /* Between attempts; the first is made at once. */
 #define NAP_LEAST_MS 100u
 #define NAP_MOST_MS  2000u
+/* As the destination waits for the marks of a round. */
+#define TAKEN_MS 120000u
 
 bool xlm__pages_may_return(struct xlm__worker *w, int rc)
 {
@@ -59,7 +61,11 @@ int xlm__pages_hear(struct xlm__worker *w, size_t most)
             if (rc <= 0)
                 break;
         }
+        /* All of a round is taken at once, or its reader stands still. */
+        if (!most)
+            l->chan.read_deadline_ns = xlm__deadline_ns(TAKEN_MS);
         rc = xlm__stream_read(&l->stream, &rec);
+        l->chan.read_deadline_ns = 0;
         if (!rc)
             rc = note_taken(w, rec.u.taken);
     }
@@ -92,11 +98,12 @@ static void tell_lost(struct xlm__worker *w, struct loss *l)
     l->told = true;
 }
 
-static void nap(struct xlm__worker *w, unsigned ms)
+/* false: the session is at its end. */
+static bool nap(struct xlm__worker *w, unsigned ms)
 {
     struct pollfd p = { .fd = w->pool->s->stop_fd, .events = POLLIN };
 
-    (void)poll(&p, 1, (int)ms);
+    return poll(&p, 1, (int)ms) <= 0;
 }
 
 /* Until there is one, in l->fresh. */
@@ -115,8 +122,7 @@ static int call(struct xlm__worker *w, struct loss *l)
             return rc;
         /* If the destination is giving up, it is about to say so on the
          * control channel, and nobody need hear of this. */
-        nap(w, ms);
-        if (xlm__session_stopped(w->pool->s))
+        if (!nap(w, ms))
             return XLM_ERR_CANCELLED;
         tell_lost(w, l);
         if (!xlm__deadline_left_ms(l->redial.deadline_ns))

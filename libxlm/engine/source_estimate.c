@@ -39,17 +39,6 @@ struct sample {
     struct xlm__estimate e;
 };
 
-/* ---- the link ---- */
-
-static uint64_t wire_bytes(const struct xlm__source *m)
-{
-    uint64_t bytes = 0;
-
-    for (unsigned i = 1; i < m->s->nr_links; i++)
-        bytes += m->s->links[i].chan.written_bytes;
-    return bytes;
-}
-
 /* Every `step`th run of what there is, from the run `phase` on. */
 static void choose(const struct xlm__source *m, uint64_t step, uint64_t phase,
                    uint64_t *out)
@@ -83,7 +72,7 @@ static int send_chunk(struct sample *s)
 static int measure_link(struct sample *s)
 {
     struct xlm__source *m = s->m;
-    const uint64_t step = steps(m), before = wire_bytes(m);
+    const uint64_t step = steps(m), before = xlm__pages_wire_bytes(m->pool);
     int rc = 0;
 
     for (uint64_t i = 0; i < step && i < CHUNKS_MAX && !rc; i++) {
@@ -93,7 +82,7 @@ static int measure_link(struct sample *s)
         if (s->us >= LINK_ENOUGH_US && s->pages)
             break;
     }
-    s->wire_bytes = wire_bytes(m) - before;
+    s->wire_bytes = xlm__pages_wire_bytes(m->pool) - before;
     s->in = xlm__bitmap_count(s->sent, m->dom->nr_pfns);
     return rc;
 }

@@ -20,6 +20,8 @@
 #define SETTLE_MS 20000
 /* Device model and hotplug scripts on a loaded host. */
 #define READY_MS 180000
+/* Of memory that the destination compares, in a small dom0. */
+#define VERIFY_PAGES_PER_S 65536u
 /* After the permission we wait long: giving up here is what hurts. */
 #define COMMIT_MS  60000
 #define RUNNING_MS 180000
@@ -314,6 +316,12 @@ static bool is_same_host(const struct xlm__source *m)
            !strcmp(name, m->peer.hostname);
 }
 
+static unsigned ready_ms(const struct xlm__source *m)
+{
+    return READY_MS +
+           (m->verify ? (unsigned)(1000 * m->nr_ram / VERIFY_PAGES_PER_S) : 0);
+}
+
 /* While the destination gets ready. */
 static int make_sure(struct xlm__source *m)
 {
@@ -352,7 +360,7 @@ int xlm__source_switchover(struct xlm__source *m)
     if (!rc)
         rc = make_sure(m);
     if (!rc)
-        rc = xlm__source_await(m, XLM__REC_READY, READY_MS, &rec);
+        rc = xlm__source_await(m, XLM__REC_READY, ready_ms(m), &rec);
     end_log(m);
     m->ready_ns = xlm__clock_ns();
     XLM__STATS(m->s, {

@@ -128,14 +128,20 @@ int xlm__source_verify_send(struct xlm__source *m)
  * into a suspended domain, say: Xen knows of them. */
 static int find_late(struct xlm__source *m)
 {
-    uint64_t nr;
+    uint64_t nr = 0;
+    int rc = 0;
 
     if (m->late)
         return 0;
     m->late = xlm__bitmap_alloc(m->dom->nr_pfns);
     if (!m->late)
         return XLM_FAIL(&m->s->err, XLM_ERR_NOMEM, "bitmap of memory");
-    return m->dirty ? m->dirty->ops->fetch(m->dirty, true, m->late, &nr) : 0;
+    if (m->dirty)
+        rc = m->dirty->ops->fetch(m->dirty, true, m->late, &nr);
+    /* The log was lost: nothing is known, so nothing is excused. */
+    if (!rc && nr >= m->nr_ram)
+        xlm__bitmap_zero(m->late, m->dom->nr_pfns);
+    return rc;
 }
 
 static int answer(struct xlm__source *m, uint64_t sum)
