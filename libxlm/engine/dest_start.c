@@ -44,8 +44,6 @@ static int let_go(struct xlm__dest *d, bool *first_out)
     int rc = 0;
 
     *first_out = true;
-    if (d->offer.domain_type == XLM__WIRE_HVM && !d->paused)
-        rc = d->ts->ops->dm_continue(d->ts, domid);
     for (unsigned i = 0; i < nr && d->held && !rc; i++) {
         rc = d->hv->ops->dominfo(d->hv, domid, &info, &exists);
         /* A stray one may have taken one back already. */
@@ -61,7 +59,13 @@ static int let_go(struct xlm__dest *d, bool *first_out)
 /* GO was written, and it was not started: that has to be written first. */
 static bool take_back(struct xlm__dest *d)
 {
-    return !xlm__dest_mark(d, XLM__RECEIVED_NEVER) &&
+    struct xlm__dominfo info;
+    bool exists;
+
+    return !d->hv->ops->dominfo(d->hv, xlm_session_domid(d->s), &info,
+                                &exists) &&
+           (!exists || info.paused) &&
+           !xlm__dest_mark(d, XLM__RECEIVED_NEVER) &&
            !d->ts->ops->restore_abort(d->ts);
 }
 
@@ -76,6 +80,9 @@ static int start(struct xlm__dest *d, struct xlm__running *r,
     if (!rc && !named)
         rc = XLM_FAIL(&d->s->err, XLM_ERR_TOOLSTACK, "%s could not be started",
                       d->config.name);
+    /* A device model that is gone must be found out before GO. */
+    if (!rc && !d->paused && d->offer.domain_type == XLM__WIRE_HVM)
+        rc = d->ts->ops->dm_continue(d->ts, xlm_session_domid(d->s));
     /* One that stays paused keeps Xen's pause; nobody could tell later whether
      * ours was taken back. */
     if (!rc && d->paused)

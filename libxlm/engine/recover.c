@@ -327,8 +327,10 @@ static enum xlm_verdict decide_fate(const struct xlm__mark *sent,
         break;
     case XLM__FATE_LEFT:
         snprintf(why, XLM_MESSAGE_MAX,
-                 "it is there, but not as it should be: if that stays so, "
-                 "'xl destroy' it there, and try again");
+                 "it is there, but unfinished: if another try does not end "
+                 "that, 'xl destroy' it there if it is called "
+                 "%.128s--incoming, else 'xl unpause' it there until it runs",
+                 sent->name);
         break;
     case XLM__FATE_UNKNOWN:
         snprintf(why, XLM_MESSAGE_MAX,

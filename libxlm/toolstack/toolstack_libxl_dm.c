@@ -31,7 +31,8 @@
 #define DM_XS_STATE "/local/domain/0/device-model/%u/state"
 
 /* libxl's LIBXL_DEVICE_MODEL_START_TIMEOUT is 60 s. */
-#define START_MS 60000
+/* Behind its disks' scripts, 40 s each, and libxl's own minute. */
+#define START_MS 300000
 #define LOAD_MS  60000
 /* Its start takes a second or more; its state it loads in the pause. */
 #define START_TICK_MS 50

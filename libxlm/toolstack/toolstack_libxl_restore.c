@@ -320,6 +320,19 @@ static bool find_leftover(struct xlm__ts *ts, uint32_t *domid_out)
             is_incoming(ts, *domid_out));
 }
 
+/* Somebody took its pauses back: nothing is undone then, nor proven. */
+static int check_stopped(struct xlm__ts *ts)
+{
+    const struct xlm__restore *r = &ts->restore;
+    bool paused;
+
+    if (!r->domid || !is_named(ts, r->domid, r->name, &paused) || paused)
+        return 0;
+    return XLM_FAIL(ts->base.err, XLM_ERR_TOOLSTACK,
+                    "%s (domain %u) was unpaused here by somebody else",
+                    r->name, r->domid);
+}
+
 /* Destroy it, and see it gone.  No other thread may be in a hypercall: libxl
  * forks to destroy, and libxencall's lock, one for the process, would stay
  * locked in the child for ever. */
@@ -331,7 +344,7 @@ static int remove_leftover(struct xlm__ts *ts)
     int rc;
 
     if (!find_leftover(ts, &domid))
-        return 0;
+        return check_stopped(ts);
     XLM_LOG(ts->base.err, WARN, "xl left %s (domain %u): it is destroyed",
             r->incoming, domid);
     rc = libxl_domain_destroy(ts->ctx, domid, NULL);
