@@ -463,34 +463,32 @@ static void test_migrate_stays_failing_start_is_resumed_here(void)
     DONE();
 }
 
-static void unpause_fails(struct run *r)
+static void first_unpause_fails(struct run *r)
 {
-    r->dst.hv->fail_unpause = r->label[0] == '1' ? 1 : 2;
+    r->dst.hv->fail_unpause = 1;
 }
 
 /* Nobody else can have started it: that is written down, and it is ours. */
 static void test_migrate_stays_first_unpause_fails_is_resumed_here(void)
 {
-    struct run *r = calloc(1, sizeof(*r));
-    static const struct scenario sc = { .rc = XLM_ERR_PEER,
-                                        STAYED,
-                                        .prepare = unpause_fails };
+    LOOK(.rc = XLM_ERR_PEER, STAYED, .prepare = first_unpause_fails);
 
-    scenario_run(&sc, "1st", r);
     SCENARIO_CHECK(r, !r->dst.hv->exists);
     DONE();
+}
+
+static void second_unpause_fails(struct run *r)
+{
+    r->dst.hv->fail_unpause = 2;
 }
 
 /* One pause is left, which anybody may have taken back: nothing is proven, and
  * recovery starts it. */
 static void test_migrate_stays_second_unpause_fails_is_undecided(void)
 {
-    struct run *r = calloc(1, sizeof(*r));
-    static const struct scenario sc = { .rc = XLM_ERR_CLEANUP,
-                                        .owner = XLM_OWNER_DESTINATION,
-                                        .prepare = unpause_fails };
+    LOOK(.rc = XLM_ERR_CLEANUP, .owner = XLM_OWNER_DESTINATION,
+         .prepare = second_unpause_fails);
 
-    scenario_run(&sc, "2nd", r);
     SCENARIO_CHECK(r, fake_toolstack_count(&r->src.ts, "resume") == 0);
     SCENARIO_CHECK(r, r->dst.hv->exists && r->dst.hv->info.paused);
     SCENARIO_CHECK(r, scenario_is_undecided(r));

@@ -127,37 +127,37 @@ static void test_qmp_command_is_negotiated_then_sent(void)
                                     "{\"execute\":\"stop\"}\r\n");
 }
 
+/* One query; the member "status" of its answer. */
+static void query(struct server *s, char status[16])
+{
+    struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
+    const struct xlm__qmp_text want = { "status", status, 16 };
+
+    server_open(s);
+    CU_ASSERT_FATAL(!pthread_create(&s->thread, NULL, serve, s));
+    CU_ASSERT_EQUAL(xlm__qmp_query(&err, s->path, "query-status", &want, 5000),
+                    0);
+    pthread_join(s->thread, NULL);
+    server_close(s);
+}
+
 static void test_qmp_query_gives_the_wanted_member(void)
 {
     struct server s = { .pieces = { GREETING, OK,
                                     EVENT "{\"return\":{\"running\":false,"
                                           "\"status\":\"inmigrate\"}}\r\n" } };
-    struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
     char status[16] = "?";
-    const struct xlm__qmp_text want = { "status", status, sizeof(status) };
 
-    server_open(&s);
-    CU_ASSERT_FATAL(!pthread_create(&s.thread, NULL, serve, &s));
-    CU_ASSERT_EQUAL(xlm__qmp_query(&err, s.path, "query-status", &want, 5000),
-                    0);
-    pthread_join(s.thread, NULL);
-    server_close(&s);
+    query(&s, status);
     CU_ASSERT_STRING_EQUAL(status, "inmigrate");
 }
 
 static void test_qmp_query_of_what_is_not_there_is_empty(void)
 {
     struct server s = { .pieces = { GREETING, OK, OK } };
-    struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
     char status[16] = "?";
-    const struct xlm__qmp_text want = { "status", status, sizeof(status) };
 
-    server_open(&s);
-    CU_ASSERT_FATAL(!pthread_create(&s.thread, NULL, serve, &s));
-    CU_ASSERT_EQUAL(xlm__qmp_query(&err, s.path, "query-status", &want, 5000),
-                    0);
-    pthread_join(s.thread, NULL);
-    server_close(&s);
+    query(&s, status);
     CU_ASSERT_STRING_EQUAL(status, "");
 }
 

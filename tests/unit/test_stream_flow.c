@@ -2,48 +2,7 @@
 /* The order of records when both sides do not walk the golden path. */
 #include "config.h"
 
-#include "stream/flow.h"
-
-#include "unit.h"
-
-static struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
-static struct xlm__flow f;
-static bool ignored;
-
-static void begin(enum xlm_role role)
-{
-    xlm__flow_destroy(&f);
-    xlm__errslot_destroy(&err);
-    xlm__errslot_init(&err, NULL, NULL, XLM_LOG_DEBUG);
-    CU_ASSERT_EQUAL_FATAL(xlm__flow_init(&f, &err, role), 0);
-}
-
-static int step(enum xlm_role by, uint32_t type, const union xlm__body *b)
-{
-    return xlm__flow_step(&f, by == f.role, type, b, 0, &ignored);
-}
-
-/* A record whose body says nothing of interest. */
-static int s(uint32_t type)
-{
-    static const union xlm__body none;
-
-    return step(XLM_SOURCE, type, &none);
-}
-
-static int d(uint32_t type)
-{
-    static const union xlm__body none;
-
-    return step(XLM_DESTINATION, type, &none);
-}
-
-static void state(uint32_t xc_type, uint32_t bytes)
-{
-    union xlm__body b = { .state = { .xc_type = xc_type, .bytes = bytes } };
-
-    CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_STATE, &b), 0);
-}
+#include "flow_fixture.h"
 
 static void a_round(uint32_t type, enum xlm_role by, uint32_t nr, bool final)
 {

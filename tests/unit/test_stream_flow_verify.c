@@ -2,41 +2,7 @@
 /* The order of the records that compare all memory. */
 #include "config.h"
 
-#include "stream/flow.h"
-
-#include "unit.h"
-
-static struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
-static struct xlm__flow f;
-
-static int step(enum xlm_role by, uint32_t type, const union xlm__body *b)
-{
-    bool ignored;
-
-    return xlm__flow_step(&f, by == f.role, type, b, 0, &ignored);
-}
-
-/* A record whose body says nothing of interest. */
-static int s(uint32_t type)
-{
-    static const union xlm__body none;
-
-    return step(XLM_SOURCE, type, &none);
-}
-
-static int d(uint32_t type)
-{
-    static const union xlm__body none;
-
-    return step(XLM_DESTINATION, type, &none);
-}
-
-static void state(uint32_t xc_type, uint32_t bytes)
-{
-    union xlm__body b = { .state = { .xc_type = xc_type, .bytes = bytes } };
-
-    CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_STATE, &b), 0);
-}
+#include "flow_fixture.h"
 
 static void final_round(void)
 {
@@ -54,10 +20,7 @@ static void up_to_tail(enum xlm_role role, bool compared)
                                          .nr_pfns = 300 } };
     union xlm__body ok = { .checked = { .verdict = XLM__VERDICT_OK } };
 
-    xlm__flow_destroy(&f);
-    xlm__errslot_destroy(&err);
-    xlm__errslot_init(&err, NULL, NULL, XLM_LOG_DEBUG);
-    CU_ASSERT_EQUAL_FATAL(xlm__flow_init(&f, &err, role), 0);
+    begin(role);
     CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_OFFER, &offer), 0);
     CU_ASSERT_EQUAL(s(XLM__REC_CONFIG), 0);
     state(0x11, 1);
