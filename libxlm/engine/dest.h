@@ -22,6 +22,9 @@
 #include "mem/sink.h"
 #include "mem/verify.h"
 
+/* For the source's goodbye, and for what is said when we give up. */
+#define XLM__DEST_BYE_MS 10000
+
 struct xlm__dest;
 
 struct xlm__dest_channel {
@@ -102,7 +105,6 @@ struct xlm__dest {
     bool sample; /* nothing is built, pages are dropped */
     bool marked; /* by xlm__dest_mark()                    */
     bool ready;  /* READY was sent: a permission may come  */
-    bool held;   /* a pause of the new domain is ours      */
     struct xlm__prebuild pre;
     struct xlm__compare compare;
     struct xlm__sink *sink;
@@ -210,6 +212,8 @@ int xlm__dest_commit(struct xlm__dest *d); /* after PERMIT: up to BYE */
 void xlm__dest_say_bye(struct xlm__dest *d);
 
 /* dest_end.c */
+/* The new domain, which nobody may have destroyed.  Errors: TOOLSTACK. */
+int xlm__dest_domain(struct xlm__dest *d, struct xlm__dominfo *out);
 int xlm__dest_keep_dm(struct xlm__dest *d, const struct xlm__dm_part *part);
 int xlm__dest_keep_xenstore(struct xlm__dest *d, const struct xlm__list *l);
 int xlm__dest_release(struct xlm__dest *d, const struct xlm__list *l);

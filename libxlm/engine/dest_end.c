@@ -12,7 +12,6 @@
 #include "util/clock.h"
 
 #define PERMIT_MS 600000
-#define BYE_MS    10000
 
 /* ---- what is kept until the domain is complete ---- */
 
@@ -76,6 +75,18 @@ int xlm__dest_release(struct xlm__dest *d, const struct xlm__list *l)
 
 /* ---- complete, and wait for the permission ---- */
 
+int xlm__dest_domain(struct xlm__dest *d, struct xlm__dominfo *out)
+{
+    const uint32_t domid = xlm_session_domid(d->s);
+    bool exists;
+    int rc = xlm__hv_dominfo_of(d->hv, domid, d->config.uuid, out, &exists);
+
+    if (rc || (exists && !out->dying))
+        return rc;
+    return XLM_FAIL(&d->s->err, XLM_ERR_TOOLSTACK,
+                    "domain %u was destroyed here by somebody else", domid);
+}
+
 int xlm__dest_finish(struct xlm__dest *d)
 {
     int rc;
@@ -130,8 +141,8 @@ int xlm__dest_give_up(struct xlm__dest *d, int rc)
     xlm__dest_prebuild_end(d);
     if (st->chan) {
         st->chan->stop_fd = -1;
-        st->chan->write_deadline_ns = xlm__deadline_ns(BYE_MS);
-        st->chan->read_deadline_ns = xlm__deadline_ns(BYE_MS);
+        st->chan->write_deadline_ns = xlm__deadline_ns(XLM__DEST_BYE_MS);
+        st->chan->read_deadline_ns = xlm__deadline_ns(XLM__DEST_BYE_MS);
     }
     if (st->flow) {
         state = xlm__flow_state(st->flow);

@@ -141,15 +141,10 @@ void xlm__dest_prebuild_end(struct xlm__dest *d)
 static int check_paused(struct xlm__dest *d, uint32_t domid)
 {
     struct xlm__dominfo info;
-    bool exists;
-    int rc;
+    int rc = xlm__dest_domain(d, &info);
 
-    rc = xlm__hv_dominfo_of(d->hv, domid, d->config.uuid, &info, &exists);
     if (rc)
         return rc;
-    if (!exists || info.dying)
-        return XLM_FAIL(&d->s->err, XLM_ERR_TOOLSTACK,
-                        "domain %u was destroyed here by somebody else", domid);
     if (!info.paused)
         return XLM_FAIL(&d->s->err, XLM_ERR_TOOLSTACK,
                         "domain %u was unpaused here by somebody else before "

@@ -93,6 +93,7 @@ static void judge(struct xlm__dest *d, struct xlm__arrival *a)
     drop(a);
 }
 
+/* May a channel still come back? */
 static bool is_needed(struct xlm__dest *d)
 {
     bool needed;
@@ -186,12 +187,7 @@ int xlm__dest_confirm(struct xlm__dest_channel *c, uint32_t type)
 
 bool xlm__dest_may_return(struct xlm__dest_channel *c, int rc)
 {
-    bool may;
-
-    pthread_mutex_lock(&c->d->lock);
-    may = !c->d->no_return && !c->d->stopping;
-    pthread_mutex_unlock(&c->d->lock);
-    return may && rc == XLM_ERR_CHANNEL && c->link->may_return &&
+    return is_needed(c->d) && rc == XLM_ERR_CHANNEL && c->link->may_return &&
            xlm__errslot_code(&c->link->err) == XLM_ERR_CHANNEL;
 }
 

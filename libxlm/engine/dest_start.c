@@ -23,14 +23,10 @@
 
 /* The guest's own report is written once a second, if at all. */
 #define GAP_MS 4000
-#define BYE_MS 10000
 
 int xlm__dest_hold(struct xlm__dest *d, uint32_t domid)
 {
-    int rc = d->hv->ops->pause(d->hv, domid);
-
-    d->held = !rc;
-    return rc;
+    return d->hv->ops->pause(d->hv, domid);
 }
 
 /* *first_out: it failed at the first one, so that nobody else's stray unpause
@@ -44,7 +40,7 @@ static int let_go(struct xlm__dest *d, bool *first_out)
     int rc = 0;
 
     *first_out = true;
-    for (unsigned i = 0; i < nr && d->held && !rc; i++) {
+    for (unsigned i = 0; i < nr && !rc; i++) {
         rc = d->hv->ops->dominfo(d->hv, domid, &info, &exists);
         /* A stray one may have taken one back already. */
         if (rc || !exists || !info.paused)
@@ -52,7 +48,6 @@ static int let_go(struct xlm__dest *d, bool *first_out)
         rc = d->hv->ops->unpause(d->hv, domid);
         *first_out = *first_out && rc;
     }
-    d->held = rc != 0;
     return rc;
 }
 
@@ -124,7 +119,7 @@ void xlm__dest_say_bye(struct xlm__dest *d)
 
     if (xlm__send_empty(st, XLM__REC_BYE))
         return;
-    st->chan->read_deadline_ns = xlm__deadline_ns(BYE_MS);
+    st->chan->read_deadline_ns = xlm__deadline_ns(XLM__DEST_BYE_MS);
     while (!xlm__stream_read(st, &rec)) {
         if (rec.type != XLM__REC_BYE)
             continue;
@@ -154,7 +149,7 @@ int xlm__dest_commit(struct xlm__dest *d)
 
     atomic_store(&d->s->way_out, XLM__WAY_SEALED);
     st->chan->stop_fd = -1;
-    st->chan->write_deadline_ns = xlm__deadline_ns(BYE_MS);
+    st->chan->write_deadline_ns = xlm__deadline_ns(XLM__DEST_BYE_MS);
     xlm__session_set_owner(d->s, XLM_OWNER_DESTINATION);
     XLM_LOG(&d->s->err, INFO, "permission to run %s came", d->config.name);
     /* If this does not reach the source, it stays suspended there: go on. */

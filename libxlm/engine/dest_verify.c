@@ -80,18 +80,9 @@ static void note_other(struct xlm__compare *c, uint64_t pfn)
 static int open_domain(struct xlm__dest *d)
 {
     struct xlm__dominfo info;
-    bool exists;
-    int rc;
+    int rc = xlm__dest_domain(d, &info);
 
-    rc = xlm__hv_dominfo_of(d->hv, xlm_session_domid(d->s), d->config.uuid,
-                            &info, &exists);
-    if (rc)
-        return rc;
-    if (!exists || info.dying)
-        return XLM_FAIL(&d->s->err, XLM_ERR_TOOLSTACK,
-                        "domain %u was destroyed here by somebody else",
-                        xlm_session_domid(d->s));
-    return xlm__dom_open(d->hv, &info, &d->compare.dom);
+    return rc ? rc : xlm__dom_open(d->hv, &info, &d->compare.dom);
 }
 
 /* What has memory; what the source cannot even have is counted at once. */
@@ -205,15 +196,20 @@ static int go_on(struct xlm__dest *d)
     return accept(d);
 }
 
+static struct xlm__hash theirs_at(const struct xlm__sums *s, uint32_t i)
+{
+    const struct xlm__wire_hash h = xlm__sum_at(s, i);
+
+    return (struct xlm__hash){ .lo = h.lo, .hi = h.hi };
+}
+
 int xlm__dest_verify_sums(struct xlm__dest *d, const struct xlm__sums *s)
 {
     struct xlm__compare *c = &d->compare;
     const struct xlm__hash *ours = xlm__verify_sums(c->verify) + s->first;
 
     for (uint32_t i = 0; i < s->nr; i++) {
-        struct xlm__wire_hash theirs = xlm__sum_at(s, i);
-
-        if (theirs.lo == ours[i].lo && theirs.hi == ours[i].hi)
+        if (xlm__hash_same(theirs_at(s, i), ours[i]))
             continue;
         if (c->nr_other < XLM__ASKS_MAX)
             c->ask[c->nr_other] = s->first + i;
@@ -226,9 +222,9 @@ static void compare(struct xlm__compare *c, const struct xlm__sums *s,
                     const struct xlm__hash ours[XLM__SUM_PAGES])
 {
     for (uint32_t i = 0; i < XLM__SUM_PAGES; i++) {
-        struct xlm__wire_hash theirs = xlm__sum_at(s, i);
+        const struct xlm__hash theirs = theirs_at(s, i);
 
-        if (theirs.lo == ours[i].lo && theirs.hi == ours[i].hi)
+        if (xlm__hash_same(theirs, ours[i]))
             continue;
         if ((theirs.lo & theirs.hi) == UINT64_MAX)
             c->nr_late++;

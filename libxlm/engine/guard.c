@@ -219,7 +219,7 @@ static int undo_source(struct xlm__hv *hv, struct xlm__toolstack *t,
                        const struct xlm__guard_note *n, const char **did_out)
 {
     struct xlm__dominfo info;
-    bool exists;
+    bool exists, asked;
     int rc = 0, r;
 
     r = n->phase == XLM__GUARD_SUSPENDING
@@ -243,11 +243,11 @@ static int undo_source(struct xlm__hv *hv, struct xlm__toolstack *t,
                              : "it runs on here, dirty logging is off again";
     if (n->phase == XLM__GUARD_RENAMED)
         note_first(&rc, restore_name(t, n));
-    /* Before, nobody of ours asked it to. */
-    if (n->phase > XLM__GUARD_TRACKING && n->was_paused && !info.paused &&
-        !info.dying)
+    /* Before, nobody of ours asked it to suspend, or unpaused it for that. */
+    asked = n->phase > XLM__GUARD_TRACKING;
+    if (asked && n->was_paused && !info.paused && !info.dying)
         note_first(&rc, hv->ops->pause(hv, n->domid));
-    if (is_suspended(&info) && n->phase > XLM__GUARD_TRACKING) {
+    if (asked && is_suspended(&info)) {
         note_first(&rc, t->ops->resume(t, n->domid));
         *did_out = "it was suspended and has been resumed here";
     }

@@ -81,7 +81,6 @@ static int send_entries(struct xlm__worker *w)
 {
     const struct xlm__entry *e;
     size_t nr;
-    int rc;
 
     e = xlm__batch_entries(w->batch, &nr);
     for (size_t i = 0; i < nr; i++) {
@@ -95,8 +94,7 @@ static int send_entries(struct xlm__worker *w)
                                                                  : NULL;
         w->nr_pages++;
     }
-    rc = flush_pages(w);
-    return !rc && w->nr_zeros >= XLM__ZEROS_MAX ? flush_zeros(w) : rc;
+    return flush_pages(w);
 }
 
 static int send_pfns(struct xlm__worker *w, size_t nr)
