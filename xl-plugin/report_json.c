@@ -72,7 +72,8 @@ static void put_findings(yajl_gen g, const struct findings *f)
     X(verified)                                                                \
     X(verified_pages)                                                          \
     X(verify_spared_pages)                                                     \
-    X(verify_us)
+    X(verify_us)                                                               \
+    X(verify_again_pages)
 
 static void put_stats(yajl_gen g, const struct xlm_stats *s)
 {
