@@ -108,6 +108,16 @@ static int log_fetch(struct xlm__dirty *d, bool final, uint64_t *bitmap,
     return 0;
 }
 
+/* Of a domain that ended meanwhile there is nothing to say. */
+static bool is_there(const struct xlm__dom *dom)
+{
+    struct xlm__dominfo info;
+    bool exists;
+
+    return dom->hv->ops->dominfo(dom->hv, dom->domid, &info, &exists) ||
+           (exists && !info.dying);
+}
+
 static void log_close(struct xlm__dirty *d)
 {
     struct xlm__hv *hv;
@@ -115,7 +125,7 @@ static void log_close(struct xlm__dirty *d)
     if (!d)
         return;
     hv = d->dom->hv;
-    if (hv->ops->logdirty_off(hv, d->dom->domid))
+    if (hv->ops->logdirty_off(hv, d->dom->domid) && is_there(d->dom))
         XLM_LOG(hv->err, WARN, "log-dirty of domain %u may still be on",
                 d->dom->domid);
     free(d);

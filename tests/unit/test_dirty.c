@@ -90,12 +90,41 @@ static void test_dirty_close_switches_log_off(void)
     unmake();
 }
 
-static void test_dirty_close_survives_failing_off(void)
+static unsigned warnings;
+
+static void count(void *user, enum xlm_log_level level, const char *module,
+                  const char *message)
+{
+    (void)user;
+    (void)module;
+    (void)message;
+    warnings += level == XLM_LOG_WARN;
+}
+
+static void close_counted(void)
+{
+    warnings = 0;
+    err.log = count;
+    d->ops->close(d);
+    d = NULL;
+    err.log = NULL;
+}
+
+static void test_dirty_close_that_fails_to_switch_it_off_says_so(void)
 {
     open_ok();
     f->fail_call = 1;
-    d->ops->close(d);
-    d = NULL;
+    close_counted();
+    CU_ASSERT_EQUAL(warnings, 1);
+    unmake();
+}
+
+static void test_dirty_close_of_an_ended_domain_is_silent(void)
+{
+    open_ok();
+    f->exists = false;
+    close_counted();
+    CU_ASSERT_EQUAL(warnings, 0);
     unmake();
 }
 
@@ -246,7 +275,8 @@ static void test_dirty_every_failing_allocation_is_told(void)
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_dirty_written_pages_are_told_once),
     UNIT_TEST(test_dirty_close_switches_log_off),
-    UNIT_TEST(test_dirty_close_survives_failing_off),
+    UNIT_TEST(test_dirty_close_that_fails_to_switch_it_off_says_so),
+    UNIT_TEST(test_dirty_close_of_an_ended_domain_is_silent),
     UNIT_TEST(test_dirty_refused_log_becomes_a_scan),
     UNIT_TEST(test_dirty_granted_log_is_preferred),
     UNIT_TEST(test_dirty_wanted_log_refused_fails_by_name),
