@@ -4,12 +4,16 @@
  *
  *   bare copy MIB               memory to memory, 4 KiB at a time
  *   bare unix MIB               from one process to another
+ *   bare loop MIB               the same as xl migrate's helpers do it: one
+ *                               batch of 1024 pages mapped, written to a pipe
+ *                               and unmapped; read into memory of its own,
+ *                               copied to pages mapped for that
  *   bare recv PORT N MIB        the same by N TCP connections: this end ...
  *   bare send HOST PORT N MIB   ... and that one
  *
  * From memory that no cache has to memory that was there before, by writes and
- * reads of 1 MiB.  Prints "MILLISECONDS CPU-MICROSECONDS" (of unix: of both
- * processes; of send: its own).
+ * reads of 1 MiB.  Prints "MILLISECONDS CPU-MICROSECONDS" (of unix and loop: of
+ * both processes; of send: its own).
  */
 #include "config.h"
 
@@ -140,6 +144,103 @@ static int copy(size_t bytes)
     return to[bytes - 1] != 1;
 }
 
+/* ---- as libxenguest's save and restore ---- */
+
+#define BATCH ((size_t)1024 * 4096)
+
+/* As a guest's memory is to a process that maps it. */
+static int memory_file(size_t bytes, int fill)
+{
+    int fd = memfd_create("bare", MFD_CLOEXEC);
+    uint8_t *p;
+
+    if (fd < 0 || ftruncate(fd, (off_t)bytes))
+        die("memfd");
+    p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
+             0);
+    if (p == MAP_FAILED)
+        die("mmap");
+    memset(p, fill, bytes);
+    munmap(p, bytes);
+    return fd;
+}
+
+static uint8_t *map_batch(int fd, size_t at, size_t bytes, int prot)
+{
+    uint8_t *p = mmap(NULL, bytes, prot, MAP_SHARED | MAP_POPULATE, fd,
+                      (off_t)at);
+
+    if (p == MAP_FAILED)
+        die("mmap");
+    return p;
+}
+
+static void save(int memory_fd, int fd, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += BATCH) {
+        size_t part = bytes - at < BATCH ? bytes - at : BATCH, done = 0;
+        uint8_t *p = map_batch(memory_fd, at, part, PROT_READ);
+
+        while (done < part) {
+            ssize_t r = write(fd, p + done, part - done);
+
+            if (r <= 0)
+                die("write");
+            done += (size_t)r;
+        }
+        munmap(p, part);
+    }
+}
+
+static void restore(int memory_fd, int fd, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += BATCH) {
+        size_t part = bytes - at < BATCH ? bytes - at : BATCH, done = 0;
+        uint8_t *own = malloc(part), *p;
+
+        if (!own)
+            die("malloc");
+        while (done < part) {
+            ssize_t r = read(fd, own + done, part - done);
+
+            if (r <= 0)
+                die("read");
+            done += (size_t)r;
+        }
+        p = map_batch(memory_fd, at, part, PROT_READ | PROT_WRITE);
+        for (size_t i = 0; i < part; i += 4096)
+            memcpy(p + i, own + i, 4096);
+        munmap(p, part);
+        free(own);
+    }
+}
+
+static int as_xl(size_t bytes)
+{
+    const int from = memory_file(bytes, 1), to = memory_file(bytes, 0);
+    uint64_t began, cpu;
+    int fds[2], status;
+    pid_t pid;
+
+    if (pipe(fds))
+        die("pipe");
+    began = now_us();
+    cpu = cpu_us(RUSAGE_SELF);
+    pid = fork();
+    if (pid < 0)
+        die("fork");
+    close(fds[!!pid ? 0 : 1]);
+    if (!pid) {
+        restore(to, fds[0], bytes);
+        _exit(0);
+    }
+    save(from, fds[1], bytes);
+    if (waitpid(pid, &status, 0) != pid || status)
+        die("reader");
+    print(began, cpu_us(RUSAGE_SELF) - cpu + cpu_us(RUSAGE_CHILDREN));
+    return 0;
+}
+
 static int over_unix(size_t bytes)
 {
     struct stream s = { 0 };
@@ -254,13 +355,16 @@ int main(int argc, char **argv)
         return copy(mib(argv[2]));
     if (argc == 3 && !strcmp(argv[1], "unix"))
         return over_unix(mib(argv[2]));
+    if (argc == 3 && !strcmp(argv[1], "loop"))
+        return as_xl(mib(argv[2]));
     if (argc == 5 && !strcmp(argv[1], "recv"))
         return recv_all(argv[2], (unsigned)number(argv[3], STREAMS_MAX),
                         mib(argv[4]));
     if (argc == 6 && !strcmp(argv[1], "send"))
         return send_all(argv[2], argv[3],
                         (unsigned)number(argv[4], STREAMS_MAX), mib(argv[5]));
-    fprintf(stderr, "usage: bare copy MIB | unix MIB | recv PORT N MIB | "
-                    "send HOST PORT N MIB\n");
+    fprintf(stderr,
+            "usage: bare copy MIB | unix MIB | loop MIB | recv PORT N MIB | "
+            "send HOST PORT N MIB\n");
     return 2;
 }
