@@ -4,10 +4,11 @@
  *
  *   meter FILE CMD...
  *
- * appends to FILE a line "CPU-MICROSECONDS PEAK-KIB" when CMD ends, and ends as
- * CMD did.  CPU: of CMD and of those of its descendants that ended before it
- * did.  Memory: what is private to them (RssAnon; a guest's memory, which
- * they map, is not), the highest sum seen at one of 20 looks a second.
+ * appends to FILE a line "MILLISECONDS CPU-MICROSECONDS PEAK-KIB" for CMD, and
+ * ends as CMD did.  CPU: of CMD and of those of its descendants that have ended
+ * half a second later.  Memory: what is private to them (RssAnon; a guest's
+ * memory, which they map, is not), the highest sum seen at one of 20 looks a
+ * second.
  */
 #include "config.h"
 
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #define LOOK_NS   50000000
+#define LATER     10 /* looks */
 #define DEPTH_MAX 16
 
 static long anon_kib(pid_t pid)
@@ -66,10 +68,18 @@ static long long cpu_us(const struct rusage *u)
            u->ru_utime.tv_usec + u->ru_stime.tv_usec;
 }
 
-static int write_line(const char *path, long long us, long kib)
+static double now_ms(void)
 {
-    char line[64];
-    int n = snprintf(line, sizeof(line), "%lld %ld\n", us, kib);
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static int write_line(const char *path, double ms, long long us, long kib)
+{
+    char line[96];
+    int n = snprintf(line, sizeof(line), "%.1f %lld %ld\n", ms, us, kib);
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     int rc = fd < 0 || write(fd, line, (size_t)n) != n;
 
@@ -80,20 +90,54 @@ static int write_line(const char *path, long long us, long kib)
     return rc;
 }
 
-int main(int argc, char **argv)
+/* Until `pid` (-1: none) or all have ended, or that many looks later. */
+static void watch(pid_t pid, int looks, int *status, long *peak)
 {
     const struct timespec look = { .tv_nsec = LOOK_NS };
-    struct rusage used;
+    sigset_t child;
+    pid_t r = 0;
+    int one;
+
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    while (looks < 0 || looks--) {
+        while ((r = waitpid(-1, &one, WNOHANG)) > 0 && r != pid) {
+        }
+        if (r == pid)
+            *status = one;
+        if (r)
+            return;
+        if (pid > 0) {
+            long kib = tree_kib(pid, 0);
+
+            *peak = kib > *peak ? kib : *peak;
+        }
+        (void)sigtimedwait(&child, NULL, &look);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    sigset_t child;
     long peak = 0;
-    int status;
+    double began_ms, ms;
+    int status = 0;
+    struct rusage used;
     pid_t pid;
 
     if (argc < 3) {
         fprintf(stderr, "usage: meter FILE CMD...\n");
         return 2;
     }
+    /* What CMD leaves behind is ours to wait for, to know what it cost. */
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, NULL);
+    began_ms = now_ms();
     pid = fork();
     if (!pid) {
+        sigprocmask(SIG_UNBLOCK, &child, NULL);
         execvp(argv[2], argv + 2);
         perror(argv[2]);
         _exit(127);
@@ -104,14 +148,11 @@ int main(int argc, char **argv)
     }
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
-    /* Children are to be found below CMD: it is what reaps them. */
-    while (!wait4(pid, &status, WNOHANG, &used)) {
-        long kib = tree_kib(pid, 0);
-
-        peak = kib > peak ? kib : peak;
-        nanosleep(&look, NULL);
-    }
-    if (write_line(argv[1], cpu_us(&used), peak))
+    watch(pid, -1, &status, &peak);
+    ms = now_ms() - began_ms;
+    watch(-1, LATER, &status, &peak);
+    getrusage(RUSAGE_CHILDREN, &used);
+    if (write_line(argv[1], ms, cpu_us(&used), peak))
         return 2;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
