@@ -19,6 +19,7 @@ cases_of() {
                 pvh_goal_killed verify
         ;;
     shadow) echo pv_live ;;
+    debian,trixie) echo upgrade_pvh upgrade_hvm upgrade_pv upgrade_by_xl ;;
     esac
 }
 
