@@ -68,18 +68,17 @@ case_upgrade_pv() {
     reboots_at_b up3
 }
 
-# What stock xl does: there, as we do; back, whatever it is, for comparison.
+# Stock xl goes there as we do. Back, it copies all of a suspended guest before
+# 4.17 refuses 4.20's local APIC record (32 bytes, 24 expected), and resumes it.
 case_upgrade_by_xl() {
-    local rc
-
     guest a up4 --type pvh --disk phy --mem 128 --work 8
     on a "xl migrate -s plainsh up4 hostb" >/dev/null ||
         fail "xl migrate cannot"
     well b up4
-    on b "xl migrate -s plainsh up4 hosta" >/dev/null && rc=0 || rc=$?
-    echo "     xl migrate from 4.20 to 4.17: exit $rc"
-    sed 's/^/     | /' "$work/out" | tail -n 12
-    on a "xl list" | sed 's/^/     a | /'
-    on b "xl list" | sed 's/^/     b | /'
-    tidy
+    on b "xl migrate -s plainsh up4 hosta" >/dev/null &&
+        fail "xl migrate goes from 4.20 to 4.17"
+    grep -q 'Unable to restore HVM context' "$work/out" ||
+        fail "xl migrate fails for another reason"
+    stays b up4
+    destroy b up4
 }

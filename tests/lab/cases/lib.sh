@@ -159,7 +159,7 @@ stays() {
 verify_stream() {
     local cache=${XLM_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xlm/lab}
 
-    find "$cache" -name verify-stream-v2 -type f | head -n 1 | grep .
+    find "$cache/dom0" -name verify-stream-v2 -type f | head -n 1 | grep .
 }
 
 domid() {
