@@ -22,13 +22,17 @@ static int take_offer(struct xlm__dest *d, const struct xlm__offer *o)
             o->hostname, o->name, o->domid,
             (unsigned long long)(o->memory_pages >> 8), o->xen_version);
     XLM__STATS(d->s, st->memory_pages = o->memory_pages);
-    return 0;
+    return xlm__dest_compare_xen(d);
 }
 
 static int take_config(struct xlm__dest *d, const char *json)
 {
-    int rc = d->ts->ops->config_parse(d->ts, json, &d->config);
+    int rc;
 
+    /* This libxl may not know all that is in it, and nothing is built here. */
+    if (d->older)
+        return 0;
+    rc = d->ts->ops->config_parse(d->ts, json, &d->config);
     if (!rc && (uint32_t)d->config.type != d->offer.domain_type)
         rc = XLM_FAIL(&d->s->err, XLM_ERR_STREAM,
                       "configuration is for guest type %d, offered was %u",

@@ -103,6 +103,7 @@ struct xlm__dest {
     uint64_t limit_pages; /* to be put back; 0 = was not raised */
     bool locked;
     bool building; /* xl was started: there is something to undo */
+    bool older;    /* than the Xen that the domain comes from */
     bool dry_run;
     bool sample; /* nothing is built, pages are dropped */
     bool marked; /* by xlm__dest_mark()                    */
@@ -135,6 +136,8 @@ void xlm__dest_forget_departure(struct xlm__dest *d);
 
 /* dest_setup.c */
 int xlm__dest_greet(struct xlm__dest *d);
+/* With the offer's: sets d->older. */
+int xlm__dest_compare_xen(struct xlm__dest *d);
 int xlm__dest_check(struct xlm__dest *d);
 int xlm__dest_keep_state(struct xlm__dest *d, const struct xlm__state_rec *st);
 int xlm__dest_build(struct xlm__dest *d, const struct xlm__build *b);

@@ -153,6 +153,30 @@ int xlm__dest_keep_state(struct xlm__dest *d, const struct xlm__state_rec *st)
     return 0;
 }
 
+/* "4.20" is a release; what comes after is its maintainers', and free. */
+int xlm__dest_compare_xen(struct xlm__dest *d)
+{
+    struct xlm__hostinfo host;
+    int rc = d->hv->ops->hostinfo(d->hv, &host);
+
+    if (rc)
+        return rc;
+    d->older = host.xen_major < d->offer.xen_major ||
+               (host.xen_major == d->offer.xen_major &&
+                host.xen_minor < d->offer.xen_minor);
+    return 0;
+}
+
+static int refuse_older(struct xlm__dest *d, const struct xlm__hostinfo *host)
+{
+    return xlm__findings_add(
+        d->findings, XLM_FINDING_BLOCK, "xen-older",
+        "upgrade this host first, or shut the domain down and start it here",
+        "%s comes from Xen %s and this host has %s: Xen moves a domain "
+        "to the same release or a newer one only",
+        d->offer.name, d->offer.xen_version, host->xen_version);
+}
+
 static int check_cpu(struct xlm__dest *d)
 {
     char why[XLM_MESSAGE_MAX / 2] = "";
@@ -173,13 +197,18 @@ static int check_cpu(struct xlm__dest *d)
                              d->offer.name, why);
 }
 
-static int collect_findings(struct xlm__dest *d)
+/* Without its configuration, and with a CPU policy of a later Xen, all other
+ * answers would be about what this host does not know. */
+static int collect_findings(struct xlm__dest *d,
+                            const struct xlm__hostinfo *host)
 {
     int rc;
 
     d->findings = xlm__findings_new();
     if (!d->findings)
         return XLM_FAIL(&d->s->err, XLM_ERR_NOMEM, "list of findings");
+    if (d->older)
+        return refuse_older(d, host);
     if (memcmp(d->config.uuid, d->offer.uuid, 16))
         XLM_LOG(&d->s->err, WARN,
                 "configuration has another uuid than the "
@@ -212,7 +241,7 @@ int xlm__dest_check(struct xlm__dest *d)
 
     rc = d->hv->ops->hostinfo(d->hv, &host);
     if (!rc)
-        rc = collect_findings(d);
+        rc = collect_findings(d, &host);
     if (!rc)
         rc = send_findings(d);
     if (rc)

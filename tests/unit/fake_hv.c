@@ -56,9 +56,10 @@ static int op_hostinfo(struct xlm__hv *hv, struct xlm__hostinfo *out)
     if (rc)
         return rc;
     memset(out, 0, sizeof(*out));
-    out->xen_major = 4;
-    out->xen_minor = 17;
-    snprintf(out->xen_version, sizeof(out->xen_version), "4.17.fake");
+    out->xen_major = fake(hv)->xen_major;
+    out->xen_minor = fake(hv)->xen_minor;
+    snprintf(out->xen_version, sizeof(out->xen_version), "%u.%u.fake",
+             out->xen_major, out->xen_minor);
     out->free_pages = fake(hv)->free_frames;
     out->total_pages = fake(hv)->nr_frames;
     out->nr_cpus = 2;
@@ -493,6 +494,8 @@ struct fake_hv *fake_hv_new(struct xlm__errslot *err,
     f->nr_pfns = config->nr_pfns;
     f->nr_frames = config->nr_frames ? config->nr_frames : config->nr_pfns + 64;
     host_init(f);
+    f->xen_major = 4;
+    f->xen_minor = 17;
 
     f->exists = true;
     f->sched = (struct xlm__sched){ .name = "credit2", .has_cap = true };

@@ -51,6 +51,7 @@ struct fake_hv {
     uint64_t *m2p;
     uint64_t nr_frames, free_frames;
     uint64_t *used; /* bitmap of frames */
+    unsigned xen_major, xen_minor;
 
     /* --- the domain --- */
     struct xlm__dominfo info;

@@ -58,6 +58,23 @@ static void test_migrate_no_prebuild_is_built_in_the_pause(void)
     DONE();
 }
 
+static void newer_xen(struct run *r)
+{
+    r->dst.hv->xen_minor = 20;
+}
+
+static void newer_major(struct run *r)
+{
+    r->dst.hv->xen_major = 5;
+    r->dst.hv->xen_minor = 0;
+}
+
+static void test_migrate_to_newer_xen(void)
+{
+    RUN(MOVED, .prepare = newer_xen);
+    RUN(MOVED, .prepare = newer_major);
+}
+
 static void refuse_prebuild(struct run *r)
 {
     r->dst.ts.no_prebuild = "disk xvda is an image";
@@ -513,6 +530,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_pvh_moves),
     UNIT_TEST(test_migrate_pvh_is_built_before_it_is_suspended),
     UNIT_TEST(test_migrate_no_prebuild_is_built_in_the_pause),
+    UNIT_TEST(test_migrate_to_newer_xen),
     UNIT_TEST(test_migrate_disk_that_may_not_be_open_twice_is_said),
     UNIT_TEST(test_migrate_hvm_is_built_before_it_is_suspended),
     UNIT_TEST(test_migrate_hvm_no_prebuild_is_built_in_the_pause),

@@ -140,6 +140,23 @@ static void test_migrate_stays_to_lesser_cpu(void)
     RUN(.rc = XLM_ERR_INCOMPATIBLE, STAYED, .prepare = other_cpu);
 }
 
+static void older_xen(struct run *r)
+{
+    r->src.hv->xen_minor = 20;
+}
+
+/* Its libxl is not asked about a later one's configuration. */
+static void test_migrate_stays_to_older_xen(void)
+{
+    LOOK(.rc = XLM_ERR_INCOMPATIBLE, STAYED, .prepare = older_xen);
+
+    SCENARIO_CHECK(r, r->nr_findings == 1);
+    SCENARIO_CHECK(r, strstr(r->log, "Xen 4.20.fake and this host has 4.17.f"));
+    SCENARIO_CHECK(r, fake_toolstack_count(&r->dst.ts, "config_parse") == 0);
+    SCENARIO_CHECK(r, fake_toolstack_count(&r->dst.ts, "restore_begin") == 0);
+    DONE();
+}
+
 static void test_migrate_stays_dry_run_changes_nothing(void)
 {
     LOOK(.rc = 0, STAYED, .opt = { .flags = XLM_F_DRY_RUN });
@@ -535,6 +552,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_stays_source_blocks),
     UNIT_TEST(test_migrate_stays_destination_blocks),
     UNIT_TEST(test_migrate_stays_to_lesser_cpu),
+    UNIT_TEST(test_migrate_stays_to_older_xen),
     UNIT_TEST(test_migrate_stays_dry_run_changes_nothing),
     UNIT_TEST(test_migrate_stays_dry_run_that_is_blocked_says_so),
     UNIT_TEST(test_migrate_stays_silent_guest),

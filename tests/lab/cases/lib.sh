@@ -19,6 +19,7 @@ cases_of() {
                 pvh_goal_killed verify
         ;;
     shadow) echo pv_live ;;
+    debian,trixie) echo upgrade_pvh upgrade_hvm upgrade_pv upgrade_by_xl ;;
     esac
 }
 
@@ -158,7 +159,7 @@ stays() {
 verify_stream() {
     local cache=${XLM_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xlm/lab}
 
-    find "$cache" -name verify-stream-v2 -type f | head -n 1 | grep .
+    find "$cache/dom0" -name verify-stream-v2 -type f | head -n 1 | grep .
 }
 
 domid() {

@@ -28,7 +28,6 @@ set_paths() {
     CACHE=${XLM_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xlm/lab}
     STATE=${XLM_LAB_STATE:-$run/xlm-lab-$UID-$LAB_NAME}
     OUTER=$CACHE/outer
-    DOM0=$CACHE/dom0
     # A UNIX socket's name is limited to 107 bytes, and ssh adds 17.
     [ ${#STATE} -le 80 ] ||
         die "$STATE: ${#STATE} characters, limit 80: set XLM_LAB_STATE"

@@ -4,10 +4,20 @@
 
 HOST_MB=3072
 DOM0_MB=1280
+FLAVOUR='(debian|shadow|trixie)'
 CPU=qemu64,+svm,+npt,+aes,+ssse3,+sse4.1,+sse4.2,+popcnt,+rdrand
 # dom0 has one pinned vCPU: with two, PVH guests triple-faulted now and then.
 XEN_ARGS="console=com1 com1=115200,8n1 dom0_mem=${DOM0_MB}M,max:${DOM0_MB}M \
 dom0_max_vcpus=1 dom0_vcpus_pin loglvl=info guest_loglvl=info noreboot"
+
+# flavour_of HOST FLAVOURS: of "X,Y" host a has X and host b has Y
+flavour_of() {
+    [ "$1" = a ] && echo "${2%,*}" || echo "${2#*,}"
+}
+
+release_of() {
+    [ "$1" = trixie ] && echo trixie || echo bookworm
+}
 
 # A port nobody listens on now; if somebody takes it before the emulator does,
 # the emulator fails and start_host tries another.
@@ -48,8 +58,10 @@ make_disks() {
 # qemu_args HOST PORT: sets the array ARGS
 # shellcheck disable=SC2054 # the commas belong to the options
 qemu_args() {
-    local h=$1 port=$2 mac=52:54:00:00:01 n slot=8 link cache
+    local h=$1 port=$2 mac=52:54:00:00:01 n slot=8 link cache xen
 
+    xen=$(flavour_of "$h" "$FLAVOURS")
+    use_release "$(release_of "$xen")"
     cache=$(cat "$STATE/disk-cache")
     link="server=on"
     [ "$h" = a ] || link="server=off" mac=52:54:00:00:02
@@ -63,8 +75,8 @@ qemu_args() {
         -device "virtio-net-pci,netdev=u0,mac=$mac:01,addr=4,romfile="
         -netdev "stream,id=s0,$link,addr.type=unix,addr.path=$STATE/wire"
         -device "virtio-net-pci,netdev=s0,mac=$mac:02,addr=5,romfile="
-        -kernel "$CACHE/xen-$FLAVOUR" -append "$XEN_ARGS"
-        -initrd "$CACHE/vmlinux console=hvc0 quiet lab.host=$h,$CACHE/dom0-initrd.gz")
+        -kernel "$PLACE/xen-$xen" -append "$XEN_ARGS"
+        -initrd "$PLACE/$KERNEL console=hvc0 quiet lab.host=$h,$PLACE/dom0-initrd.gz")
     for n in a b c d e f g h; do
         ARGS+=(-drive
             "if=none,id=$n,format=raw,file=$STATE/disks/$n,cache=$cache,file.locking=off"
@@ -73,7 +85,7 @@ qemu_args() {
         slot=$((slot + 1))
     done
     ARGS+=(-drive
-        "if=none,id=root,format=raw,file=$CACHE/dom0.ext4,snapshot=on,file.locking=off"
+        "if=none,id=root,format=raw,file=$PLACE/dom0.ext4,snapshot=on,file.locking=off"
         -device virtio-blk-pci,drive=root,serial=labroot,addr=18)
 }
 
@@ -178,17 +190,16 @@ END
 cmd_up() {
     local began=$SECONDS left
 
-    FLAVOUR=debian
+    FLAVOURS=debian
     while [ $# -gt 0 ]; do
-        case $1 in
-        --xen=debian | --xen=shadow) FLAVOUR=${1#--xen=} ;;
-        *) die "up: unknown option '$1'" ;;
-        esac
+        [[ $1 =~ ^--xen=$FLAVOUR(,$FLAVOUR)?$ ]] ||
+            die "up: unknown option '$1'"
+        FLAVOURS=${1#--xen=}
         shift
     done
-    build_all "$FLAVOUR"
+    build_all "$FLAVOURS"
     if host_alive a && host_alive b && host_ready a && host_ready b; then
-        [ "$(cat "$STATE/flavour")" = "$FLAVOUR" ] ||
+        [ "$(cat "$STATE/flavour")" = "$FLAVOURS" ] ||
             die "$STATE runs $(cat "$STATE/flavour"): lab down first"
         cmd_status
         return
@@ -197,7 +208,7 @@ cmd_up() {
     stop_lab
     mkdir -p "$STATE"
     chmod 700 "$STATE"
-    echo "$FLAVOUR" >"$STATE/flavour"
+    echo "$FLAVOURS" >"$STATE/flavour"
     began=$SECONDS
     disk_cache >"$STATE/disk-cache"
     make_disks
@@ -207,7 +218,7 @@ cmd_up() {
     wait_ready a "$left"
     wait_ready b $((left > 10 ? left : 10))
     sync_clocks
-    echo "lab $LAB_NAME: up in $((SECONDS - began)) s, Xen flavour $FLAVOUR," \
+    echo "lab $LAB_NAME: up in $((SECONDS - began)) s, Xen flavour $FLAVOURS," \
         "shared disks cache=$(cat "$STATE/disk-cache")"
 }
 
@@ -241,7 +252,7 @@ cmd_status() {
     for h in a b; do
         if host_alive "$h" && host_ready "$h"; then
             echo "host $h: ready, ssh 127.0.0.1:$(cat "$STATE/$h.port")," \
-                "Xen flavour $(cat "$STATE/flavour")"
+                "Xen flavour $(flavour_of "$h" "$(cat "$STATE/flavour")")"
         elif host_alive "$h"; then
             echo "host $h: starting"
             rc=1

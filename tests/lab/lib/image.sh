@@ -12,7 +12,7 @@ GUEST_HW_MODULES='e1000 ata_piix sd_mod'
 GUEST_CFLAGS='-std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -static -pthread'
 
 kernel_version() {
-    basename "$CACHE"/boot/usr/lib/modules/*
+    basename "$PLACE"/boot/usr/lib/modules/*
 }
 
 # module_files MODULES...: lib/modules/... of them and of what they need, each
@@ -21,13 +21,14 @@ module_files() {
     local m
 
     for m in "$@"; do
-        outer kmod/modprobe -d "$CACHE/boot/usr" -S "$(kernel_version)" \
+        outer kmod/modprobe -d "$PLACE/boot/usr" -S "$(kernel_version)" \
             --show-depends "$m" || die "no module $m"
     done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' |
-        sed "s|^$CACHE/boot/usr/||"
+        sed "s|^$PLACE/boot/usr/||"
 }
 
-# copy_modules DIR MODULES...: with what they need, and an index.
+# copy_modules DIR MODULES...: with what they need, and an index; unpacked
+# (Debian 13 packs them), whatever will load them.
 copy_modules() {
     local dir=$1 kv file
 
@@ -35,9 +36,12 @@ copy_modules() {
     kv=$(kernel_version)
     module_files "$@" | while read -r file; do
         mkdir -p "$dir/$(dirname "$file")"
-        cp "$CACHE/boot/usr/$file" "$dir/$file"
+        case $file in
+        *.xz) tool xz -dc "$PLACE/boot/usr/$file" >"$dir/${file%.xz}" ;;
+        *) cp "$PLACE/boot/usr/$file" "$dir/$file" ;;
+        esac
     done
-    cp "$CACHE/boot/usr/lib/modules/$kv"/modules.{order,builtin,builtin.modinfo} \
+    cp "$PLACE/boot/usr/lib/modules/$kv"/modules.{order,builtin,builtin.modinfo} \
         "$dir/lib/modules/$kv/"
     outer kmod/depmod -b "$dir" "$kv"
 }
@@ -176,7 +180,7 @@ END
 }
 
 build_dom0_initrd() {
-    local dir=$CACHE/tree-dom0
+    local dir=$PLACE/tree-dom0
 
     rm -rf "$dir"
     busybox_tree "$dir"
@@ -186,7 +190,7 @@ build_dom0_initrd() {
     # shellcheck disable=SC2086 # a list of words
     copy_modules "$dir/overlay/usr" $DOM0_BOOT_MODULES $DOM0_MODULES
     install -m 755 "$LAB_DIR/dom0/init" "$dir/init"
-    pack "$dir" "$CACHE/dom0-initrd.gz"
+    pack "$dir" "$PLACE/dom0-initrd.gz"
     rm -rf "$dir"
 }
 
@@ -210,13 +214,14 @@ unpack_kernel() {
     mv "$2.new" "$2"
 }
 
-# Both hosts read this one disk and keep their changes to themselves.
+# All hosts of a release read this one disk and keep their changes to
+# themselves.
 build_root_disk() {
-    local out=$CACHE/dom0.ext4
+    local out=$PLACE/dom0.ext4
 
     say "root disk"
-    cp "$CACHE"/boot/boot/vmlinuz-* "$CACHE/vmlinuz"
-    unpack_kernel "$CACHE/vmlinuz" "$CACHE/vmlinux"
+    cp "$PLACE"/boot/boot/vmlinuz-* "$PLACE/vmlinuz"
+    [ "$RELEASE" != bookworm ] || unpack_kernel "$CACHE/vmlinuz" "$CACHE/vmlinux"
     cp "$CACHE/vmlinuz" "$DOM0/boot/guest-vmlinuz"
     cp "$CACHE/vmlinux" "$DOM0/boot/guest-vmlinux"
     # The packages have directories there; a link would land inside them.
@@ -244,23 +249,25 @@ outdated() {
 }
 
 build_images() {
-    local stamp=$CACHE/images.stamp
+    local stamp=$PLACE/images.stamp
 
     set_outer_libs
-    if [ ! -s "$CACHE/dom0.ext4" ] ||
-        outdated "$CACHE/dom0.ext4" "$CACHE/packages.have" \
+    if [ ! -s "$PLACE/dom0.ext4" ] ||
+        outdated "$PLACE/dom0.ext4" "$PLACE/packages.have" \
             "$LAB_DIR/lib/image.sh"; then
         build_root_disk
     fi
-    outdated "$stamp" "$CACHE/packages.have" "$LAB_DIR"/guest/* \
+    outdated "$stamp" "$PLACE/packages.have" "$LAB_DIR"/guest/* \
         "$LAB_DIR"/dom0/* "$LAB_DIR/lib/image.sh" || return 0
     say "initramfs of dom0 and guests"
     prepare_kmod
-    [ -e "$CACHE/boot/usr/lib/modules/$(kernel_version)/modules.dep" ] ||
-        outer kmod/depmod -b "$CACHE/boot/usr" "$(kernel_version)"
-    make_keys
-    build_guest_image
+    [ -e "$PLACE/boot/usr/lib/modules/$(kernel_version)/modules.dep" ] ||
+        outer kmod/depmod -b "$PLACE/boot/usr" "$(kernel_version)"
+    if [ "$RELEASE" = bookworm ]; then
+        make_keys
+        build_guest_image
+    fi
     build_dom0_initrd
-    gzip -dc "$CACHE"/boot/boot/xen-4.17-amd64.gz >"$CACHE/xen-debian"
+    gzip -dc "$PLACE"/boot/boot/xen-"$XEN"-amd64.gz >"$PLACE/xen-$STOCK"
     touch "$stamp"
 }

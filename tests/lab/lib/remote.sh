@@ -58,12 +58,17 @@ cmd_pull() {
     host_ssh "$1" "cat $(printf %q "$2")" </dev/null >"$3"
 }
 
-# The tree of `make install DESTDIR=...` onto both hosts.
+# The tree of `make install DESTDIR=...` onto both hosts, or the one named.
 cmd_install() {
-    local h
+    local h hosts='a b'
 
-    [ -d "${1:-}" ] || die "install DESTDIR: '${1:-}' is no directory"
-    for h in a b; do
+    if [ $# -gt 1 ]; then
+        need_host "$1"
+        hosts=$1
+        shift
+    fi
+    [ -d "${1:-}" ] || die "install [HOST] DESTDIR: '${1:-}' is no directory"
+    for h in $hosts; do
         tar -C "$1" --owner=0 --group=0 -cz . |
             host_ssh "$h" 'tar -C / --keep-directory-symlink -xz && ldconfig' ||
             die "install on host $h failed"
