@@ -22,20 +22,28 @@
 
 typedef struct hvm_save_descriptor descriptor;
 
-static void regs_to_record(const struct sim_vcpu *v, struct hvm_hw_cpu *cpu)
+/* Records lie at any address. */
+static void regs_to_record(const struct sim_vcpu *v, void *record)
 {
-#define X(r) cpu->r = v->ctx.user_regs.r;
+    struct hvm_hw_cpu cpu;
+
+    memcpy(&cpu, record, sizeof(cpu));
+#define X(r) cpu.r = v->ctx.user_regs.r;
     EACH_REG(X)
 #undef X
-    cpu->rflags = v->ctx.user_regs.rflags;
+    cpu.rflags = v->ctx.user_regs.rflags;
+    memcpy(record, &cpu, sizeof(cpu));
 }
 
-static void regs_from_record(struct sim_vcpu *v, const struct hvm_hw_cpu *cpu)
+static void regs_from_record(struct sim_vcpu *v, const void *record)
 {
-#define X(r) v->ctx.user_regs.r = cpu->r;
+    struct hvm_hw_cpu cpu;
+
+    memcpy(&cpu, record, sizeof(cpu));
+#define X(r) v->ctx.user_regs.r = cpu.r;
     EACH_REG(X)
 #undef X
-    v->ctx.user_regs.rflags = cpu->rflags;
+    v->ctx.user_regs.rflags = cpu.rflags;
 }
 
 /* Descriptor of the first record that fits; NULL: none, or cut off. */
@@ -122,7 +130,7 @@ static int refresh_cpus(struct sim_domain *d)
             err = put(d, HVM_SAVE_CODE(CPU), i, &fresh, sizeof(fresh));
         s = find(d->hvm_ctx, d->hvm_ctx_bytes, HVM_SAVE_CODE(CPU), i);
         if (s)
-            regs_to_record(&d->vcpu[i], (struct hvm_hw_cpu *)(s + 1));
+            regs_to_record(&d->vcpu[i], s + 1);
     }
     return err;
 }
