@@ -34,6 +34,8 @@ set_dirs() {
 }
 
 need_run() {
+    [ -x "$RUN/simxen-hvd" ] || [ "$XEN_VERSION" != 4.20 ] ||
+        die "$RUN: no simxen-hvd there; run \"make simxen-4.20\" in the build"
     RUN=$(readlink -f "$RUN") && [ -x "$RUN/simxen-hvd" ] ||
         die "$RUN: no simxen-hvd there; build first, or set SIMXEN_RUN"
 }

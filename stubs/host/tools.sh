@@ -2,47 +2,98 @@
 # shellcheck shell=bash
 # Where Debian's xl, xenstored, xenconsoled and device model come from: they
 # are installed, or unpacked already for the lab, or fetched and unpacked by the
-# lab's own functions into the lab's cache.
+# lab's own functions into the lab's cache.  4.20's are Debian 13's: for hosts
+# that want them, with all they depend on, and never installed.
 
 LAB_LIB=$STUBS/../tests/lab/lib
-TOOL_PACKAGES="xen-utils-$XEN_VERSION xenstore-utils qemu-system-xen
-    qemu-system-data seabios ipxe-qemu iproute2 libyajl2 libxml2"
 LAB_CACHE=${XLM_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xlm/lab}
 
-# has_tools ROOT: all that a host runs is there.
+packages_of() {
+    echo "xen-utils-$1 xenstore-utils qemu-system-xen" \
+        qemu-system-data seabios ipxe-qemu iproute2 libyajl2 libxml2
+}
+
+# has_tools VERSION ROOT: all that a host runs is there.
 has_tools() {
     local f
 
-    for f in "lib/xen-$XEN_VERSION/bin/xl" libexec/xen-qemu-system-i386 \
+    for f in "lib/xen-$1/bin/xl" libexec/xen-qemu-system-i386 \
         bin/xenstore-read sbin/ip; do
         # In an unpacked tree, links are meant for its own root.
-        [ -x "${1%/}/usr/$f" ] || [ -L "${1%/}/usr/$f" ] || return 1
+        [ -x "${2%/}/usr/$f" ] || [ -L "${2%/}/usr/$f" ] || return 1
     done
 }
 
+# version_in ROOT: prints that of the one xl there.
+version_in() {
+    local xl
+
+    for xl in "${1%/}"/usr/lib/xen-4.*/bin/xl; do
+        [ -x "$xl" ] || die "$1: no usr/lib/xen-VERSION/bin/xl there"
+        xl=${xl%/bin/xl}
+        echo "${xl##*/xen-}"
+        return
+    done
+}
+
+# This machine's own sources, with Debian 13's suites, for the lab's apt.
+use_trixie() {
+    local from=/etc/apt out=$1 f
+
+    rm -rf "$out"
+    mkdir -p "$out"
+    cat $from/sources.list $from/sources.list.d/*.list 2>/dev/null |
+        sed -n '/^deb .* bookworm[a-z/-]* .*main/s/ bookworm/ trixie/p' \
+            >"$out/trixie.list" || true
+    for f in "$from"/sources.list.d/*.sources; do
+        [ ! -r "$f" ] || awk -v RS= -v ORS='\n\n' \
+            '/(^|\n)Suites: *bookworm/ && /(^|\n)Components:[^\n]*main/' "$f"
+    done | sed '/^Suites:/s/bookworm/trixie/g' >"$out/trixie.sources"
+    [ -s "$out/trixie.list" ] || [ -s "$out/trixie.sources" ] ||
+        die "no source of packages in $from is bookworm's: where Debian 13's" \
+            "are is not known"
+    printf '%s\n' 'Dir::Etc::sourcelist "/dev/null";' \
+        "Dir::Etc::sourceparts \"$out\";" >>"$APT_CONFIG"
+}
+
+# fetch_tools VERSION CACHE
 fetch_tools() (
     # shellcheck source=/dev/null
     . "$LAB_LIB/common.sh"
     # shellcheck source=/dev/null
     . "$LAB_LIB/cache.sh"
-    CACHE=$LAB_CACHE
+    CACHE=$2
     mkdir -p "$CACHE"
-    exec 9>"$CACHE/lock"
-    flock -w 1800 9 || die "$CACHE: somebody else uses it for 30 minutes"
-    ! has_tools "$CACHE/simxen" || return 0
+    exec 9>"$LAB_CACHE/lock"
+    flock -w 1800 9 ||
+        die "$LAB_CACHE: somebody else uses it for 30 minutes"
+    ! has_tools "$1" "$CACHE/simxen" || return 0
     apt_setup
+    [ "$1" = 4.17 ] || use_trixie "$CACHE/apt/etc/trixie"
     apt_update
-    # shellcheck disable=SC2086 # a list of words
-    fetch_closure simxen $TOOL_PACKAGES
+    # shellcheck disable=SC2046 # a list of words
+    fetch_closure simxen $(packages_of "$1")
+    [ "$1" = 4.17 ] || fetch_single simxen-headers libxen-dev
     say "unpacking"
+    [ "$1" = 4.17 ] ||
+        unpack "$CACHE/simxen-headers.list" "$CACHE/simxen-headers"
     unpack "$CACHE/simxen.list" "$CACHE/simxen"
 )
 
-# Sets TOOLS.
+# find_tools VERSION: sets TOOLS, and for 4.20 HEADERS.
 find_tools() {
-    for TOOLS in / "$LAB_CACHE/dom0" "$LAB_CACHE/simxen"; do
-        ! has_tools "$TOOLS" || return 0
+    local cache=$LAB_CACHE
+
+    case $1 in
+    4.17) set -- "$1" / "$cache/dom0" ;;
+    4.20) cache=$LAB_CACHE/trixie HEADERS=$cache/simxen-headers/usr/include ;;
+    *) die "Xen $1: must be 4.17 or 4.20" ;;
+    esac
+    for TOOLS in "${@:2}" "$cache/simxen"; do
+        ! has_tools "$1" "$TOOLS" || return 0
     done
-    fetch_tools || die "Debian's Xen $XEN_VERSION tools cannot be had"
-    has_tools "$TOOLS" || die "$TOOLS: not all of $TOOL_PACKAGES is in it"
+    fetch_tools "$1" "$cache" ||
+        die "Debian's Xen $1 tools cannot be had"
+    has_tools "$1" "$TOOLS" ||
+        die "$TOOLS: not all of $(packages_of "$1") is in it"
 }

@@ -223,8 +223,11 @@ static int map_state(bool *first_out)
 static int await_ready(void)
 {
     for (int ms = 0; ms < READY_LIMIT_MS; ms++) {
-        if (__atomic_load_n(&sim_hv->ready, __ATOMIC_ACQUIRE))
-            return 0;
+        const uint32_t ready = __atomic_load_n(&sim_hv->ready,
+                                               __ATOMIC_ACQUIRE);
+
+        if (ready)
+            return ready == SIM_XEN_MINOR ? 0 : -EPROTO;
         usleep(1000);
     }
     return -EPROTO;
@@ -249,7 +252,7 @@ static int attach(void)
             mkdir(path, 0755);
         make_proc_xen();
         init_state(sim_hv);
-        __atomic_store_n(&sim_hv->ready, 1, __ATOMIC_RELEASE);
+        __atomic_store_n(&sim_hv->ready, SIM_XEN_MINOR, __ATOMIC_RELEASE);
     }
     if (err) {
         munmap(sim_hv, sizeof(*sim_hv));

@@ -8,7 +8,7 @@
 
 #define PAGE_SHIFT 12
 
-/* The first domain from this number on, as up to Xen 4.17. */
+/* Up to Xen 4.17 the first domain from this number on, since then that one. */
 static long get_info(struct xen_domctl *op)
 {
     struct sim_domain *best = NULL;
@@ -16,8 +16,10 @@ static long get_info(struct xen_domctl *op)
     for (unsigned i = 0; i < SIM_MAXDOM; i++) {
         struct sim_domain *d = &sim_hv->dom[i];
 
-        if (d->used && d->domid >= op->domain &&
-            (!best || d->domid < best->domid))
+        if (!d->used || d->domid < op->domain ||
+            (SIM_XEN_MINOR > 17 && d->domid != op->domain))
+            continue;
+        if (!best || d->domid < best->domid)
             best = d;
     }
     if (!best)
@@ -125,6 +127,9 @@ static bool has_no_effect(unsigned cmd)
     case XEN_DOMCTL_iomem_permission:
     case XEN_DOMCTL_ioport_permission:
     case XEN_DOMCTL_irq_permission:
+#ifdef XEN_DOMCTL_gsi_permission
+    case XEN_DOMCTL_gsi_permission:
+#endif
     case XEN_DOMCTL_set_target:
     case XEN_DOMCTL_set_virq_handler:
     case XEN_DOMCTL_setdebugging:
@@ -183,6 +188,10 @@ static long memory_op(struct sim_domain *d, struct xen_domctl *op, bool *known)
         return page_info(d, &op->u.getpageframeinfo3);
     case XEN_DOMCTL_hypercall_init:
         return hypercall_page(d, op->u.hypercall_init.gmfn);
+#ifdef XEN_DOMCTL_set_llc_colors
+    case XEN_DOMCTL_set_llc_colors: /* built without, as Debian's */
+        return op->u.set_llc_colors.pad ? -EINVAL : -EOPNOTSUPP;
+#endif
     }
     *known = false;
     return -ENOSYS;

@@ -22,20 +22,28 @@
 
 typedef struct hvm_save_descriptor descriptor;
 
-static void regs_to_record(const struct sim_vcpu *v, struct hvm_hw_cpu *cpu)
+/* Records lie at any address. */
+static void regs_to_record(const struct sim_vcpu *v, void *record)
 {
-#define X(r) cpu->r = v->ctx.user_regs.r;
+    struct hvm_hw_cpu cpu;
+
+    memcpy(&cpu, record, sizeof(cpu));
+#define X(r) cpu.r = v->ctx.user_regs.r;
     EACH_REG(X)
 #undef X
-    cpu->rflags = v->ctx.user_regs.rflags;
+    cpu.rflags = v->ctx.user_regs.rflags;
+    memcpy(record, &cpu, sizeof(cpu));
 }
 
-static void regs_from_record(struct sim_vcpu *v, const struct hvm_hw_cpu *cpu)
+static void regs_from_record(struct sim_vcpu *v, const void *record)
 {
-#define X(r) v->ctx.user_regs.r = cpu->r;
+    struct hvm_hw_cpu cpu;
+
+    memcpy(&cpu, record, sizeof(cpu));
+#define X(r) v->ctx.user_regs.r = cpu.r;
     EACH_REG(X)
 #undef X
-    v->ctx.user_regs.rflags = cpu->rflags;
+    v->ctx.user_regs.rflags = cpu.rflags;
 }
 
 /* Descriptor of the first record that fits; NULL: none, or cut off. */
@@ -122,7 +130,7 @@ static int refresh_cpus(struct sim_domain *d)
             err = put(d, HVM_SAVE_CODE(CPU), i, &fresh, sizeof(fresh));
         s = find(d->hvm_ctx, d->hvm_ctx_bytes, HVM_SAVE_CODE(CPU), i);
         if (s)
-            regs_to_record(&d->vcpu[i], (struct hvm_hw_cpu *)(s + 1));
+            regs_to_record(&d->vcpu[i], s + 1);
     }
     return err;
 }
@@ -165,19 +173,58 @@ long sim_get_hvm_context(struct sim_domain *d, struct xen_domctl *op)
     return err;
 }
 
+/* How Xen reads the records that depend on its release: an older one's may be
+ * shorter, which hvm_load_entry_zeroextend() makes up for; a longer one is of a
+ * newer Xen, and refused. */
+static const struct form {
+    uint16_t type;
+    uint32_t length;
+    bool extends;
+} forms[] = {
+    { HVM_SAVE_CODE(CPU), HVM_SAVE_LENGTH(CPU), true },
+    { HVM_SAVE_CODE(LAPIC), HVM_SAVE_LENGTH(LAPIC), true },
+    { HVM_SAVE_CODE(LAPIC_REGS), HVM_SAVE_LENGTH(LAPIC_REGS), false },
+    { HVM_SAVE_CODE(MTRR), HVM_SAVE_LENGTH(MTRR), false },
+};
+
+/* As many bytes as it has in this Xen. */
+static int check_form(const struct sim_domain *d, const descriptor *s,
+                      uint32_t *bytes_out)
+{
+    *bytes_out = s->length;
+    for (unsigned i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        const struct form *f = &forms[i];
+
+        if (f->type != s->typecode)
+            continue;
+        *bytes_out = f->length;
+        if (s->instance >= d->max_vcpus || s->length > f->length ||
+            (s->length < f->length && !f->extends))
+            return -EINVAL;
+    }
+    return 0;
+}
+
 static int load_record(struct sim_domain *d, const descriptor *s)
 {
+    struct hvm_hw_cpu extended = { 0 };
+    const void *body = s + 1;
+    uint32_t bytes;
     int err;
 
+    _Static_assert(sizeof(struct hvm_hw_lapic) <= sizeof(extended), "LAPIC");
     if (s->typecode == HVM_SAVE_CODE(HEADER))
         return 0; /* each host says its own */
-    if (s->typecode == HVM_SAVE_CODE(CPU) &&
-        (s->instance >= d->max_vcpus || s->length != sizeof(struct hvm_hw_cpu)))
-        return -EINVAL;
-    err = put(d, s->typecode, s->instance, s + 1, s->length);
+    err = check_form(d, s, &bytes);
+    if (err)
+        return err;
+    if (s->length < bytes) {
+        memcpy(&extended, s + 1, s->length);
+        body = &extended;
+    }
+    err = put(d, s->typecode, s->instance, body, bytes);
     if (!err && s->typecode == HVM_SAVE_CODE(CPU)) {
-        regs_from_record(&d->vcpu[s->instance],
-                         (const struct hvm_hw_cpu *)(s + 1));
+        regs_from_record(&d->vcpu[s->instance], body);
         d->vcpu[s->instance].online = true;
     }
     return err;

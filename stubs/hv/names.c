@@ -83,6 +83,11 @@ static const struct name domctls[] = {
     D(vmtrace_op),
     D(get_paging_mempool_size),
     D(set_paging_mempool_size),
+#if SIM_XEN_MINOR >= 20
+    D(dt_overlay),
+    D(gsi_permission),
+    D(set_llc_colors),
+#endif
 };
 
 static const struct name shadow_ops[] = {
@@ -154,9 +159,12 @@ static const struct name memory_ops[] = {
         XENVER_##n, #n                                                         \
     }
 static const struct name versions[] = {
-    V(version),      V(extraversion),        V(compile_info), V(capabilities),
-    V(changeset),    V(platform_parameters), V(get_features), V(pagesize),
-    V(guest_handle), V(commandline),         V(build_id),
+    V(version),       V(extraversion),        V(compile_info), V(capabilities),
+    V(changeset),     V(platform_parameters), V(get_features), V(pagesize),
+    V(guest_handle),  V(commandline),         V(build_id),
+#ifdef XENVER_extraversion2
+    V(extraversion2), V(capabilities2),       V(changeset2),   V(commandline2),
+#endif
 };
 
 static const struct name evtchn_ops[] = {

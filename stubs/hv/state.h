@@ -36,6 +36,13 @@
 #include <xen/memory.h>
 #include <xen/sched.h>
 
+/* Which Xen this is, told by the headers it is built with. */
+#ifdef XEN_DOMCTL_set_llc_colors
+#define SIM_XEN_MINOR 20
+#else
+#define SIM_XEN_MINOR 17
+#endif
+
 #define SIM_MAXDOM       64
 #define SIM_MAXPORT      1024 /* a domain */
 #define SIM_MAXVCPU      32
@@ -159,7 +166,7 @@ struct sim_domain {
 };
 
 struct sim_hv {
-    uint32_t ready;
+    uint32_t ready; /* 0, then SIM_XEN_MINOR: what follows depends on it */
     pthread_mutex_t lock; /* robust, between processes */
     uint32_t work;        /* futex: something to do for simxen-hvd */
     uint64_t total_pages, free_pages;

@@ -11,7 +11,16 @@
 #include <xen/version.h>
 
 #define VERSION_MAJOR 4
-#define VERSION_MINOR 17
+
+#if SIM_XEN_MINOR == 20
+#define EXTRAVERSION ".4-sim"
+#else
+#define EXTRAVERSION ".7-sim"
+#endif
+#define CAPABILITIES                                                           \
+    "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 "
+#define CHANGESET    "simulated"
+#define COMMAND_LINE "simxen"
 
 static void fill(void *out, size_t size, const char *text)
 {
@@ -28,25 +37,54 @@ static long compile_info(struct xen_compile_info *c)
     return 0;
 }
 
+#ifdef XENVER_extraversion2
+/* The same texts, of any length: xen.git common/kernel.c, xenver_varbuf_op().
+ * Without a buffer, its length. */
+static long text(unsigned cmd, struct xen_varbuf *out)
+{
+    const char *s;
+
+    switch (cmd) {
+    case XENVER_extraversion2:
+        s = EXTRAVERSION;
+        break;
+    case XENVER_capabilities2:
+        s = CAPABILITIES;
+        break;
+    case XENVER_changeset2:
+        s = CHANGESET;
+        break;
+    case XENVER_commandline2:
+        s = COMMAND_LINE;
+        break;
+    default:
+        return -ENOSYS;
+    }
+    if (out && strlen(s) > out->len)
+        return -ENOBUFS;
+    if (out)
+        memcpy(out->buf, s, strlen(s));
+    return strlen(s);
+}
+#endif
+
 long sim_xen_version(unsigned cmd, void *arg)
 {
     struct xen_feature_info *f = arg;
 
     switch (cmd) {
     case XENVER_version:
-        return VERSION_MAJOR << 16 | VERSION_MINOR;
+        return VERSION_MAJOR << 16 | SIM_XEN_MINOR;
     case XENVER_extraversion:
-        fill(arg, sizeof(xen_extraversion_t), ".7-sim");
+        fill(arg, sizeof(xen_extraversion_t), EXTRAVERSION);
         return 0;
     case XENVER_compile_info:
         return compile_info(arg);
     case XENVER_capabilities:
-        fill(arg, sizeof(xen_capabilities_info_t),
-             "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p "
-             "hvm-3.0-x86_64 ");
+        fill(arg, sizeof(xen_capabilities_info_t), CAPABILITIES);
         return 0;
     case XENVER_changeset:
-        fill(arg, sizeof(xen_changeset_info_t), "simulated");
+        fill(arg, sizeof(xen_changeset_info_t), CHANGESET);
         return 0;
     case XENVER_platform_parameters:
         ((struct xen_platform_parameters *)arg)->virt_start =
@@ -63,10 +101,14 @@ long sim_xen_version(unsigned cmd, void *arg)
         memset(arg, 0, sizeof(xen_domain_handle_t));
         return 0;
     case XENVER_commandline:
-        fill(arg, sizeof(xen_commandline_t), "simxen");
+        fill(arg, sizeof(xen_commandline_t), COMMAND_LINE);
         return 0;
     case XENVER_build_id:
         return -ENODATA; /* built without */
     }
+#ifdef XENVER_extraversion2
+    return text(cmd, arg);
+#else
     return -ENOSYS;
+#endif
 }

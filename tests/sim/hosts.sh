@@ -24,7 +24,8 @@ warm_up() {
 }
 
 # What Xen is built with; as Debian builds it, it has no log-dirty for PV. Or:
-# started with another scheduler.
+# started with another scheduler; or which hosts have Xen 4.20: b (up), a (down),
+# both (new).
 FLAVOUR=shadow
 
 # needs_hosts FLAVOUR: those of another one go.
@@ -33,12 +34,21 @@ needs_hosts() {
     FLAVOUR=$1
 }
 
-hosts_up() {
-    local h options=(--local "$DEST/usr/local")
+# has_420 HOST
+has_420() {
+    case $FLAVOUR:$1 in up:b | down:a | new:?) ;; *) return 1 ;; esac
+}
 
-    [ "$FLAVOUR" = debian ] || options+=(--pv-logdirty)
-    [ "$FLAVOUR" != null ] || options+=(--sched null)
+hosts_up() {
+    local h options
+
     for h in a b; do
+        options=(--local "$DEST/usr/local")
+        if has_420 $h; then
+            options=(--xen 4.20 ${DEST_420:+--local "$DEST_420/usr/local"})
+        fi
+        [ "$FLAVOUR" = debian ] || options+=(--pv-logdirty)
+        [ "$FLAVOUR" != null ] || options+=(--sched null)
         simxen up "host$h" "${options[@]}" &&
             warm_up "$h" || return 1
         traces "$h" >"$WORK/baseline.$h"

@@ -43,7 +43,7 @@ on_crash = "preserve"
 END
     [ -z "$CAP" ] || echo "cap = $CAP" >>"$cfg"
     [ $VIF = no ] || echo "vif = ['bridge=xenbr0']" >>"$cfg"
-    if [ "$2" = hvm ]; then
+    if [ "${2%/*}" = hvm ]; then
         printf '%s\n' 'serial = "none"' 'vga = "none"' 'vnc = 0' 'sdl = 0' \
             >>"$cfg"
     fi
@@ -57,6 +57,15 @@ XL_OPTIONS=()
 VIA=
 FAR=
 
+# by_file FROM NAME: saved there, restored at the other host.
+by_file() {
+    local file=$WORK/$2.save
+
+    on "$1" timeout "$MOVE_LIMIT_S" xl save "$2" "$file" &&
+        on "$(other "$1")" timeout "$MOVE_LIMIT_S" xl restore "$file" &&
+        rm "$file"
+}
+
 # start_move FROM BY NAME SLOWLY RULE-A RULE-B: sets MOVE.
 start_move() {
     local from=$1 by=$2 options=() words=()
@@ -64,6 +73,11 @@ start_move() {
 
     [ -z "$6" ] || transport+=" -e 'SIMXEN_FAULT=$6'"
     case $by in
+    file)
+        by_file "$from" "$3" </dev/null >"$WORK/move" 2>&1 &
+        MOVE=$!
+        return
+        ;;
     xl) options=(migrate) ;;
     lm*)
         IFS=: read -r -a words <<<"$by"

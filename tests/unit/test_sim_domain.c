@@ -6,6 +6,8 @@
 
 #include "sim_fixture.h"
 
+#include <xen/version.h>
+
 #define PAGES 64u
 
 static void info(uint32_t domid, struct xen_domctl *op)
@@ -224,6 +226,54 @@ static void test_domain_shutdown_is_told_and_undone(void)
     sim_kill_domain(d);
 }
 
+/* xen.git common/domctl.c: up to 4.17 a question for one is answered for the
+ * next. */
+static void test_domain_info_of_one_that_is_gone(void)
+{
+    uint32_t gone = sim_new_domain(true, 1, NULL);
+    uint32_t next = sim_new_domain(true, 1, NULL);
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_getdomaininfo, .domain = gone };
+    long rc;
+
+    sim_kill_domain(gone);
+    rc = sim_domctl_call(&op);
+    if (SIM_XEN_MINOR <= 17) {
+        CU_ASSERT_EQUAL(rc, 0);
+        CU_ASSERT_EQUAL(op.domain, next);
+    } else {
+        CU_ASSERT_EQUAL(rc, -ESRCH);
+    }
+    sim_kill_domain(next);
+}
+
+static void test_domain_version_is_that_of_the_headers(void)
+{
+    char extra[sizeof(xen_extraversion_t)];
+
+    CU_ASSERT_EQUAL(sim_call(__HYPERVISOR_xen_version, XENVER_version, 0),
+                    4 << 16 | SIM_XEN_MINOR);
+    CU_ASSERT_EQUAL(sim_call(__HYPERVISOR_xen_version, XENVER_extraversion,
+                             (uintptr_t)extra),
+                    0);
+#ifdef XENVER_extraversion2
+    uint32_t room[16];
+    struct xen_varbuf *buf = (struct xen_varbuf *)room;
+    const long size = sim_call(__HYPERVISOR_xen_version, XENVER_extraversion2,
+                               0);
+
+    CU_ASSERT_EQUAL(size, (long)strlen(extra));
+    buf->len = 2;
+    CU_ASSERT_EQUAL(sim_call(__HYPERVISOR_xen_version, XENVER_extraversion2,
+                             (uintptr_t)buf),
+                    -ENOBUFS);
+    buf->len = sizeof(room) - sizeof(*buf);
+    CU_ASSERT_EQUAL(sim_call(__HYPERVISOR_xen_version, XENVER_extraversion2,
+                             (uintptr_t)buf),
+                    size);
+    CU_ASSERT(!memcmp(buf->buf, extra, size));
+#endif
+}
+
 static void test_domain_unsupported_call_is_logged_once(void)
 {
     char path[256], line[256];
@@ -251,6 +301,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_domain_pause_is_synchronous),
     UNIT_TEST(test_domain_held_by_a_killed_process_goes_on),
     UNIT_TEST(test_domain_shutdown_is_told_and_undone),
+    UNIT_TEST(test_domain_info_of_one_that_is_gone),
+    UNIT_TEST(test_domain_version_is_that_of_the_headers),
     UNIT_TEST(test_domain_unsupported_call_is_logged_once),
     CU_TEST_INFO_NULL,
 };

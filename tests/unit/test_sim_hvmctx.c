@@ -121,12 +121,77 @@ static void test_hvmctx_vcpu_beyond_the_last_is_refused(void)
     sim_kill_domain(d);
 }
 
+/* Puts a record of zeroes before END. */
+static void add_record(uint32_t *size, unsigned type, unsigned bytes)
+{
+    const uint32_t at = *size - sizeof(descriptor);
+    const descriptor d = { .typecode = type, .length = bytes };
+
+    memcpy(ctx + at, &d, sizeof(d));
+    memset(ctx + at + sizeof(d), 0, bytes + sizeof(d));
+    *size += sizeof(d) + bytes;
+}
+
+static long load_one(uint32_t domid, unsigned type, unsigned bytes)
+{
+    uint32_t size = make_boot(domid, 1);
+
+    add_record(&size, type, bytes);
+    return context(domid, true, ctx, &size);
+}
+
+/* xen.git hvm/save.c: what was saved by an older Xen ... */
+static void test_hvmctx_shorter_lapic_record_is_extended(void)
+{
+    const unsigned whole = HVM_SAVE_LENGTH(LAPIC);
+    uint32_t d = sim_new_domain(true, 1, NULL), size = sizeof(ctx), at = 0;
+    unsigned nr = 0;
+
+    CU_ASSERT_EQUAL(load_one(d, HVM_SAVE_CODE(LAPIC), whole - 8), 0);
+    CU_ASSERT_EQUAL(context(d, false, ctx, &size), 0);
+    while (at < size) {
+        const descriptor *s = (const descriptor *)(ctx + at);
+
+        if (s->typecode == HVM_SAVE_CODE(LAPIC)) {
+            CU_ASSERT_EQUAL(s->length, whole);
+            nr++;
+        }
+        at += sizeof(*s) + s->length;
+    }
+    CU_ASSERT_EQUAL(nr, 2);
+    sim_kill_domain(d);
+}
+
+/* ... is taken, and what was by a newer one is not. */
+static void test_hvmctx_longer_lapic_record_is_refused(void)
+{
+    const unsigned whole = HVM_SAVE_LENGTH(LAPIC);
+    uint32_t d = sim_new_domain(true, 1, NULL);
+
+    CU_ASSERT_EQUAL(load_one(d, HVM_SAVE_CODE(LAPIC), whole), 0);
+    CU_ASSERT_EQUAL(load_one(d, HVM_SAVE_CODE(LAPIC), whole + 8), -EINVAL);
+    sim_kill_domain(d);
+}
+
+static void test_hvmctx_shorter_mtrr_record_is_refused(void)
+{
+    const unsigned whole = HVM_SAVE_LENGTH(MTRR);
+    uint32_t d = sim_new_domain(true, 1, NULL);
+
+    CU_ASSERT_EQUAL(load_one(d, HVM_SAVE_CODE(MTRR), whole), 0);
+    CU_ASSERT_EQUAL(load_one(d, HVM_SAVE_CODE(MTRR), whole - 8), -EINVAL);
+    sim_kill_domain(d);
+}
+
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_hvmctx_new_domain_has_no_cpu_up),
     UNIT_TEST(test_hvmctx_cpu_record_brings_it_up_with_registers),
     UNIT_TEST(test_hvmctx_without_cpus_takes_all_down),
     UNIT_TEST(test_hvmctx_garbage_is_refused),
     UNIT_TEST(test_hvmctx_vcpu_beyond_the_last_is_refused),
+    UNIT_TEST(test_hvmctx_shorter_lapic_record_is_extended),
+    UNIT_TEST(test_hvmctx_longer_lapic_record_is_refused),
+    UNIT_TEST(test_hvmctx_shorter_mtrr_record_is_refused),
     CU_TEST_INFO_NULL,
 };
 SIM_MAIN("sim_hvmctx", tests)
