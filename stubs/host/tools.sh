@@ -36,48 +36,32 @@ version_in() {
     done
 }
 
-# This machine's own sources, with Debian 13's suites, for the lab's apt.
-use_trixie() {
-    local from=/etc/apt out=$1 f
-
-    rm -rf "$out"
-    mkdir -p "$out"
-    cat $from/sources.list $from/sources.list.d/*.list 2>/dev/null |
-        sed -n '/^deb .* bookworm[a-z/-]* .*main/s/ bookworm/ trixie/p' \
-            >"$out/trixie.list" || true
-    for f in "$from"/sources.list.d/*.sources; do
-        [ ! -r "$f" ] || awk -v RS= -v ORS='\n\n' \
-            '/(^|\n)Suites: *bookworm/ && /(^|\n)Components:[^\n]*main/' "$f"
-    done | sed '/^Suites:/s/bookworm/trixie/g' >"$out/trixie.sources"
-    [ -s "$out/trixie.list" ] || [ -s "$out/trixie.sources" ] ||
-        die "no source of packages in $from is bookworm's: where Debian 13's" \
-            "are is not known"
-    printf '%s\n' 'Dir::Etc::sourcelist "/dev/null";' \
-        "Dir::Etc::sourceparts \"$out\";" >>"$APT_CONFIG"
-}
-
-# fetch_tools VERSION CACHE
+# fetch_tools VERSION
 fetch_tools() (
     # shellcheck source=/dev/null
     . "$LAB_LIB/common.sh"
     # shellcheck source=/dev/null
     . "$LAB_LIB/cache.sh"
-    CACHE=$2
-    mkdir -p "$CACHE"
+    CACHE=$LAB_CACHE
+    if [ "$1" = 4.17 ]; then
+        use_release bookworm
+    else
+        use_release trixie
+    fi
+    mkdir -p "$PLACE"
     exec 9>"$LAB_CACHE/lock"
     flock -w 1800 9 ||
         die "$LAB_CACHE: somebody else uses it for 30 minutes"
-    ! has_tools "$1" "$CACHE/simxen" || return 0
+    ! has_tools "$1" "$PLACE/simxen" || return 0
     apt_setup
-    [ "$1" = 4.17 ] || use_trixie "$CACHE/apt/etc/trixie"
     apt_update
     # shellcheck disable=SC2046 # a list of words
     fetch_closure simxen $(packages_of "$1")
     [ "$1" = 4.17 ] || fetch_single simxen-headers libxen-dev
     say "unpacking"
     [ "$1" = 4.17 ] ||
-        unpack "$CACHE/simxen-headers.list" "$CACHE/simxen-headers"
-    unpack "$CACHE/simxen.list" "$CACHE/simxen"
+        unpack "$PLACE/simxen-headers.list" "$PLACE/simxen-headers"
+    unpack "$PLACE/simxen.list" "$PLACE/simxen"
 )
 
 # find_tools VERSION: sets TOOLS, and for 4.20 HEADERS.
@@ -92,7 +76,7 @@ find_tools() {
     for TOOLS in "${@:2}" "$cache/simxen"; do
         ! has_tools "$1" "$TOOLS" || return 0
     done
-    fetch_tools "$1" "$cache" ||
+    fetch_tools "$1" ||
         die "Debian's Xen $1 tools cannot be had"
     has_tools "$1" "$TOOLS" ||
         die "$TOOLS: not all of $(packages_of "$1") is in it"
