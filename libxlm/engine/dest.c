@@ -220,6 +220,8 @@ static void dispose(struct xlm__dest *d)
     xlm__port_close(&d->s->err, &d->port);
     if (d->sink)
         d->sink->ops->close(d->sink);
+    if (d->narrow)
+        d->narrow->ops->close(d->narrow);
     xlm__dest_verify_free(d);
     if (d->locked)
         d->ts->ops->unlock(d->ts);
