@@ -206,8 +206,11 @@ static int converse(struct xlm__dest *d)
 
     while (!rc && !done) {
         rc = xlm__stream_read(&xlm__session_control(d->s)->stream, &rec);
-        if (!rc)
-            rc = take(d, &rec, &done);
+        if (rc)
+            break;
+        rc = take(d, &rec, &done);
+        if (rec.type == XLM__REC_BUILD)
+            explicit_bzero(rec.u.build.key, sizeof(rec.u.build.key));
     }
     return rc;
 }
