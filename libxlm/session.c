@@ -92,6 +92,7 @@ void xlm_session_close(struct xlm_session *s)
     }
     xlm__options_free(&s->opt);
     pthread_mutex_destroy(&s->lock);
+    explicit_bzero(s, sizeof(*s)); /* its token, in greetings too */
     free(s);
 }
 

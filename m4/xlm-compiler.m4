@@ -38,3 +38,19 @@ AS_CASE([$enable_sanitizers],
 AC_SUBST([XLM_SAN_FLAGS])
 AC_SUBST([XLM_DEFS_FLAGS])
 ])
+
+# XLM_CONFINEMENT: --disable-confinement, into XLM_CONFINE.  After
+# XLM_SANITIZERS, whose run times make system calls of their own at any time.
+AC_DEFUN([XLM_CONFINEMENT], [
+AC_ARG_ENABLE([confinement],
+    [AS_HELP_STRING([--disable-confinement],
+        [let the threads that read what a peer sends make any system call
+         (implied by --enable-sanitizers)])],
+    [], [enable_confinement=yes])
+AC_MSG_CHECKING([whether to confine threads that read what a peer sends])
+AS_IF([test "$enable_sanitizers" != no], [enable_confinement=no])
+AC_MSG_RESULT([$enable_confinement])
+AS_IF([test "$enable_confinement" = yes], [xlm_confine=1], [xlm_confine=0])
+AC_DEFINE_UNQUOTED([XLM_CONFINE], [$xlm_confine],
+    [threads that read what a peer sends are confined (engine/confine.h)])
+])

@@ -212,8 +212,11 @@ static int converse(struct xlm__dest *d)
 
     while (!rc && !done) {
         rc = xlm__stream_read(&xlm__session_control(d->s)->stream, &rec);
-        if (!rc)
-            rc = take(d, &rec, &done);
+        if (rc)
+            break;
+        rc = take(d, &rec, &done);
+        if (rec.type == XLM__REC_BUILD)
+            explicit_bzero(rec.u.build.key, sizeof(rec.u.build.key));
     }
     return rc;
 }
@@ -226,6 +229,8 @@ static void dispose(struct xlm__dest *d)
     xlm__port_close(&d->s->err, &d->port);
     if (d->sink)
         d->sink->ops->close(d->sink);
+    if (d->narrow)
+        d->narrow->ops->close(d->narrow);
     xlm__dest_verify_free(d);
     if (d->locked)
         d->ts->ops->unlock(d->ts);

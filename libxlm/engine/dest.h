@@ -110,6 +110,7 @@ struct xlm__dest {
     bool ready;  /* READY was sent: a permission may come  */
     struct xlm__prebuild pre;
     struct xlm__compare compare;
+    struct xlm__hv *narrow; /* the sink's; NULL: it needs none */
     struct xlm__sink *sink;
     struct xlm__dest_channel channels[XLM__CHANNELS_MAX];
     unsigned nr_threads;
@@ -205,6 +206,8 @@ bool xlm__dest_may_mend(const struct xlm__dest *d);
 int xlm__dest_mend(struct xlm__dest *d, const struct xlm__mend *a);
 
 /* dest_data.c */
+/* On a thread that reads what a peer sends, before it does. */
+void xlm__dest_confine(struct xlm__dest *d, const char *who, bool accepts);
 void xlm__dest_wait_changed(struct xlm__dest *d);
 int xlm__dest_data_start(struct xlm__dest *d);
 void xlm__dest_data_stop(struct xlm__dest *d);

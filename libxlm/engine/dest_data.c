@@ -10,6 +10,8 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "engine/confine.h"
+#include "hv/hv_narrow.h"
 #include "util/clock.h"
 
 #define MARK_LIMIT_MS 120000
@@ -157,12 +159,24 @@ static int serve_one(struct xlm__dest_channel *c, bool *closed_out)
     return *closed_out ? 0 : xlm__dest_confirm(c, rec.type);
 }
 
+void xlm__dest_confine(struct xlm__dest *d, const char *who, bool accepts)
+{
+    const struct xlm__confine c = { .map_fd = d->narrow && !accepts
+                                                  ? xlm__hv_narrow_fd(d->narrow)
+                                                  : XLM__CONFINE_NO_MAPPING,
+                                    .accepts = accepts,
+                                    .who = who };
+
+    (void)xlm__confine_thread(&d->s->err, &c);
+}
+
 static void *serve(void *arg)
 {
     struct xlm__dest_channel *c = arg;
     bool closed = false;
     int rc;
 
+    xlm__dest_confine(c->d, c->link->chan.name, false);
     rc = c->d->sink->ops->job_new(c->d->sink, &c->job);
     if (!rc) {
         while (!rc && !closed) {

@@ -110,6 +110,7 @@ static void *keep_door(void *arg)
     struct pollfd fds[1 + XLM__PORT_FDS];
     struct xlm__arrival a;
 
+    xlm__dest_confine(d, "the doorman", true);
     while (is_needed(d)) {
         fds[0] = (struct pollfd){ d->s->stop_fd, POLLIN, 0 };
         xlm__port_watch(&d->port, fds + 1);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "dom/dom.h"
 #include "engine/host.h"
+#include "hv/hv_narrow.h"
 #include "util/clock.h"
 #include "util/uuid.h"
 
@@ -289,10 +290,15 @@ static int relay_pages(void *user, uint32_t type, size_t nr,
 
 static int open_sink(struct xlm__dest *d, uint32_t domid)
 {
+    int rc;
+
     if (d->offer.domain_type == XLM__WIRE_PV)
         return xlm__sink_open_pv(d->hv, domid, d->offer.nr_pfns, relay_pages, d,
                                  &d->sink);
-    return xlm__sink_open_hvm(d->hv, domid, d->offer.nr_pfns, &d->sink);
+    rc = xlm__hv_narrow(d->hv, domid, &d->narrow);
+    if (rc)
+        return rc;
+    return xlm__sink_open_hvm(d->narrow, domid, d->offer.nr_pfns, &d->sink);
 }
 
 static uint32_t restore_flags(uint32_t build)

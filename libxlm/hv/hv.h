@@ -136,6 +136,12 @@ struct xlm__hv_ops {
     int (*map)(struct xlm__hv *hv, uint32_t domid, bool write, size_t nr,
                const uint64_t *gfns, int *errs, struct xlm__map *out);
     void (*unmap)(struct xlm__hv *hv, struct xlm__map *map);
+    /* A handle of which there are close(), map() and unmap() only, and which
+     * the kernel lets map this one domain's memory; the caller closes it.
+     * *fd_out: the descriptor of which this is true, -1 if unknown.  NULL and
+     * -1: there is none, which is no error. */
+    int (*window)(struct xlm__hv *hv, uint32_t domid, struct xlm__hv **out,
+                  int *fd_out);
     /* nr extents of 2^order pages, each at pfns[i].  *nomem_out: this host,
      * or the domain's limit, has no room for all of them, which is no error
      * (some of them may be there now); the caller may try smaller ones. */

@@ -163,6 +163,7 @@ static const struct xlm__hv_ops xen_ops = {
     .page_types = xlm__xen_page_types,
     .map = xlm__xen_map,
     .unmap = xlm__xen_unmap,
+    .window = xlm__xen_window,
     .populate = xlm__xen_populate,
     .depopulate = xlm__xen_depopulate,
     .max_pages_set = xlm__xen_max_pages_set,

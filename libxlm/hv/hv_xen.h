@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The parts of the Xen implementation of hv.h, one file a subject:
- * hv_xen.c (open, host, domain), hv_xen_mem.c, hv_xen_logdirty.c,
- * hv_xen_state.c (CPU policy, HVM, TSC), hv_xen_pv.c, hv_xen_sched.c,
- * hv_xen_grant.c.
+ * hv_xen.c (open, host, domain), hv_xen_mem.c, hv_xen_window.c,
+ * hv_xen_logdirty.c, hv_xen_state.c (CPU policy, HVM, TSC), hv_xen_pv.c,
+ * hv_xen_sched.c, hv_xen_grant.c.
  */
 #ifndef XLM_HV_HV_XEN_H
 #define XLM_HV_HV_XEN_H
@@ -52,6 +52,8 @@ int xlm__xen_page_types(struct xlm__hv *hv, uint32_t domid, size_t nr,
 int xlm__xen_map(struct xlm__hv *hv, uint32_t domid, bool write, size_t nr,
                  const uint64_t *gfns, int *errs, struct xlm__map *out);
 void xlm__xen_unmap(struct xlm__hv *hv, struct xlm__map *map);
+int xlm__xen_window(struct xlm__hv *hv, uint32_t domid, struct xlm__hv **out,
+                    int *fd_out);
 int xlm__xen_populate(struct xlm__hv *hv, uint32_t domid, unsigned order,
                       size_t nr, const uint64_t *pfns, bool *nomem_out);
 int xlm__xen_max_pages_set(struct xlm__hv *hv, uint32_t domid, uint64_t pages);

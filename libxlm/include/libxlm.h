@@ -202,7 +202,9 @@ struct xlm_session; /* opaque */
 /*
  * Callbacks run on the thread inside xlm_session_run(), xlm_log_fn on any
  * engine thread.  They must not block, and may call only functions marked
- * [any thread] on their session.
+ * [any thread] on their session.  At a destination xlm_log_fn also runs on
+ * threads that can write to what is open, but can open or start nothing:
+ * syslog(3) and the like have to be open before (LOG_NDELAY).
  */
 typedef void xlm_log_fn(void *user, enum xlm_log_level level,
                         const char *module, const char *message);

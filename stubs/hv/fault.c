@@ -39,6 +39,18 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct rule rules[MAX_RULES];
 static unsigned nr_rules;
 
+/* What opens a file or starts a process: a thread that makes a call may have
+ * given up both (libxlm/engine/confine.h), so one of our own does it. */
+struct deed {
+    const char *note; /* for faults.log; NULL: nothing */
+    unsigned long seen;
+    bool cut;
+};
+static pthread_mutex_t deed_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t deed_changed = PTHREAD_COND_INITIALIZER;
+static const struct deed *deed; /* not done yet; under deed_lock */
+static pid_t doer;              /* whose thread it is; 0: nobody's */
+
 static bool parse_number(const char *text, unsigned long *out)
 {
     char *end;
@@ -129,6 +141,70 @@ static bool parse_rule(char *text, struct rule *r, bool *mine_out)
     return parse_action(r, action);
 }
 
+/* The host loses power: somebody outside ends it, and us. */
+static void power_cut(void)
+{
+    char path[512];
+
+    if (sim_path(path, sizeof(path), "powercut") && !fork()) {
+        execl(path, path, (char *)NULL);
+        _exit(111);
+    }
+    for (;;)
+        pause();
+}
+
+static void do_deed(const struct deed *d)
+{
+    if (d->note)
+        sim_note("faults.log", "%s: call %lu", d->note, d->seen);
+    if (d->cut)
+        power_cut();
+}
+
+static void *do_deeds(void *unused)
+{
+    pthread_mutex_lock(&deed_lock);
+    for (;;) {
+        while (!deed)
+            pthread_cond_wait(&deed_changed, &deed_lock);
+        do_deed(deed);
+        deed = NULL;
+        pthread_cond_broadcast(&deed_changed);
+    }
+    return unused;
+}
+
+/* Signals are not for this thread. */
+static void start_doer(void)
+{
+    sigset_t all, before;
+    pthread_t t;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (!pthread_create(&t, NULL, do_deeds, NULL))
+        doer = getpid();
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* A child of a fork has no such thread. */
+static void have_done(const struct deed *d)
+{
+    if (doer != getpid()) {
+        do_deed(d);
+        return;
+    }
+    pthread_mutex_lock(&deed_lock);
+    while (deed)
+        pthread_cond_wait(&deed_changed, &deed_lock);
+    deed = d;
+    pthread_cond_broadcast(&deed_changed);
+    while (deed == d)
+        pthread_cond_wait(&deed_changed, &deed_lock);
+    pthread_mutex_unlock(&deed_lock);
+}
+
 /* A rule that cannot be read would make a test pass that tests nothing. */
 static void parse(void)
 {
@@ -147,6 +223,8 @@ static void parse(void)
         nr_rules += mine;
     }
     free(copy);
+    if (nr_rules)
+        start_doer();
 }
 
 static bool fits(const struct rule *r, const char *call)
@@ -161,19 +239,6 @@ static void sleep_ms(unsigned long ms)
                                 .tv_nsec = ms % 1000 * 1000000L };
 
     nanosleep(&t, NULL);
-}
-
-/* The host loses power: somebody outside ends it, and us. */
-static void power_cut(void)
-{
-    char path[512];
-
-    if (sim_path(path, sizeof(path), "powercut") && !fork()) {
-        execl(path, path, (char *)NULL);
-        _exit(111);
-    }
-    for (;;)
-        pause();
 }
 
 /* Where there is no free page, Xen populates none, and says how many that
@@ -204,13 +269,13 @@ static void apply(const struct rule *r, const char *call, struct sim_fault *f)
         sleep_ms(r->value);
         break;
     case KILL:
-        kill(getpid(), SIGKILL);
+        raise(SIGKILL);
         break;
     case KILL_AFTER:
         f->kill_after = true;
         break;
     case CUT:
-        power_cut();
+        have_done(&(struct deed){ .cut = true });
     }
 }
 
@@ -233,7 +298,7 @@ struct sim_fault sim_fault_begin(const char *call)
             continue;
         sim_log("FAULT %s: call %lu", call, r->seen);
         if (r->seen == r->n)
-            sim_note("faults.log", "%s: call %lu", call, r->seen);
+            have_done(&(struct deed){ .note = call, .seen = r->seen });
         apply(r, call, &f);
     }
     return f;
@@ -242,5 +307,5 @@ struct sim_fault sim_fault_begin(const char *call)
 void sim_fault_end(const struct sim_fault *f)
 {
     if (f->kill_after)
-        kill(getpid(), SIGKILL);
+        raise(SIGKILL);
 }

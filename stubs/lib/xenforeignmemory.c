@@ -16,7 +16,7 @@
 #define PAGE_SHIFT 12
 
 struct xenforeignmemory_handle {
-    int unused;
+    domid_t only; /* DOMID_INVALID: it is not restricted */
 };
 
 struct xenforeignmemory_resource_handle {
@@ -27,20 +27,35 @@ struct xenforeignmemory_resource_handle {
 xenforeignmemory_handle *xenforeignmemory_open(xentoollog_logger *logger,
                                                unsigned open_flags)
 {
+    xenforeignmemory_handle *h;
     int err = sim_attach();
 
     (void)logger;
     (void)open_flags;
-    if (!err)
-        return calloc(1, sizeof(xenforeignmemory_handle));
-    errno = -err;
-    return NULL;
+    if (err) {
+        errno = -err;
+        return NULL;
+    }
+    h = calloc(1, sizeof(*h));
+    if (h)
+        h->only = DOMID_INVALID;
+    return h;
 }
 
 int xenforeignmemory_close(xenforeignmemory_handle *h)
 {
     free(h);
     return 0;
+}
+
+/* privcmd says that for the call, whatever its pages are. */
+static bool refused(const xenforeignmemory_handle *h, uint32_t dom)
+{
+    if (h->only == DOMID_INVALID || h->only == dom)
+        return false;
+    sim_log("foreignmemory d%u by a handle for d%u = EPERM", dom, h->only);
+    errno = EPERM;
+    return true;
 }
 
 /* The second half of the pages is refused one by one, as privcmd does it. */
@@ -98,7 +113,8 @@ void *xenforeignmemory_map2(xenforeignmemory_handle *h, uint32_t dom,
                             void *addr, int prot, int flags, size_t nr,
                             const xen_pfn_t frames[], int errs[])
 {
-    (void)h;
+    if (refused(h, dom))
+        return NULL;
     return errs ? map_pages(dom, addr, prot, flags, nr, frames, errs)
                 : map_all(dom, addr, prot, flags, nr, frames);
 }
@@ -122,11 +138,27 @@ int xenforeignmemory_unmap(xenforeignmemory_handle *h, void *addr, size_t nr)
 
 int xenforeignmemory_restrict(xenforeignmemory_handle *h, domid_t domid)
 {
-    (void)h;
-    (void)domid;
-    sim_unsupported("foreignmemory.restrict");
-    errno = EOPNOTSUPP;
-    return -1;
+    struct sim_fault fault = sim_fault_begin("foreignmemory.restrict");
+    const struct sim_domain *d;
+
+    if (fault.kind == SIM_FAULT_ERRNO) {
+        errno = fault.err;
+        return -1;
+    }
+    /* As privcmd does: once and for all, be there such a domain or not. */
+    if (h->only != DOMID_INVALID && h->only != domid) {
+        errno = EINVAL;
+        return -1;
+    }
+    h->only = domid;
+    /* Xen has no files that a confined thread could fail to open later. */
+    sim_lock();
+    d = sim_domain(domid);
+    if (d)
+        (void)sim_tables(d);
+    sim_unlock();
+    sim_fault_end(&fault);
+    return 0;
 }
 
 /* Which of Xen's frames for the domain a resource is; 0: none of these. */
@@ -175,11 +207,12 @@ xenforeignmemory_resource_handle *xenforeignmemory_map_resource(
     unsigned max = 0, first = resource_frames(type, id, &max);
     xenforeignmemory_resource_handle *r = NULL;
 
-    (void)h;
     if (fault.kind == SIM_FAULT_ERRNO) {
         errno = fault.err;
         return NULL;
     }
+    if (refused(h, domid))
+        return NULL;
     if (!first || frame > max || nr > max - frame) {
         errno = first ? EINVAL : EOPNOTSUPP;
         return NULL;

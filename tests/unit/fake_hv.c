@@ -219,6 +219,19 @@ static void op_unmap(struct xlm__hv *hv, struct xlm__map *map)
     pthread_mutex_unlock(&fake(hv)->lock);
 }
 
+/* There is no kernel here to hold anybody to anything. */
+static int op_window(struct xlm__hv *hv, uint32_t domid, struct xlm__hv **out,
+                     int *fd_out)
+{
+    int rc = fake_enter(hv, domid);
+
+    if (rc)
+        return rc;
+    *out = NULL;
+    *fd_out = -1;
+    return fake_leave(hv);
+}
+
 /* A booted PV guest keeps its own list. */
 static void update_p2m(struct fake_hv *f, uint64_t pfn)
 {
@@ -440,6 +453,7 @@ static const struct xlm__hv_ops ops = {
     .page_types = op_page_types,
     .map = op_map,
     .unmap = op_unmap,
+    .window = op_window,
     .populate = op_populate,
     .depopulate = op_depopulate,
     .max_pages_set = op_max_pages_set,

@@ -30,6 +30,19 @@ went_by() {
         fail "$2's memory did not go $3"
 }
 
+# confined HOST NAME DESCRIPTOR: what wrote its memory there, in its last move,
+# was; the descriptor (a pattern) is that of its mappings, -2: it makes none.
+confined() {
+    on "$1" "tail -n 400 '/var/log/xen/xlm-$2.log' |
+        grep -aE 'held to domain|is confined|not confined|not held'" \
+        >"$work/confined" || fail "nobody was confined"
+    sed 's/^/     /' "$work/confined"
+    grep -q "data 0 is confined: .* descriptor $3\$" "$work/confined" ||
+        fail "who wrote $2's memory was not confined"
+    ! grep -q 'not confined\|not held' "$work/confined" ||
+        fail "not everybody was confined"
+}
+
 # Two vCPUs, a disk with an fsyncing writer, xenstore entries of its own; one
 # move while it is ballooned down.
 case_pvh_there_and_back() {
@@ -43,6 +56,7 @@ case_pvh_there_and_back() {
         fail "xenstore entries"
     way='' must_move a pvh1
     went_by a pvh1 'over TCP with TLS 1.3'
+    confined b pvh1 '[0-9][0-9]*'
     id=$(domid b pvh1)
     on b "xenstore-read /local/domain/$id/data/lab-key \
         /local/domain/$id/vm-data/key;

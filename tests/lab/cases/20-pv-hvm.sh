@@ -32,6 +32,7 @@ case_pv_scan() {
     rm -f "$work/moves"
     moved_so a pv3 'suspended while copied' --dirty none
     copied=$pause_ms
+    confined b pv3 -2
     way='--channels 4' moved_so b pv3 'live, by content scan'
     awk -v copy="$copied" -v scan="$pause_ms" 'BEGIN { printf "     pause: " \
         "%d ms copied, %d ms scanned, %.1f times shorter\n", copy, scan,
@@ -48,6 +49,7 @@ case_pv_live() {
     guest a pv2 --type pv --vcpus 2 --disk loop
     must_move a pv2
     grep -q 'live:' "$work/moves" || fail "was not moved live"
+    confined b pv2 -2
     must_move b pv2
     if [ "$sample" = yes ]; then
         intact a pv2
@@ -70,6 +72,7 @@ case_hvm_moves() {
     guest a hvm1 --type hvm --mem 192 --disk qdisk
     rm -f "$work/moves"
     must_move a hvm1
+    confined b hvm1 '[0-9][0-9]*'
     before=$(paused_for)
     grep -q '^pause: .* context [0-9]' "$work/moves" ||
         fail "its devices were not there before the pause"
