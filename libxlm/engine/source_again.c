@@ -101,7 +101,7 @@ int xlm__source_again(struct xlm__source *m, const struct xlm__mend *a)
     rc = read_pages(m, &c);
     if (!rc) {
         m->nr_again = a->nr;
-        XLM_LOG(&m->s->err, INFO,
+        XLM_LOG(&m->s->err, WARN,
                 "%u pages were written to, but not logged by Xen, after they "
                 "were sent: sent again (first pfn 0x%" PRIx64 ")",
                 a->nr, xlm__again_at(a, 0));
