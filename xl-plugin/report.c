@@ -84,11 +84,6 @@ void report_figures(struct console *con, const struct outcome *o)
                      " that others write to were left out, %s of the pause",
                      s->verified_pages, s->verify_spared_pages,
                      format_seconds(s->verify_us, verify));
-    if (s->verify_again_pages)
-        console_line(con,
-                     "%" PRIu64 " of them had changed without Xen's log, and "
-                     "were sent again: see the log",
-                     s->verify_again_pages);
     if (s->throttle_steps)
         console_line(
             con,

@@ -72,8 +72,7 @@ static void put_findings(yajl_gen g, const struct findings *f)
     X(verified)                                                                \
     X(verified_pages)                                                          \
     X(verify_spared_pages)                                                     \
-    X(verify_us)                                                               \
-    X(verify_again_pages)
+    X(verify_us)
 
 static void put_stats(yajl_gen g, const struct xlm_stats *s)
 {

@@ -149,8 +149,6 @@ static int take(struct xlm__dest *d, const struct xlm__rec *rec, bool *done_out)
         return xlm__dest_verify_sums(d, &rec->u.sums);
     case XLM__REC_HASHES:
         return xlm__dest_verify_hashes(d, &rec->u.sums);
-    case XLM__REC_CONTENTS:
-        return xlm__dest_verify_contents(d, &rec->u.again);
     case XLM__REC_CLOCK_PING:
         return take_ping(d, &rec->u.clock);
     case XLM__REC_ROUND_BEGIN:

@@ -73,10 +73,8 @@ struct xlm__compare {           /* stream-format.md section 6.2 */
     uint64_t nr_other; /* sums that differ, of which we ask for ... */
     uint64_t ask[XLM__ASKS_MAX];
     unsigned nr_asked;
-    uint64_t nr_pages, pfns[XLM__AGAIN_MAX]; /* that differ, the first ones */
-    uint64_t nr_late;                        /* that do not count           */
-    uint64_t nr_bare;  /* of those that differ, not there at one of both */
-    uint64_t nr_again; /* that differed, and were sent once more */
+    uint64_t nr_pages, pfns[3]; /* that differ, the first ones */
+    uint64_t nr_late;           /* that do not count           */
 };
 
 struct xlm__dest {
@@ -192,18 +190,14 @@ bool xlm__dest_may_return(struct xlm__dest_channel *c, int rc);
 int xlm__dest_return(struct xlm__dest_channel *c);
 
 /* dest_verify.c: VERIFY came; SPARED; what is put into a PV domain is noted;
- * after all else was done; SUMS; HASHES; CONTENTS. */
+ * after all else was done; SUMS; HASHES. */
 int xlm__dest_verify_begin(struct xlm__dest *d, const uint8_t *keys);
 int xlm__dest_verify_spare(struct xlm__dest *d, const struct xlm__list *l);
 int xlm__dest_verify_sink(struct xlm__dest *d);
 int xlm__dest_verify_read(struct xlm__dest *d);
 int xlm__dest_verify_sums(struct xlm__dest *d, const struct xlm__sums *s);
 int xlm__dest_verify_hashes(struct xlm__dest *d, const struct xlm__sums *s);
-int xlm__dest_verify_contents(struct xlm__dest *d, const struct xlm__mend *a);
 void xlm__dest_verify_free(struct xlm__dest *d);
-/* dest_mend.c: is what differs to be sent again?  It was. */
-bool xlm__dest_may_mend(const struct xlm__dest *d);
-int xlm__dest_mend(struct xlm__dest *d, const struct xlm__mend *a);
 
 /* dest_data.c */
 /* On a thread that reads what a peer sends, before it does. */

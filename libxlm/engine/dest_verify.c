@@ -101,10 +101,8 @@ static int find_ram(struct xlm__dest *d, uint64_t *nr_out)
     rc = dom->ops->ram(dom, c->ram, nr_out);
     for (uint64_t pfn = xlm__bitmap_next(c->ram, dom->nr_pfns, nr_pfns);
          !rc && pfn < dom->nr_pfns;
-         pfn = xlm__bitmap_next(c->ram, dom->nr_pfns, pfn + 1)) {
+         pfn = xlm__bitmap_next(c->ram, dom->nr_pfns, pfn + 1))
         note_other(c, pfn);
-        c->nr_bare++;
-    }
     dom->nr_pfns = nr_pfns;
     return rc;
 }
@@ -144,7 +142,7 @@ int xlm__dest_verify_read(struct xlm__dest *d)
 
 static void name_pages(const struct xlm__compare *c, char *out, size_t bytes)
 {
-    const size_t room = 3;
+    const size_t room = sizeof(c->pfns) / sizeof(c->pfns[0]);
     size_t at = 0;
 
     for (size_t i = 0; i < room && i < c->nr_pages && at < bytes; i++)
@@ -160,10 +158,9 @@ static int refuse(struct xlm__dest *d)
     name_pages(c, pages, sizeof(pages));
     return XLM_FAIL(&d->s->err, XLM_ERR_DIFFERS,
                     "verify: %s%" PRIu64 " of %" PRIu64
-                    " pages differ at the destination%s, first pfn %s",
+                    " pages differ at the destination, first pfn %s",
                     c->nr_other > c->nr_asked ? "at least " : "", c->nr_pages,
-                    xlm__verify_nr_pages(c->verify),
-                    c->nr_again ? " even when sent again" : "", pages);
+                    xlm__verify_nr_pages(c->verify), pages);
 }
 
 static int accept(struct xlm__dest *d)
@@ -194,9 +191,6 @@ static int go_on(struct xlm__dest *d)
     if (c->nr_asked < c->nr_other && c->nr_asked < XLM__ASKS_MAX)
         return xlm__send_ask(&xlm__session_control(d->s)->stream,
                              c->ask[c->nr_asked++]);
-    if (xlm__dest_may_mend(d))
-        return xlm__send_again(&xlm__session_control(d->s)->stream, c->nr_pages,
-                               c->pfns);
     if (c->nr_pages || c->nr_asked < c->nr_other)
         return refuse(d);
     return accept(d);
@@ -224,11 +218,6 @@ int xlm__dest_verify_sums(struct xlm__dest *d, const struct xlm__sums *s)
     return s->first + s->nr < xlm__verify_nr_sums(c->verify) ? 0 : go_on(d);
 }
 
-static bool is_none(struct xlm__hash h)
-{
-    return !h.lo && !h.hi;
-}
-
 static void compare(struct xlm__compare *c, const struct xlm__sums *s,
                     const struct xlm__hash ours[XLM__SUM_PAGES])
 {
@@ -237,13 +226,10 @@ static void compare(struct xlm__compare *c, const struct xlm__sums *s,
 
         if (xlm__hash_same(theirs, ours[i]))
             continue;
-        if ((theirs.lo & theirs.hi) == UINT64_MAX) {
+        if ((theirs.lo & theirs.hi) == UINT64_MAX)
             c->nr_late++;
-            continue;
-        }
-        if (is_none(theirs) || is_none(ours[i]))
-            c->nr_bare++;
-        note_other(c, s->first * XLM__SUM_PAGES + i);
+        else
+            note_other(c, s->first * XLM__SUM_PAGES + i);
     }
 }
 
@@ -258,17 +244,6 @@ int xlm__dest_verify_hashes(struct xlm__dest *d, const struct xlm__sums *s)
         return rc;
     compare(c, s, ours);
     return go_on(d);
-}
-
-int xlm__dest_verify_contents(struct xlm__dest *d, const struct xlm__mend *a)
-{
-    struct xlm__compare *c = &d->compare;
-    int rc = xlm__dest_mend(d, a);
-
-    /* All that was asked is asked once more. */
-    c->nr_asked = 0;
-    c->nr_pages = c->nr_late = 0;
-    return rc ? rc : go_on(d);
 }
 
 void xlm__dest_verify_free(struct xlm__dest *d)

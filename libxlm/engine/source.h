@@ -50,7 +50,6 @@ struct xlm__source {
     struct xlm__reader *reader; /* ... and for that   */
     uint64_t *late; /* ... written to after the last look at Xen's log      */
     uint64_t nr_spared[XLM__SPARED_LATE + 1]; /* by kind */
-    uint64_t nr_again; /* that differed there, and were sent once more */
     struct xlm__policy policy;
     struct xlm__slow slow;
     /* bitmaps of dom->nr_pfns bits */
@@ -150,8 +149,6 @@ int xlm__source_verify_send(struct xlm__source *m);
 int xlm__source_verify_take(struct xlm__source *m, const struct xlm__rec *rec,
                             bool *mine_out);
 void xlm__source_verify_free(struct xlm__source *m);
-/* source_again.c: AGAIN came. */
-int xlm__source_again(struct xlm__source *m, const struct xlm__mend *a);
 
 /* source_slow.c: what follows from the round for the goals.  *over_out: switch
  * over now.  Errors: NOCONVERGE (give up). */

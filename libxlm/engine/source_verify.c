@@ -10,8 +10,6 @@
  *   hash memory, SUMS           ───>    hash memory, compare
  *                               <───    ASK, if a sum differs
  *   HASHES of its pages         ───>    so that it can name them
- *                               <───    AGAIN, if these are few
- *   CONTENTS of them            ───>    has them as they are, and asks again
  *                               <───    VERIFIED, READY; or ABORT
  */
 #include "config.h"
@@ -193,7 +191,6 @@ static void note(struct xlm__source *m, const struct xlm__verified *v)
         st->verified = 1;
         st->verified_pages = v->pages;
         st->verify_spared_pages = v->spared;
-        st->verify_again_pages = m->nr_again;
         st->verify_us = v->us;
     });
     XLM_LOG(&m->s->err, INFO,
@@ -207,19 +204,12 @@ static void note(struct xlm__source *m, const struct xlm__verified *v)
 int xlm__source_verify_take(struct xlm__source *m, const struct xlm__rec *rec,
                             bool *mine_out)
 {
-    *mine_out = true;
-    switch (rec->type) {
-    case XLM__REC_ASK:
+    *mine_out = rec->type == XLM__REC_ASK || rec->type == XLM__REC_VERIFIED;
+    if (rec->type == XLM__REC_ASK)
         return answer(m, rec->u.asked);
-    case XLM__REC_AGAIN:
-        return xlm__source_again(m, &rec->u.again);
-    case XLM__REC_VERIFIED:
+    if (rec->type == XLM__REC_VERIFIED)
         note(m, &rec->u.verified);
-        return 0;
-    default:
-        *mine_out = false;
-        return 0;
-    }
+    return 0;
 }
 
 void xlm__source_verify_free(struct xlm__source *m)

@@ -184,8 +184,6 @@ struct xlm_stats {
     uint64_t verified_pages;      /* the same on both hosts                 */
     uint64_t verify_spared_pages; /* not compared: others write to them     */
     uint64_t verify_us;           /* that the pause is longer for it        */
-    uint64_t verify_again_pages;  /* source: that differed, were sent once  */
-                                  /* more, and are the same now             */
 };
 
 /* One thing that preflight found. */

@@ -134,12 +134,6 @@ struct xlm__sums {
     const uint8_t *at;
 };
 
-/* AGAIN, which has pfns, ascending; CONTENTS, which has 4096 bytes of each. */
-struct xlm__mend {
-    uint32_t nr;
-    const uint8_t *at;
-};
-
 struct xlm__verified {
     uint64_t pages, spared;
     uint64_t us; /* that it took after all else was done */
@@ -176,7 +170,6 @@ union xlm__body {
     struct xlm__list spared;      /* SPARED */
     struct xlm__sums sums;        /* SUMS, HASHES */
     uint64_t asked;               /* ASK: number of a sum */
-    struct xlm__mend again;       /* AGAIN, CONTENTS */
     struct xlm__verified verified;
     struct xlm__pages pages;   /* PAGES */
     struct xlm__packed packed; /* PACKED */
@@ -223,8 +216,6 @@ struct xlm__wire_hash {
     uint64_t lo, hi;
 };
 struct xlm__wire_hash xlm__sum_at(const struct xlm__sums *s, uint32_t i);
-/* Of AGAIN. */
-uint64_t xlm__again_at(const struct xlm__mend *a, uint32_t i);
 
 /* Walk a decoded XENSTORE list: pos begins at 0; false at its end. */
 bool xlm__xenstore_next(const struct xlm__list *l, uint32_t *pos,

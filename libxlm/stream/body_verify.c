@@ -82,37 +82,6 @@ static void take_verified(struct xlm__taker *t, struct xlm__verified *v)
     xlm__take_in(t, v->spared, 0, t->ctx->nr_pfns, "spared pages");
 }
 
-static void take_count(struct xlm__taker *t, struct xlm__mend *out)
-{
-    out->nr = xlm__take_u32(t, "count");
-    xlm__take_reserved(t);
-    xlm__take_in(t, out->nr, 1, XLM__AGAIN_MAX, "pages");
-}
-
-static void take_again(struct xlm__taker *t, struct xlm__mend *out)
-{
-    uint64_t next = 0;
-
-    take_count(t, out);
-    out->at = t->at;
-    for (uint32_t i = 0; !t->rc && i < out->nr; i++) {
-        uint64_t pfn = xlm__take_u64(t, "page");
-
-        if (!t->rc && (pfn >= t->ctx->nr_pfns || pfn < next))
-            xlm__take_fail(t,
-                           "page %u: pfn 0x%" PRIx64 ", 0x%" PRIx64
-                           " to 0x%" PRIx64 " allowed",
-                           i, pfn, next, t->ctx->nr_pfns - 1);
-        next = pfn + 1;
-    }
-}
-
-static void take_contents(struct xlm__taker *t, struct xlm__mend *out)
-{
-    take_count(t, out);
-    out->at = xlm__take(t, (size_t)out->nr * XLM__PAGE_BYTES, "pages");
-}
-
 void xlm__take_verify(struct xlm__taker *t, uint32_t type, union xlm__body *out)
 {
     switch (type) {
@@ -134,12 +103,6 @@ void xlm__take_verify(struct xlm__taker *t, uint32_t type, union xlm__body *out)
     case XLM__REC_VERIFIED:
         take_verified(t, &out->verified);
         break;
-    case XLM__REC_AGAIN:
-        take_again(t, &out->again);
-        break;
-    case XLM__REC_CONTENTS:
-        take_contents(t, &out->again);
-        break;
     default:
         break; /* the empty ones */
     }
@@ -154,11 +117,6 @@ struct xlm__extent xlm__spared_at(const struct xlm__list *l, uint32_t i)
         .nr = 1,
         .type = (uint32_t)(entry >> XLM__ENTRY_SHIFT),
     };
-}
-
-uint64_t xlm__again_at(const struct xlm__mend *a, uint32_t i)
-{
-    return xlm__get_le64(a->at + 8 * (size_t)i);
 }
 
 struct xlm__wire_hash xlm__sum_at(const struct xlm__sums *s, uint32_t i)

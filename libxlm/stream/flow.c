@@ -371,8 +371,6 @@ static const struct line table[] = {
     { STATES(TAIL_ENDED, TAIL_ENDED), XLM__REC_SUMS,        S, SAME,              NULL },
     { STATES(TAIL_ENDED, TAIL_ENDED), XLM__REC_ASK,         D, SAME,              NULL },
     { STATES(TAIL_ENDED, TAIL_ENDED), XLM__REC_HASHES,      S, SAME,              NULL },
-    { STATES(TAIL_ENDED, TAIL_ENDED), XLM__REC_AGAIN,       D, SAME,              NULL },
-    { STATES(TAIL_ENDED, TAIL_ENDED), XLM__REC_CONTENTS,    S, SAME,              NULL },
     { STATES(TAIL_ENDED, TAIL_ENDED), XLM__REC_VERIFIED,    D, SAME,              NULL },
     { STATES(READY, READY),           XLM__REC_PERMIT,      S, NEXT(PERMITTED),   NULL },
     { STATES(PERMITTED, PERMITTED),   XLM__REC_COMMIT,      D, NEXT(COMMITTED),   NULL },
@@ -458,8 +456,7 @@ static bool under_way(const struct xlm__flow *f, uint32_t type)
            type == XLM__REC_BUILT || type == XLM__REC_PREBUILT ||
            type == XLM__REC_ROUND_DONE || type == XLM__REC_READY ||
            type == XLM__REC_ASK || type == XLM__REC_VERIFIED ||
-           type == XLM__REC_AGAIN || type == XLM__REC_ABORT ||
-           type == XLM__REC_CLOCK_PONG;
+           type == XLM__REC_ABORT || type == XLM__REC_CLOCK_PONG;
 }
 
 static const struct line *find_line(const struct xlm__flow *f, uint32_t type,

@@ -48,8 +48,7 @@ enum xlm__flow_state {
 };
 
 struct xlm__flow_verify { /* section 6.2 */
-    bool wanted, spared, asked, done, mended;
-    uint32_t nr_again; /* pages that CONTENTS has to have; 0: none due */
+    bool wanted, spared, asked, done;
     uint64_t nr_sums, got;
     uint64_t ask; /* what HASHES has to answer */
     uint32_t nr_asks;

@@ -33,20 +33,12 @@ static const char *sums(struct xlm__flow_verify *v, const struct xlm__sums *s)
     return NULL;
 }
 
-/* Is there something that the source has to answer first? */
-static const char *unanswered(const struct xlm__flow_verify *v)
-{
-    if (v->asked)
-        return "HASHES have not come";
-    return v->nr_again ? "CONTENTS have not come" : NULL;
-}
-
 static const char *ask(struct xlm__flow_verify *v, uint64_t sum)
 {
-    if (unanswered(v))
-        return unanswered(v);
-    if (v->got != v->nr_sums || v->done)
-        return "not between SUMS and VERIFIED";
+    if (v->got != v->nr_sums || v->asked || v->done)
+        return v->asked ? "HASHES have not come"
+                        : "not between SUMS and "
+                          "VERIFIED";
     if (v->nr_asks == XLM__ASKS_MAX)
         return "16 came before";
     v->nr_asks++;
@@ -63,40 +55,10 @@ static const char *hashes(struct xlm__flow_verify *v, const struct xlm__sums *s)
     return NULL;
 }
 
-/* Once, and not of a PV domain. */
-static const char *again(struct xlm__flow *f, const struct xlm__mend *a)
-{
-    struct xlm__flow_verify *v = &f->verify;
-
-    if (unanswered(v))
-        return unanswered(v);
-    if (f->domain_type == XLM__WIRE_PV)
-        return "of a PV domain";
-    if (!v->nr_asks || v->done)
-        return "not between HASHES and VERIFIED";
-    if (v->mended)
-        return "it came before";
-    v->mended = true;
-    v->nr_again = a->nr;
-    return NULL;
-}
-
-static const char *contents(struct xlm__flow_verify *v,
-                            const struct xlm__mend *a)
-{
-    if (a->nr != v->nr_again)
-        return "these were not asked for";
-    v->nr_again = 0;
-    v->nr_asks = 0;
-    return NULL;
-}
-
 static const char *verified(struct xlm__flow_verify *v)
 {
-    if (unanswered(v))
-        return unanswered(v);
-    if (v->got != v->nr_sums || v->done)
-        return "not after SUMS";
+    if (v->got != v->nr_sums || v->asked || v->done)
+        return v->asked ? "HASHES have not come" : "not after SUMS";
     v->done = true;
     return NULL;
 }
@@ -108,7 +70,7 @@ const char *xlm__flow_verify(struct xlm__flow *f, uint32_t type,
 
     if (type == XLM__REC_VERIFY)
         return verify(f);
-    if (type < XLM__REC_VERIFY || type > XLM__REC_CONTENTS)
+    if (type < XLM__REC_VERIFY || type > XLM__REC_VERIFIED)
         return NULL;
     if (!v->wanted)
         return "VERIFY has not come";
@@ -121,10 +83,6 @@ const char *xlm__flow_verify(struct xlm__flow *f, uint32_t type,
         return ask(v, b->asked);
     case XLM__REC_HASHES:
         return hashes(v, &b->sums);
-    case XLM__REC_AGAIN:
-        return again(f, &b->again);
-    case XLM__REC_CONTENTS:
-        return contents(v, &b->again);
     default:
         return verified(v);
     }

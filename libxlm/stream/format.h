@@ -122,9 +122,7 @@ _Static_assert(offsetof(struct xlm__wire_header, crc) == 12,
     X(SUMS,        0x22u)                                                      \
     X(ASK,         0x23u)                                                      \
     X(HASHES,      0x24u)                                                      \
-    X(VERIFIED,    0x25u)                                                      \
-    X(AGAIN,       0x26u)                                                      \
-    X(CONTENTS,    0x27u)
+    X(VERIFIED,    0x25u)
 /* clang-format on */
 
 enum xlm__rec_type {
@@ -295,7 +293,6 @@ _Static_assert(sizeof(struct xlm__wire_running) == 16, "no holes");
 #define XLM__SPARED_MAX    65536u
 #define XLM__SPARED_KINDS  7u
 #define XLM__ASKS_MAX      16u
-#define XLM__AGAIN_MAX     64u
 #define XLM__KEY_NH_WORDS  1048u
 #define XLM__KEY_WEIGHTS   5u
 #define XLM__HASHKEY_BYTES (4u * XLM__KEY_NH_WORDS + 16u * XLM__KEY_WEIGHTS)

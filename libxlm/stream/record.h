@@ -147,9 +147,6 @@ int xlm__send_ask(struct xlm__stream *s, uint64_t sum);
 int xlm__send_hashes(struct xlm__stream *s, uint64_t sum,
                      const struct xlm__wire_hash hashes[XLM__SUM_HASHES]);
 int xlm__send_verified(struct xlm__stream *s, const struct xlm__verified *v);
-int xlm__send_again(struct xlm__stream *s, size_t nr, const uint64_t *pfns);
-/* Of nr pages, 4096 bytes each. */
-int xlm__send_contents(struct xlm__stream *s, size_t nr, const void *pages);
 int xlm__send_running(struct xlm__stream *s, const struct xlm__running *r);
 /* Texts: as xlm__send_finding(). */
 int xlm__send_not_running(struct xlm__stream *s, const char *text);

@@ -87,26 +87,3 @@ int xlm__send_verified(struct xlm__stream *s, const struct xlm__verified *v)
     xlm__buf_put_le64(&b, v->us);
     return xlm__send_body(s, XLM__REC_VERIFIED, &b);
 }
-
-int xlm__send_again(struct xlm__stream *s, size_t nr, const uint64_t *pfns)
-{
-    struct xlm__buf b;
-
-    xlm__buf_init(&b, 8 + 8 * XLM__AGAIN_MAX + 1);
-    xlm__buf_put_le32(&b, (uint32_t)nr);
-    xlm__buf_put_le32(&b, 0);
-    for (size_t i = 0; i < nr; i++)
-        xlm__buf_put_le64(&b, pfns[i]);
-    return xlm__send_body(s, XLM__REC_AGAIN, &b);
-}
-
-int xlm__send_contents(struct xlm__stream *s, size_t nr, const void *pages)
-{
-    struct xlm__buf b;
-
-    xlm__buf_init(&b, 8 + XLM__PAGE_BYTES * XLM__AGAIN_MAX + 1);
-    xlm__buf_put_le32(&b, (uint32_t)nr);
-    xlm__buf_put_le32(&b, 0);
-    xlm__buf_put(&b, pages, nr * XLM__PAGE_BYTES);
-    return xlm__send_body(s, XLM__REC_CONTENTS, &b);
-}

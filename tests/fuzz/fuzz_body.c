@@ -80,24 +80,6 @@ static void walk_sums(const struct xlm__body_ctx *ctx,
     (void)read;
 }
 
-static void walk_again(const struct xlm__body_ctx *ctx,
-                       const struct xlm__mend *a)
-{
-    FUZZ_CHECK(a->nr >= 1 && a->nr <= XLM__AGAIN_MAX);
-    for (uint32_t i = 0; i < a->nr; i++)
-        FUZZ_CHECK(xlm__again_at(a, i) < ctx->nr_pfns &&
-                   (!i || xlm__again_at(a, i) > xlm__again_at(a, i - 1)));
-}
-
-static void walk_contents(const struct xlm__mend *a)
-{
-    static volatile uint8_t read;
-
-    FUZZ_CHECK(a->nr >= 1 && a->nr <= XLM__AGAIN_MAX);
-    read = a->at[a->nr * XLM__PAGE_BYTES - 1];
-    (void)read;
-}
-
 static void walk(const struct xlm__body_ctx *ctx, uint32_t type,
                  const union xlm__body *b)
 {
@@ -122,12 +104,6 @@ static void walk(const struct xlm__body_ctx *ctx, uint32_t type,
         break;
     case XLM__REC_HASHES:
         walk_sums(ctx, &b->sums, 0);
-        break;
-    case XLM__REC_AGAIN:
-        walk_again(ctx, &b->again);
-        break;
-    case XLM__REC_CONTENTS:
-        walk_contents(&b->again);
         break;
     case XLM__REC_XENSTORE:
         walk_nodes(&b->xenstore);

@@ -102,9 +102,6 @@ static void on_unit(void *user, enum direction to, unsigned unit, uint32_t type)
 
     if (type == XLM__REC_PERMIT)
         atomic_store(&r->phase, PHASE_HANDOFF);
-    if (sc->event_next && type == sc->event_next && sc->event_to == to &&
-        !atomic_exchange(&r->event_done_next, true))
-        sc->event(r);
     if (!sc->event || sc->event_to != to ||
         (sc->event_type ? type != sc->event_type : unit != sc->event_unit))
         return;

@@ -81,7 +81,6 @@ struct scenario {
     enum direction event_to;
     unsigned event_unit;
     uint32_t event_type; /* of a record, instead of the unit's number */
-    uint32_t event_next; /* once more before such a record */
     /* control channel: cut after so many units (greeting, records) */
     enum direction cut;
     unsigned cut_units;
@@ -135,7 +134,7 @@ struct run {
     struct guest_page *at_suspend;
     bool was_suspended;
     bool ended; /* the scenario ended it     */
-    atomic_bool event_done, event_done_next;
+    atomic_bool event_done;
     atomic_int phase; /* enum phase, the source's last */
     /* what happened */
     atomic_bool runs_there;   /* or may: nobody has proven that not  */

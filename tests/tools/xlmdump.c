@@ -55,8 +55,6 @@ static const struct kind_of_record kinds[] = {
     { ASK, "ASK", 2, CONTROL, 8, 8 },
     { HASHES, "HASHES", 1, CONTROL, 4104, 4104 },
     { VERIFIED, "VERIFIED", 2, CONTROL, 24, 24 },
-    { AGAIN, "AGAIN", 2, CONTROL, 16, 520 },
-    { CONTENTS, "CONTENTS", 1, CONTROL, 4104, 262152 },
     { PAGES, "PAGES", 1, DATA, 16, 4202504 },
     { ZEROS, "ZEROS", 1, DATA, 24, 16392 },
     { MARK, "MARK", 1, DATA, 24, 24 },

@@ -49,8 +49,6 @@ enum type {
     ASK,
     HASHES,
     VERIFIED,
-    AGAIN,
-    CONTENTS,
     PAGES = 0x40,
     ZEROS,
     MARK,
@@ -94,7 +92,6 @@ struct dump {
     bool verify, spared, verified;
     uint64_t sums;
     uint32_t asks; /* or HASHES */
-    bool again;    /* or CONTENTS */
     uint32_t round, findings;
     uint64_t pages, zero_pages;
     uint64_t dm_total, dm_got;

@@ -452,7 +452,7 @@ static bool other(struct dump *d, struct body *b)
 {
     uint64_t v;
 
-    if (d->type >= VERIFY && d->type <= CONTENTS)
+    if (d->type >= VERIFY && d->type <= VERIFIED)
         return dump_verify(d, b);
     switch (d->type) {
     case CONFIG:

@@ -220,16 +220,6 @@ static bool verify(struct dump *d, const struct body *b)
         return (d->state == S_TAIL_ENDED && all_sums(d) && d->verify &&
                 ++d->asks <= 16) ||
                misplaced(d);
-    case AGAIN:
-        if (!d->asks || d->verified)
-            return misplaced(d);
-        d->asks = 0;
-        return once(d, D_FINAL_DONE, &d->again);
-    case CONTENTS:
-        if (!d->asks || d->domain_type == PV)
-            return misplaced(d);
-        d->asks = 0;
-        return once(d, S_TAIL_ENDED, &d->again);
     case ASK:
         return (d->state == D_FINAL_DONE && !d->verified && ++d->asks <= 16) ||
                misplaced(d);
@@ -415,7 +405,7 @@ static bool data(struct dump *d, const struct body *b)
 
 bool dump_order(struct dump *d, const struct body *b)
 {
-    const bool compares = d->type >= VERIFY && d->type <= CONTENTS;
+    const bool compares = d->type >= VERIFY && d->type <= VERIFIED;
 
     if (d->kind == DATA)
         return data(d, b);

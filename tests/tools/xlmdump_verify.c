@@ -54,27 +54,6 @@ static bool one_sum(struct dump *d, struct body *b, size_t more)
     return skip(d, more);
 }
 
-/* AGAIN: pfns; CONTENTS: a page each. */
-static bool again(struct dump *d)
-{
-    uint64_t count, pfn, next = 0;
-
-    if (!number(d, 4, &count) || !limits(d, "count", count, 1, 64) ||
-        !reserved(d))
-        return false;
-    say(d, " %u pages", (unsigned)count);
-    if (d->type == CONTENTS)
-        return skip(d, 4096 * count);
-    for (; count; count--) {
-        if (!number(d, 8, &pfn))
-            return false;
-        if (pfn < next || pfn >= d->nr_pfns)
-            return fail(d, "pfn 0x%llx", (unsigned long long)pfn);
-        next = pfn + 1;
-    }
-    return true;
-}
-
 static bool verified(struct dump *d)
 {
     uint64_t count, left_out;
@@ -103,9 +82,6 @@ bool dump_verify(struct dump *d, struct body *b)
         return one_sum(d, b, 0);
     case HASHES:
         return one_sum(d, b, 4096);
-    case AGAIN:
-    case CONTENTS:
-        return again(d);
     default:
         return verified(d);
     }

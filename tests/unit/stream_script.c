@@ -475,27 +475,35 @@ static const struct script_step pvh[] = {
     S(BYE, bye),
 };
 
-/* clang-format off */
-#define UP_TO_HASHES                                                    \
-    S(OFFER, offer_hvm), S(CONFIG, config), S(STATE, st_cpuid),         \
-    S(STATE, st_msr), S(STATE, st_static_end), S(CHECK, check),         \
-    D(CHECKED, checked_ok), S(VERIFY, script_verify),                   \
-    S(BUILD, build_no_port), D(BUILT, built_no_port),                   \
-    S(ROUND_BEGIN, begin_1f), S(ROUND_END, end_1f),                     \
-    D(ROUND_DONE, done_1f), S(STATE, st_tsc), S(STATE, st_hvm_context), \
-    S(STATE, st_hvm_params), S(SPARED, script_spared),                  \
-    S(TAIL_END, tail_end), S(SUMS, script_sums), D(ASK, script_ask),    \
-    S(HASHES, script_hashes)
-#define VERIFIED_AND_ON                                                 \
-    D(VERIFIED, script_verified), D(READY, ready), S(PERMIT, permit),   \
-    D(COMMIT, commit), D(RUNNING, running), D(BYE, bye), S(BYE, bye)
-/* clang-format on */
-
-static const struct script_step compared[] = { UP_TO_HASHES, VERIFIED_AND_ON };
-
-static const struct script_step mended[] = {
-    UP_TO_HASHES,       D(AGAIN, script_again),   S(CONTENTS, script_contents),
-    D(ASK, script_ask), S(HASHES, script_hashes), VERIFIED_AND_ON,
+static const struct script_step compared[] = {
+    S(OFFER, offer_hvm),
+    S(CONFIG, config),
+    S(STATE, st_cpuid),
+    S(STATE, st_msr),
+    S(STATE, st_static_end),
+    S(CHECK, check),
+    D(CHECKED, checked_ok),
+    S(VERIFY, script_verify),
+    S(BUILD, build_no_port),
+    D(BUILT, built_no_port),
+    S(ROUND_BEGIN, begin_1f),
+    S(ROUND_END, end_1f),
+    D(ROUND_DONE, done_1f),
+    S(STATE, st_tsc),
+    S(STATE, st_hvm_context),
+    S(STATE, st_hvm_params),
+    S(SPARED, script_spared),
+    S(TAIL_END, tail_end),
+    S(SUMS, script_sums),
+    D(ASK, script_ask),
+    S(HASHES, script_hashes),
+    D(VERIFIED, script_verified),
+    D(READY, ready),
+    S(PERMIT, permit),
+    D(COMMIT, commit),
+    D(RUNNING, running),
+    D(BYE, bye),
+    S(BYE, bye),
 };
 
 static const struct script_step pv[] = {
@@ -582,8 +590,6 @@ const struct script scripts[] = {
       "hvm", 0 },
     { "control-verify", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(compared),
       "hvm", XLM__FEATURE_VERIFY },
-    { "control-again", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(mended), "hvm",
-      XLM__FEATURE_VERIFY },
     { "data-hvm", XLM__KIND_DATA, NR_PFNS, false, STEPS(data_hvm), "hvm", 0 },
     { "data-pv", XLM__KIND_DATA, NR_PFNS, true, STEPS(data_pv), "pv", 0 },
 };

@@ -39,8 +39,6 @@ int script_spared(struct xlm__stream *s);
 int script_sums(struct xlm__stream *s);
 int script_ask(struct xlm__stream *s);
 int script_hashes(struct xlm__stream *s);
-int script_again(struct xlm__stream *s);
-int script_contents(struct xlm__stream *s);
 int script_verified(struct xlm__stream *s);
 
 struct bytes {

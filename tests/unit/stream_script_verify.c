@@ -43,22 +43,6 @@ int script_hashes(struct xlm__stream *s)
     return xlm__send_hashes(s, 15, all);
 }
 
-int script_again(struct xlm__stream *s)
-{
-    const uint64_t pfns[] = { 0xf01, 0xfff };
-
-    return xlm__send_again(s, 2, pfns);
-}
-
-int script_contents(struct xlm__stream *s)
-{
-    uint8_t pages[2 * XLM__PAGE_BYTES];
-
-    for (size_t i = 0; i < sizeof(pages); i++)
-        pages[i] = (uint8_t)(i * 7);
-    return xlm__send_contents(s, 2, pages);
-}
-
 int script_verified(struct xlm__stream *s)
 {
     const struct xlm__verified v = { 2046, 3, 210000 };

@@ -144,84 +144,6 @@ static void test_flow_verify_ready_without_its_result_is_refused(void)
     CU_ASSERT_EQUAL(d(XLM__REC_READY), XLM_ERR_STREAM);
 }
 
-static int again(uint32_t nr)
-{
-    union xlm__body b = { .again = { .nr = nr } };
-
-    return step(XLM_DESTINATION, XLM__REC_AGAIN, &b);
-}
-
-static int contents(uint32_t nr)
-{
-    union xlm__body b = { .again = { .nr = nr } };
-
-    return step(XLM_SOURCE, XLM__REC_CONTENTS, &b);
-}
-
-static void up_to_an_answer(enum xlm_role role)
-{
-    up_to_asking(role);
-    CU_ASSERT_EQUAL(sums(0, 2), 0);
-    CU_ASSERT_EQUAL(ask(1), 0);
-    CU_ASSERT_EQUAL(hashes(1), 0);
-}
-
-static void test_flow_verify_pages_again_and_asked_again_is_right(void)
-{
-    up_to_an_answer(XLM_DESTINATION);
-    for (unsigned i = 1; i < 16; i++) {
-        CU_ASSERT_EQUAL(ask(i & 1), 0);
-        CU_ASSERT_EQUAL(hashes(i & 1), 0);
-    }
-    CU_ASSERT_EQUAL(again(3), 0);
-    CU_ASSERT_EQUAL(contents(3), 0);
-    for (unsigned i = 0; i < 16; i++) {
-        CU_ASSERT_EQUAL(ask(i & 1), 0);
-        CU_ASSERT_EQUAL(hashes(i & 1), 0);
-    }
-    CU_ASSERT_EQUAL(ask(1), XLM_ERR_INTERNAL);
-    CU_ASSERT_EQUAL(d(XLM__REC_VERIFIED), 0);
-    CU_ASSERT_EQUAL(d(XLM__REC_READY), 0);
-}
-
-static void test_flow_verify_pages_again_twice_is_refused(void)
-{
-    up_to_an_answer(XLM_SOURCE);
-    CU_ASSERT_EQUAL(again(3), 0);
-    CU_ASSERT_EQUAL(contents(3), 0);
-    CU_ASSERT_EQUAL(ask(1), 0);
-    CU_ASSERT_EQUAL(hashes(1), 0);
-    CU_ASSERT_EQUAL(again(3), XLM_ERR_STREAM);
-}
-
-static void test_flow_verify_pages_again_before_an_answer_are_refused(void)
-{
-    up_to_asking(XLM_SOURCE);
-    CU_ASSERT_EQUAL(sums(0, 2), 0);
-    CU_ASSERT_EQUAL(again(3), XLM_ERR_STREAM);
-    CU_ASSERT_EQUAL(ask(1), 0);
-    CU_ASSERT_EQUAL(again(3), XLM_ERR_STREAM);
-}
-
-static void test_flow_verify_anything_before_the_pages_is_refused(void)
-{
-    up_to_an_answer(XLM_SOURCE);
-    CU_ASSERT_EQUAL(again(3), 0);
-    CU_ASSERT_EQUAL(ask(0), XLM_ERR_STREAM);
-    CU_ASSERT_EQUAL(again(3), XLM_ERR_STREAM);
-    CU_ASSERT_EQUAL(d(XLM__REC_VERIFIED), XLM_ERR_STREAM);
-}
-
-static void test_flow_verify_other_pages_than_asked_for_are_refused(void)
-{
-    up_to_an_answer(XLM_DESTINATION);
-    CU_ASSERT_EQUAL(contents(1), XLM_ERR_STREAM);
-    CU_ASSERT_EQUAL(again(3), 0);
-    CU_ASSERT_EQUAL(contents(2), XLM_ERR_STREAM);
-    CU_ASSERT_EQUAL(contents(3), 0);
-    CU_ASSERT_EQUAL(contents(3), XLM_ERR_STREAM);
-}
-
 static void test_flow_sums_that_verify_did_not_announce_are_refused(void)
 {
     up_to_tail(XLM_DESTINATION, false);
@@ -239,11 +161,6 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_flow_verify_seventeen_questions_are_refused),
     UNIT_TEST(test_flow_verify_answer_to_nothing_is_refused),
     UNIT_TEST(test_flow_verify_ready_without_its_result_is_refused),
-    UNIT_TEST(test_flow_verify_pages_again_and_asked_again_is_right),
-    UNIT_TEST(test_flow_verify_pages_again_twice_is_refused),
-    UNIT_TEST(test_flow_verify_pages_again_before_an_answer_are_refused),
-    UNIT_TEST(test_flow_verify_anything_before_the_pages_is_refused),
-    UNIT_TEST(test_flow_verify_other_pages_than_asked_for_are_refused),
     UNIT_TEST(test_flow_sums_that_verify_did_not_announce_are_refused),
     CU_TEST_INFO_NULL,
 };

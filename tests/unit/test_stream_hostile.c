@@ -98,7 +98,6 @@ static void run(const struct change *c)
 #define H     "control-hvm"
 #define P     "control-pv"
 #define V     "control-verify"
-#define A     "control-again"
 #define BODY  16
 #define MAX64 UINT64_MAX
 
@@ -222,18 +221,6 @@ static void run(const struct change *c)
     X(ask_past_the_end_is_refused, V, D, XLM__REC_ASK, BODY, 8, 16, "sum 16, limit 16") \
     X(hashes_past_the_end_are_refused, V, S, XLM__REC_HASHES, BODY, 8, 16, "sum 16, limit 16") \
     X(hashes_of_other_length_are_refused, V, S, XLM__REC_HASHES, 4, 4, 4088, "4088 bytes") \
-    X(again_count_zero_is_refused, A, D, XLM__REC_AGAIN, BODY, 4, 0, "0 pages") \
-    X(again_count_over_limit_is_refused, A, D, XLM__REC_AGAIN, BODY, 4, 65, "65 pages") \
-    X(again_count_too_high_is_refused, A, D, XLM__REC_AGAIN, BODY, 4, 3, "are left") \
-    X(again_count_too_low_is_refused, A, D, XLM__REC_AGAIN, BODY, 4, 1, "after the last field") \
-    X(again_reserved_is_refused, A, D, XLM__REC_AGAIN, BODY + 4, 4, 1, "reserved") \
-    X(again_past_the_end_is_refused, A, D, XLM__REC_AGAIN, BODY + 16, 8, 0x1000, "pfn 0x1000") \
-    X(again_not_ascending_is_refused, A, D, XLM__REC_AGAIN, BODY + 16, 8, 0xf01, "page 1: pfn 0xf01") \
-    X(contents_count_zero_is_refused, A, S, XLM__REC_CONTENTS, BODY, 4, 0, "0 pages") \
-    X(contents_count_over_limit_is_refused, A, S, XLM__REC_CONTENTS, BODY, 4, 65, "65 pages") \
-    X(contents_count_too_high_is_refused, A, S, XLM__REC_CONTENTS, BODY, 4, 3, "are left") \
-    X(contents_count_too_low_is_refused, A, S, XLM__REC_CONTENTS, BODY, 4, 1, "after the last field") \
-    X(contents_reserved_is_refused, A, S, XLM__REC_CONTENTS, BODY + 4, 4, 1, "reserved") \
     X(verified_more_pages_than_it_has_is_refused, V, D, XLM__REC_VERIFIED, BODY, 8, 0x1001, "4097 pages") \
     X(verified_more_spared_than_it_has_is_refused, V, D, XLM__REC_VERIFIED, BODY + 8, 8, 0x1001, "4097 spared") \
     X(release_count_zero_is_refused, H, S, XLM__REC_RELEASE, BODY, 4, 0, "0 extents") \
