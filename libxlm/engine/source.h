@@ -75,6 +75,7 @@ struct xlm__source {
     bool dm_logging;
     bool unpaused;  /* by us, so that it can suspend   */
     bool suspended; /* by us                           */
+    bool dm_sent;   /* the state of its device model was */
     bool renamed;
     bool had_monitor;
     bool built;     /* the destination has something of the domain           */

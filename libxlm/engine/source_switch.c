@@ -175,7 +175,8 @@ static int send_dm(struct xlm__source *m)
     if (m->config.type != XLM__TYPE_HVM)
         return 0;
     rc = m->ts->ops->dm_state(m->ts, m->domid, &blob);
-    if (!rc && blob.data)
+    m->dm_sent = !rc && blob.data;
+    if (m->dm_sent)
         rc = xlm__send_dm_state(&xlm__session_control(m->s)->stream, blob.data,
                                 blob.bytes);
     free(blob.data);

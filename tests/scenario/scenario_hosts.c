@@ -144,6 +144,7 @@ void hosts_create(struct run *r)
     r->dst.hv->exists = false;
     r->dst.ts.exists = false;
     r->dst.ts.new_domid = DST_DOMID;
+    r->src.ts.peer = &r->dst.ts;
     r->src.hv->refuse_logdirty = r->sc->refuse_logdirty;
     r->src.hv->info.paused = r->sc->paused;
     if (r->src.ts.type == XLM__TYPE_HVM)
