@@ -97,7 +97,7 @@ struct xlm__dest {
     bool has_doorman;
     pthread_t doorman;
     uint32_t build_flags;
-    bool paused;          /* is to stay paused */
+    bool paused;          /* is to stay paused, as the last round says */
     uint64_t limit_pages; /* to be put back; 0 = was not raised */
     bool locked;
     bool building; /* xl was started: there is something to undo */

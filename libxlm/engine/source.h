@@ -73,9 +73,11 @@ struct xlm__source {
     bool has_left;         /* ... if there was one                            */
     bool live;             /* dirty pages were tracked */
     bool dm_logging;
-    bool unpaused;  /* by us, so that it can suspend   */
-    bool suspended; /* by us                           */
-    bool dm_sent;   /* the state of its device model was */
+    bool unpaused;     /* by us, so that it can suspend   */
+    bool stays_paused; /* there: as asked for, or as it was when it was
+                          suspended */
+    bool suspended;    /* by us                           */
+    bool dm_sent;      /* the state of its device model was */
     bool renamed;
     bool had_monitor;
     bool built;     /* the destination has something of the domain           */

@@ -28,19 +28,28 @@
 
 /* ---- suspend ---- */
 
-/* Somebody may have unpaused it while it was copied. */
+/* It arrives as it is now: while it was copied somebody may have paused or
+ * unpaused it. */
 static int look_if_paused(struct xlm__source *m)
 {
-    struct xlm__dominfo info;
+    struct xlm__dominfo info = { .paused = false };
     bool exists;
-    int rc;
+    int rc = m->hv->ops->dominfo(m->hv, m->domid, &info, &exists);
 
-    if (!m->note.was_paused)
+    if (rc)
+        return rc;
+    m->note.was_paused = info.paused &&
+                         (m->s->opt.flags & XLM_F_UNPAUSE_TO_SUSPEND);
+    m->stays_paused = info.paused || (m->s->opt.flags & XLM_F_LEAVE_PAUSED);
+    if ((m->agreed.features & XLM__FEATURE_PAUSED) ||
+        m->stays_paused ==
+            (m->info.paused || (m->s->opt.flags & XLM_F_LEAVE_PAUSED)))
         return 0;
-    rc = m->hv->ops->dominfo(m->hv, m->domid, &info, &exists);
-    if (!rc)
-        m->note.was_paused = exists && info.paused;
-    return rc;
+    return XLM_FAIL(&m->s->err, XLM_ERR_CHANGED,
+                    "%s was %s during its migration, and %s, whose xlm is "
+                    "older, cannot be told: migrate it again",
+                    m->config.name, info.paused ? "paused" : "unpaused",
+                    xlm__source_peer(m));
 }
 
 static int suspend(struct xlm__source *m)
