@@ -144,6 +144,8 @@ int xlm__source_permit(struct xlm__source *m);
 /* source_verify.c, nothing of which is done unless it was asked for.  Keys, to
  * be sent before BUILD. */
 int xlm__source_verify_begin(struct xlm__source *m);
+/* Before the last round: what is in it, to see if others change it. */
+int xlm__source_verify_watch(struct xlm__source *m);
 /* In the tail: what cannot be compared. */
 int xlm__source_verify_spare(struct xlm__source *m);
 /* After the tail: all of the memory as it is here. */

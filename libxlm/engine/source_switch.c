@@ -160,7 +160,7 @@ static void end_log(struct xlm__source *m)
 static int settle(struct xlm__source *m)
 {
     /* Fetched for the last time, unless there may be a question. */
-    if (!m->verify || m->dirty->way != XLM__DIRTY_LOG)
+    if (!m->verify)
         end_log(m);
     return m->ts->ops->storage_settle(m->ts, m->hv, m->domid, &m->config,
                                       SETTLE_MS);
@@ -357,6 +357,8 @@ int xlm__source_switchover(struct xlm__source *m)
     rc = suspend(m);
     if (!rc)
         rc = collect_rest(m);
+    if (!rc)
+        rc = xlm__source_verify_watch(m);
     if (!rc)
         rc = xlm__source_round(m, true, settle, &total);
     if (rc)

@@ -5,7 +5,8 @@
  *
  *   source                              destination
  *   VERIFY: two keys            ───>    (PV: notes what it passes on)
- *   suspend, last round, tail
+ *   suspend; note what the last
+ *   round sends; last round, tail
  *   SPARED: what others write   ───>    completes the domain
  *   hash memory, SUMS           ───>    hash memory, compare
  *                               <───    ASK, if a sum differs
@@ -39,7 +40,9 @@ int xlm__source_verify_begin(struct xlm__source *m)
 
     if (!(m->s->opt.flags & XLM_F_VERIFY) || (m->s->opt.flags & XLM_F_ESTIMATE))
         return 0;
-    rc = xlm__pagehash_draw(&m->s->err, &key.pages);
+    rc = xlm__verify_check(&m->s->err, m->dom->nr_pfns, m->info.tot_pages);
+    if (!rc)
+        rc = xlm__pagehash_draw(&m->s->err, &key.pages);
     if (!rc)
         rc = xlm__pagehash_draw(&m->s->err, &key.sums);
     if (!rc)
@@ -107,25 +110,42 @@ static int check(void *user)
     return xlm__session_check(m->s);
 }
 
+static int note_pages(struct xlm__source *m, const uint64_t *pages, uint64_t nr)
+{
+    const struct xlm__reading what = {
+        .pages = pages, .nr_pages = nr, .check = check, .user = m
+    };
+
+    return m->verify ? xlm__verify_note(m->verify, m->reader, what) : 0;
+}
+
+/*
+ * Xen goes on writing to a suspended domain: an event for it, of a timer or of
+ * a back end, is a bit in a page of event words, of shared info or of vCPU
+ * info.  It logs none of that, and nobody can ask it where these pages are.  A
+ * guest that ran has written to them, too, so they travel in the last round:
+ * what changes of it from here on was changed by others.
+ */
+int xlm__source_verify_watch(struct xlm__source *m)
+{
+    return note_pages(m, m->todo, xlm__bitmap_count(m->todo, m->dom->nr_pfns));
+}
+
 int xlm__source_verify_send(struct xlm__source *m)
 {
-    const struct xlm__reading all = {
-        .pages = m->ram, .nr_pages = m->nr_ram, .check = check, .user = m
-    };
-    int rc;
+    int rc = note_pages(m, m->ram, m->nr_ram);
 
-    if (!m->verify)
-        return 0;
-    rc = xlm__verify_read(m->verify, m->reader, all);
-    if (rc)
+    if (rc || !m->verify)
         return rc;
+    xlm__verify_add_up(m->verify);
     return xlm__send_sums(
         &xlm__session_control(m->s)->stream, xlm__verify_nr_sums(m->verify),
         (const struct xlm__wire_hash *)xlm__verify_sums(m->verify));
 }
 
 /* Pages that were written to after they were sent, by a back end that copies
- * into a suspended domain, say: Xen knows of them. */
+ * into a suspended domain, say: Xen's log has them, or, as nothing but others
+ * changes them now, another scan. */
 static int find_late(struct xlm__source *m)
 {
     uint64_t nr = 0;
@@ -144,21 +164,26 @@ static int find_late(struct xlm__source *m)
     return rc;
 }
 
+static bool is_late(const struct xlm__source *m, uint64_t pfn)
+{
+    return pfn < m->dom->nr_pfns && !xlm__verify_spares(m->verify, pfn) &&
+           (xlm__bitmap_test(m->late, pfn) ||
+            xlm__verify_changed(m->verify, pfn));
+}
+
 static int answer(struct xlm__source *m, uint64_t sum)
 {
     struct xlm__hash hashes[XLM__SUM_PAGES];
     int rc = find_late(m);
 
     if (!rc)
-        rc = xlm__verify_pages_of(m->verify, m->reader, m->ram, sum, hashes);
+        rc = xlm__verify_note_sum(m->verify, m->reader, m->ram, sum);
     if (rc)
         return rc;
-    for (uint64_t i = 0; i < XLM__SUM_PAGES; i++) {
-        const uint64_t pfn = sum * XLM__SUM_PAGES + i;
-
-        if (pfn < m->dom->nr_pfns && xlm__bitmap_test(m->late, pfn))
+    xlm__verify_pages_of(m->verify, sum, hashes);
+    for (uint64_t i = 0; i < XLM__SUM_PAGES; i++)
+        if (is_late(m, sum * XLM__SUM_PAGES + i))
             hashes[i] = (struct xlm__hash){ UINT64_MAX, UINT64_MAX };
-    }
     return xlm__send_hashes(&xlm__session_control(m->s)->stream, sum,
                             (const struct xlm__wire_hash *)hashes);
 }

@@ -40,6 +40,8 @@ int fake_ts_enter(struct xlm__toolstack *base, const char *op)
     pthread_mutex_unlock(&t->lock);
     if (delay)
         (void)poll(NULL, 0, (int)delay);
+    if (t->on_op)
+        t->on_op(t->on_op_user, op);
     if (!fail)
         return 0;
     return XLM_FAIL(base->err, t->fail_code ? t->fail_code : XLM_ERR_TOOLSTACK,

@@ -56,6 +56,8 @@ struct fake_toolstack {
     int fail_code;       /* 0: TOOLSTACK                                 */
     const char *slow_op; /* op of this name takes slow_ms ("*": each)    */
     unsigned slow_ms;
+    void (*on_op)(void *user, const char *op); /* begins; on its thread */
+    void *on_op_user;
 
     /* --- the source's domain --- */
     uint32_t domid;
