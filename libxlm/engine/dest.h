@@ -69,8 +69,8 @@ struct xlm__compare {           /* stream-format.md section 6.2 */
     struct xlm__dom *dom;
     struct xlm__reader *reader;
     uint64_t nr_spared, began_ns;
-    bool was_read;    /* before its device model had its state, ... */
-    uint64_t read_ns; /* ... which took so long                     */
+    bool was_read;     /* before its device model had its state, ... */
+    uint64_t read_ns;  /* ... which took so long                     */
     uint64_t nr_other; /* sums that differ, of which we ask for ... */
     uint64_t ask[XLM__ASKS_MAX];
     unsigned nr_asked;

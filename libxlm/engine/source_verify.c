@@ -26,6 +26,10 @@
 #include "base/log.h"
 #include "engine/keys.h"
 #include "util/bitmap.h"
+#include "util/clock.h"
+
+/* Long enough to tell, short beside a round. */
+#define SAMPLE_PAGES 16384u
 
 _Static_assert((int)XLM__SPARED_LATE == (int)XLM__SPARED_KINDS + 1,
                "all kinds");
@@ -56,6 +60,97 @@ int xlm__source_verify_begin(struct xlm__source *m)
     }
     explicit_bzero(&key, sizeof(key));
     explicit_bzero(wire, sizeof(wire));
+    return rc;
+}
+
+/* ---- how long it will take ---- */
+
+struct sampled {
+    const struct xlm__pagehash *hash;
+    _Atomic uint64_t none; /* so that nobody leaves the work out */
+};
+
+static void hash_batch(void *user, const struct xlm__batch *b)
+{
+    struct sampled *s = user;
+    uint64_t none = 0;
+    size_t nr;
+    const struct xlm__entry *e = xlm__batch_entries(b, &nr);
+
+    for (; nr; nr--, e++)
+        none += !xlm__entry_hash(s->hash, e).hi;
+    s->none += none;
+}
+
+static int read_sample(struct xlm__source *m, const struct xlm__pagehash *hash,
+                       struct xlm__reading *what, uint64_t *us_out)
+{
+    struct sampled s = { .hash = hash };
+    struct xlm__reader *reader = NULL;
+    uint64_t began_ns;
+    int rc = xlm__reader_new(m->dom, 0, &reader);
+
+    what->each = hash_batch;
+    what->user = &s;
+    began_ns = xlm__clock_ns();
+    if (!rc)
+        rc = xlm__reader_run(reader, what);
+    *us_out = (xlm__clock_ns() - began_ns) / XLM__NS_PER_US;
+    xlm__reader_free(reader);
+    return rc;
+}
+
+static uint64_t choose_sample(const struct xlm__source *m, uint64_t *pages)
+{
+    const uint64_t nr_pfns = m->dom->nr_pfns;
+    uint64_t nr = 0;
+
+    for (uint64_t pfn = xlm__bitmap_next(m->ram, nr_pfns, 0);
+         pfn < nr_pfns && nr < SAMPLE_PAGES;
+         pfn = xlm__bitmap_next(m->ram, nr_pfns, pfn + 1), nr++)
+        xlm__bitmap_set(pages, pfn);
+    return nr;
+}
+
+static int measure(struct xlm__source *m, const struct xlm__pagehash *hash,
+                   uint64_t *pages, uint64_t *gone)
+{
+    struct xlm__reading what = {
+        .pages = pages, .live = true, .deferred = gone, .gone = gone
+    };
+    uint64_t us = 0;
+    int rc;
+
+    if (!pages || !gone)
+        return XLM_FAIL(&m->s->err, XLM_ERR_NOMEM, "bitmap of a sample");
+    what.nr_pages = choose_sample(m, pages);
+    rc = read_sample(m, hash, &what, &us);
+    if (!rc && what.nr_pages)
+        m->verify_guess_us = us * m->nr_ram / what.nr_pages + 1;
+    return rc;
+}
+
+/* The destination does it at the same time, and is thought to be as fast.  A
+ * domain that is suspended while it is copied is read twice here. */
+int xlm__source_verify_guess(struct xlm__source *m)
+{
+    struct xlm__pagehash *hash = NULL;
+    uint64_t *pages, *gone;
+    int rc;
+
+    if (!(m->s->opt.flags & XLM_F_VERIFY))
+        return 0;
+    rc = xlm__pagehash_new(&m->s->err, &hash);
+    if (rc)
+        return rc;
+    pages = xlm__bitmap_alloc(m->dom->nr_pfns);
+    gone = xlm__bitmap_alloc(m->dom->nr_pfns);
+    rc = measure(m, hash, pages, gone);
+    if (m->s->opt.dirty == XLM_DIRTY_NONE)
+        m->verify_guess_us *= 2;
+    free(pages);
+    free(gone);
+    xlm__pagehash_free(hash);
     return rc;
 }
 

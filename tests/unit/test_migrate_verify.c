@@ -90,6 +90,34 @@ static void test_verify_not_asked_for_is_not_done(void)
     DONE();
 }
 
+/* Nothing is left for the last round: that is all but a fixed part. */
+static void test_verify_is_counted_before_it_is_done(void)
+{
+    LOOK(MOVED, VERIFY);
+
+    SCENARIO_CHECK(r, r->src.stats.predicted_blackout_us >
+                          r->src.stats.fixed_pause_ms * UINT64_C(1000));
+    DONE();
+}
+
+static void test_verify_not_asked_for_is_not_counted(void)
+{
+    LOOK(MOVED);
+
+    SCENARIO_CHECK(r, r->src.stats.predicted_blackout_us ==
+                          r->src.stats.fixed_pause_ms * UINT64_C(1000));
+    DONE();
+}
+
+static void test_verify_is_counted_by_an_estimate(void)
+{
+    LOOK(STAYED, .opt = { .flags = XLM_F_VERIFY | XLM_F_ESTIMATE,
+                          .fixed_pause_ms = 50 });
+
+    SCENARIO_CHECK(r, r->src.stats.estimated_pause_us > 50000);
+    DONE();
+}
+
 /* ---- it is not ---- */
 
 /* Again: it is what it was. */
@@ -392,6 +420,9 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_verify_pv_by_content_is_the_same),
     UNIT_TEST(test_verify_compressed_and_ballooned_is_the_same),
     UNIT_TEST(test_verify_not_asked_for_is_not_done),
+    UNIT_TEST(test_verify_is_counted_before_it_is_done),
+    UNIT_TEST(test_verify_not_asked_for_is_not_counted),
+    UNIT_TEST(test_verify_is_counted_by_an_estimate),
     UNIT_TEST(test_verify_changed_byte_is_found_and_named),
     UNIT_TEST(test_verify_changed_byte_of_hvm_is_found_and_named),
     UNIT_TEST(test_verify_first_pages_of_many_are_named),
