@@ -59,6 +59,19 @@ static int end_round(struct xlm__dest *d, const struct xlm__round *claimed)
                            XLM__REC_ROUND_DONE, claimed);
 }
 
+static void begin_round(struct xlm__dest *d, const struct xlm__round *r)
+{
+    const uint64_t features = xlm__session_control(d->s)->features;
+
+    if (r->flags & XLM__ROUND_FINAL) {
+        if (features & XLM__FEATURE_PAUSED)
+            d->paused = r->flags & XLM__ROUND_PAUSED;
+        xlm__session_event(d->s, XLM__EV_SUSPEND);
+        xlm__dest_no_return(d);
+    }
+    xlm__dest_round_begin(d, r->round);
+}
+
 static int take_state(struct xlm__dest *d, const struct xlm__state_rec *st)
 {
     return xlm__dest_keep_state(d, st);
@@ -152,11 +165,7 @@ static int take(struct xlm__dest *d, const struct xlm__rec *rec, bool *done_out)
     case XLM__REC_CLOCK_PING:
         return take_ping(d, &rec->u.clock);
     case XLM__REC_ROUND_BEGIN:
-        if (rec->u.round.flags & XLM__ROUND_FINAL) {
-            xlm__session_event(d->s, XLM__EV_SUSPEND);
-            xlm__dest_no_return(d);
-        }
-        xlm__dest_round_begin(d, rec->u.round.round);
+        begin_round(d, &rec->u.round);
         return 0;
     case XLM__REC_ROUND_END:
         return end_round(d, &rec->u.round);

@@ -65,11 +65,12 @@ struct xlm__prebuild {
 
 struct xlm__compare {           /* stream-format.md section 6.2 */
     struct xlm__verify *verify; /* NULL: not asked for */
-    struct xlm__hash *given;    /* of a PV domain      */
     uint64_t *ram;              /* what has memory here, of another one */
     struct xlm__dom *dom;
     struct xlm__reader *reader;
     uint64_t nr_spared, began_ns;
+    bool was_read;     /* before its device model had its state, ... */
+    uint64_t read_ns;  /* ... which took so long                     */
     uint64_t nr_other; /* sums that differ, of which we ask for ... */
     uint64_t ask[XLM__ASKS_MAX];
     unsigned nr_asked;
@@ -97,7 +98,7 @@ struct xlm__dest {
     bool has_doorman;
     pthread_t doorman;
     uint32_t build_flags;
-    bool paused;          /* is to stay paused */
+    bool paused;          /* is to stay paused, as the last round says */
     uint64_t limit_pages; /* to be put back; 0 = was not raised */
     bool locked;
     bool building; /* xl was started: there is something to undo */
@@ -190,10 +191,12 @@ bool xlm__dest_may_return(struct xlm__dest_channel *c, int rc);
 int xlm__dest_return(struct xlm__dest_channel *c);
 
 /* dest_verify.c: VERIFY came; SPARED; what is put into a PV domain is noted;
- * after all else was done; SUMS; HASHES. */
+ * before a device model gets its state; after all else was done; SUMS;
+ * HASHES. */
 int xlm__dest_verify_begin(struct xlm__dest *d, const uint8_t *keys);
 int xlm__dest_verify_spare(struct xlm__dest *d, const struct xlm__list *l);
 int xlm__dest_verify_sink(struct xlm__dest *d);
+int xlm__dest_verify_before_dm(struct xlm__dest *d);
 int xlm__dest_verify_read(struct xlm__dest *d);
 int xlm__dest_verify_sums(struct xlm__dest *d, const struct xlm__sums *s);
 int xlm__dest_verify_hashes(struct xlm__dest *d, const struct xlm__sums *s);

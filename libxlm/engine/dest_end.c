@@ -87,6 +87,16 @@ int xlm__dest_domain(struct xlm__dest *d, struct xlm__dominfo *out)
                     "domain %u was destroyed here by somebody else", domid);
 }
 
+static int complete(struct xlm__dest *d)
+{
+    int rc;
+
+    if (d->pre.begun)
+        return xlm__dest_prebuild_commit(d);
+    rc = xlm__dest_verify_before_dm(d);
+    return rc ? rc : d->ts->ops->restore_end(d->ts, d->dm.data ? &d->dm : NULL);
+}
+
 int xlm__dest_finish(struct xlm__dest *d)
 {
     int rc;
@@ -95,10 +105,8 @@ int xlm__dest_finish(struct xlm__dest *d)
     if (!rc && d->limit_pages)
         rc = d->hv->ops->max_pages_set(d->hv, xlm_session_domid(d->s),
                                        d->limit_pages);
-    if (!rc && d->pre.begun)
-        rc = xlm__dest_prebuild_commit(d);
-    else if (!rc)
-        rc = d->ts->ops->restore_end(d->ts, d->dm.data ? &d->dm : NULL);
+    if (!rc)
+        rc = complete(d);
     if (!rc)
         rc = d->ts->ops->xenstore_restore(d->ts, xlm_session_domid(d->s),
                                           &d->nodes);

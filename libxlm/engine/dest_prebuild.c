@@ -166,6 +166,8 @@ int xlm__dest_prebuild_commit(struct xlm__dest *d)
         rc = xlm__hvm_commit(d->hv, domid, &d->pre.first, &d->pre.last);
     /* It finds memory and interrupt controllers as its predecessor left them.
      */
+    if (!rc)
+        rc = xlm__dest_verify_before_dm(d);
     if (!rc && has_dm(d))
         rc = d->ts->ops->dm_load(d->ts, &d->dm);
     return rc;

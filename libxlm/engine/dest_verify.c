@@ -4,9 +4,10 @@
  * lose, nothing was promised yet, and giving up undoes it all.
  *
  * A translated domain is read when everything else is done: by then xl, its
- * helper, the device model and Xen have had their hands in its memory.  For a
- * PV domain, whose page tables xl's helper has changed, what counts is what
- * the helper was given, page by page.
+ * helper and Xen have had their hands in its memory; a device model, which has
+ * every right to write to it, gets its state after that.  For a PV domain,
+ * whose page tables xl's helper has changed, what counts is what the helper was
+ * given, page by page.
  */
 #include "config.h"
 
@@ -34,12 +35,13 @@ int xlm__dest_verify_begin(struct xlm__dest *d, const uint8_t *keys)
     struct xlm__verify_key key;
     int rc;
 
+    rc = xlm__verify_check(&d->s->err, d->offer.nr_pfns, d->offer.memory_pages);
+    if (rc)
+        return rc;
     xlm__keys_decode(keys, &key);
     rc = xlm__verify_new(&d->s->err, &key, d->offer.nr_pfns, is_pv(d),
                          &c->verify);
     explicit_bzero(&key, sizeof(key));
-    if (!rc && is_pv(d))
-        rc = xlm__verify_given(c->verify, &c->given);
     return rc;
 }
 
@@ -47,10 +49,10 @@ int xlm__dest_verify_sink(struct xlm__dest *d)
 {
     struct xlm__compare *c = &d->compare;
 
-    if (!c->given)
+    if (!c->verify || !is_pv(d))
         return 0;
-    return xlm__sink_open_given(d->sink, xlm__verify_hash(c->verify), c->given,
-                                &d->sink);
+    return xlm__sink_open_given(d->sink, xlm__verify_hash(c->verify),
+                                xlm__verify_notes(c->verify), &d->sink);
 }
 
 int xlm__dest_verify_spare(struct xlm__dest *d, const struct xlm__list *l)
@@ -126,16 +128,36 @@ static int read_domain(struct xlm__dest *d)
     if (!rc)
         rc = xlm__reader_new(c->dom, 0, &c->reader);
     what.pages = c->ram;
-    return rc ? rc : xlm__verify_read(c->verify, c->reader, what);
+    return rc ? rc : xlm__verify_note(c->verify, c->reader, what);
+}
+
+/* A device model goes on where it was as soon as it has its state, which for a
+ * USB controller, say, is to walk lists in memory and to write to them. */
+int xlm__dest_verify_before_dm(struct xlm__dest *d)
+{
+    struct xlm__compare *c = &d->compare;
+    const uint64_t began_ns = xlm__clock_ns();
+    int rc;
+
+    if (!c->verify || d->offer.domain_type != XLM__WIRE_HVM)
+        return 0;
+    rc = read_domain(d);
+    c->was_read = true;
+    c->read_ns = xlm__clock_ns() - began_ns;
+    return rc;
 }
 
 int xlm__dest_verify_read(struct xlm__dest *d)
 {
-    d->compare.began_ns = xlm__clock_ns();
-    if (!is_pv(d))
-        return read_domain(d);
-    xlm__verify_add_up(d->compare.verify);
-    return 0;
+    struct xlm__compare *c = &d->compare;
+    int rc = 0;
+
+    c->began_ns = xlm__clock_ns() - c->read_ns;
+    if (!is_pv(d) && !c->was_read)
+        rc = read_domain(d);
+    if (!rc)
+        xlm__verify_add_up(c->verify);
+    return rc;
 }
 
 /* ---- what is there ---- */
@@ -223,13 +245,15 @@ static void compare(struct xlm__compare *c, const struct xlm__sums *s,
 {
     for (uint32_t i = 0; i < XLM__SUM_PAGES; i++) {
         const struct xlm__hash theirs = theirs_at(s, i);
+        const uint64_t pfn = s->first * XLM__SUM_PAGES + i;
 
-        if (xlm__hash_same(theirs, ours[i]))
+        if (xlm__hash_same(theirs, ours[i]) ||
+            xlm__verify_spares(c->verify, pfn)) /* counted already */
             continue;
         if ((theirs.lo & theirs.hi) == UINT64_MAX)
             c->nr_late++;
         else
-            note_other(c, s->first * XLM__SUM_PAGES + i);
+            note_other(c, pfn);
     }
 }
 
@@ -237,11 +261,8 @@ int xlm__dest_verify_hashes(struct xlm__dest *d, const struct xlm__sums *s)
 {
     struct xlm__compare *c = &d->compare;
     struct xlm__hash ours[XLM__SUM_PAGES];
-    int rc;
 
-    rc = xlm__verify_pages_of(c->verify, c->reader, c->ram, s->first, ours);
-    if (rc)
-        return rc;
+    xlm__verify_pages_of(c->verify, s->first, ours);
     compare(c, s, ours);
     return go_on(d);
 }

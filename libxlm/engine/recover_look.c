@@ -17,25 +17,40 @@ struct here {
     char name[XLM_NAME_MAX];
 };
 
-static int look_here(struct xlm__hv *hv, struct xlm__toolstack *t,
-                     const unsigned char uuid[16], struct here *h)
+/* arrived: what the mark says, 0 = there is none.  It may have been rebooted
+ * since; and it need not be the only one of its uuid, as where both "hosts" of
+ * a move are this one. */
+static int find_here(struct xlm__hv *hv, const unsigned char uuid[16],
+                     uint32_t arrived, struct here *h)
 {
-    char text[XLM__UUID_TEXT];
     uint32_t domid = 0;
-    int rc;
+    int rc = 0;
 
-    memset(h, 0, sizeof(*h));
+    if (arrived)
+        rc = xlm__hv_dominfo_of(hv, arrived, uuid, &h->info, &h->exists);
+    if (rc || h->exists)
+        return rc;
     rc = hv->ops->find_uuid(hv, uuid, 0, &domid);
     if (rc || !domid)
         return rc;
-    rc = hv->ops->dominfo(hv, domid, &h->info, &h->exists);
-    if (rc || !h->exists)
-        return rc;
+    return hv->ops->dominfo(hv, domid, &h->info, &h->exists);
+}
+
+static int look_here(struct xlm__hv *hv, struct xlm__toolstack *t,
+                     const unsigned char uuid[16], uint32_t arrived,
+                     struct here *h)
+{
+    char number[16];
+    uint32_t domid;
+    int rc;
+
+    memset(h, 0, sizeof(*h));
+    rc = find_here(hv, uuid, arrived, h);
     /* A dying domain may have lost its name already. */
-    if (h->info.dying)
-        return 0;
-    xlm__uuid_format(uuid, text);
-    return t->ops->find(t, text, &domid, h->name);
+    if (rc || !h->exists || h->info.dying)
+        return rc;
+    snprintf(number, sizeof(number), "%u", h->info.domid);
+    return t->ops->find(t, number, &domid, h->name);
 }
 
 static bool is_incoming(const struct xlm__mark *m, const struct here *h)
@@ -202,11 +217,11 @@ int xlm__recover_look(struct xlm__hv *hv, struct xlm__toolstack *t,
             rc = read_mark(t, uuid, session, &m, &ours);
     }
     if (!rc)
-        rc = look_here(hv, t, uuid, &h);
+        rc = look_here(hv, t, uuid, ours ? m.domid : 0, &h);
     if (!rc && locked && act)
         rc = finish(hv, t, &m, &h);
     if (!rc && locked && act)
-        rc = look_here(hv, t, uuid, &h);
+        rc = look_here(hv, t, uuid, ours ? m.domid : 0, &h);
     if (locked)
         t->ops->unlock(t);
     if (rc)

@@ -13,21 +13,65 @@
 /* The destination ends its xl and destroys what it left. */
 #define ABORTED_MS 60000
 #define BYE_MS     10000
+/* The same, but a guest stands still meanwhile: if we gave up, which may be for
+ * a link that is dead, and if the destination did, which was alive then. */
+#define IMAGES_MS      1500
+#define IMAGES_PEER_MS 5000
 
 /* ---- ending the conversation ---- */
 
-static int await_aborted(struct xlm__source *m, uint32_t limit_ms)
+static int await_aborted(struct xlm__source *m, uint64_t deadline_ns)
 {
     struct xlm__stream *st = &xlm__session_control(m->s)->stream;
     struct xlm__rec rec;
     int rc;
 
-    st->chan->read_deadline_ns = xlm__deadline_ns(limit_ms);
-    do
+    do {
+        if (xlm__chan_poll(st->chan, xlm__deadline_left_ms(deadline_ns)) <= 0)
+            return XLM_ERR_TIMEOUT;
+        st->chan->read_deadline_ns = deadline_ns;
         rc = xlm__stream_read(st, &rec);
-    while (!rc && rec.type != XLM__REC_ABORTED);
-    st->chan->read_deadline_ns = 0;
+        st->chan->read_deadline_ns = 0;
+    } while (!rc && rec.type != XLM__REC_ABORTED);
     return rc;
+}
+
+/* Unless either side has already. */
+static int say_abort(struct xlm__source *m, int rc)
+{
+    struct xlm__stream *st = &xlm__session_control(m->s)->stream;
+    const enum xlm__flow_state state = xlm__flow_state(st->flow);
+    char text[XLM_MESSAGE_MAX];
+
+    if (state == XLM__FLOW_ABORTING || state == XLM__FLOW_ABORTED ||
+        state == XLM__FLOW_NOT_RUNNING)
+        return 0;
+    xlm__errslot_read(&m->s->err, text);
+    return xlm__send_abort(st, rc, text);
+}
+
+/*
+ * A device model that has its state holds the locks of its images, and ours
+ * does not go on without them.  The destination lets them go before it says
+ * ABORTED.  After these limits it is resumed all the same: whoever resumes it
+ * then waits for the locks themselves.
+ */
+static void await_images(struct xlm__source *m, int rc)
+{
+    struct xlm__chan *control = &xlm__session_control(m->s)->chan;
+    const bool peer = rc == XLM_ERR_PEER;
+    const uint64_t deadline_ns = xlm__deadline_ns(peer ? IMAGES_PEER_MS
+                                                       : IMAGES_MS);
+
+    if (!m->suspended || !m->dm_sent ||
+        xlm__flow_state(&m->s->flow) == XLM__FLOW_ABORTED)
+        return;
+    control->write_deadline_ns = deadline_ns;
+    if (say_abort(m, rc) || await_aborted(m, deadline_ns))
+        XLM_LOG(&m->s->err, WARN,
+                "%s did not confirm in time that it gave up %s",
+                xlm__source_peer(m), m->config.name);
+    control->write_deadline_ns = xlm__deadline_ns(BYE_MS);
 }
 
 static void say_bye(struct xlm__source *m)
@@ -46,7 +90,6 @@ static void say_bye(struct xlm__source *m)
 static void take_leave(struct xlm__source *m, int rc)
 {
     struct xlm__stream *st = &xlm__session_control(m->s)->stream;
-    char text[XLM_MESSAGE_MAX];
     enum xlm__flow_state state;
 
     if (!st->flow)
@@ -58,12 +101,10 @@ static void take_leave(struct xlm__source *m, int rc)
         say_bye(m);
         return;
     }
-    xlm__errslot_read(&m->s->err, text);
-    if (state != XLM__FLOW_ABORTING && state != XLM__FLOW_ABORTED &&
-        state != XLM__FLOW_NOT_RUNNING && xlm__send_abort(st, rc, text))
+    if (say_abort(m, rc))
         return;
     if (state == XLM__FLOW_ABORTED || state == XLM__FLOW_NOT_RUNNING ||
-        !await_aborted(m, ABORTED_MS))
+        !await_aborted(m, xlm__deadline_ns(ABORTED_MS)))
         m->built = false;
     if (m->built)
         XLM_LOG(&m->s->err, WARN,
@@ -143,7 +184,7 @@ static bool is_ours(struct xlm__source *m)
     if (xlm__flow_state(&m->s->flow) == XLM__FLOW_ABORTED)
         return true;
     return xlm__flow_state(&m->s->flow) == XLM__FLOW_ABORTING &&
-           !await_aborted(m, ABORTED_MS);
+           !await_aborted(m, xlm__deadline_ns(ABORTED_MS));
 }
 
 static int unwind(struct xlm__source *m, int rc)
@@ -164,6 +205,7 @@ static int unwind(struct xlm__source *m, int rc)
         return XLM_ERR_UNDECIDED;
     }
     xlm__session_set_owner(m->s, XLM_OWNER_SOURCE);
+    await_images(m, rc);
     if (m->locked && !m->ended && (run_on(m) || slowed || limited))
         return rc; /* the guardian is not told: it tries again */
     /* It is gone when the destination, which then hears goodbye, forgets. */

@@ -50,6 +50,7 @@ struct xlm__source {
     struct xlm__reader *reader; /* ... and for that   */
     uint64_t *late; /* ... written to after the last look at Xen's log      */
     uint64_t nr_spared[XLM__SPARED_LATE + 1]; /* by kind */
+    uint64_t verify_guess_us; /* by which the pause will be longer for that */
     struct xlm__policy policy;
     struct xlm__slow slow;
     /* bitmaps of dom->nr_pfns bits */
@@ -73,8 +74,11 @@ struct xlm__source {
     bool has_left;         /* ... if there was one                            */
     bool live;             /* dirty pages were tracked */
     bool dm_logging;
-    bool unpaused;  /* by us, so that it can suspend   */
-    bool suspended; /* by us                           */
+    bool unpaused;     /* by us, so that it can suspend   */
+    bool stays_paused; /* there: as asked for, or as it was when it was
+                          suspended */
+    bool suspended;    /* by us                           */
+    bool dm_sent;      /* the state of its device model was */
     bool renamed;
     bool had_monitor;
     bool built;     /* the destination has something of the domain           */
@@ -141,6 +145,10 @@ int xlm__source_permit(struct xlm__source *m);
 /* source_verify.c, nothing of which is done unless it was asked for.  Keys, to
  * be sent before BUILD. */
 int xlm__source_verify_begin(struct xlm__source *m);
+/* How long will it take?  A sample is read; m->ram is known. */
+int xlm__source_verify_guess(struct xlm__source *m);
+/* Before the last round: what is in it, to see if others change it. */
+int xlm__source_verify_watch(struct xlm__source *m);
 /* In the tail: what cannot be compared. */
 int xlm__source_verify_spare(struct xlm__source *m);
 /* After the tail: all of the memory as it is here. */

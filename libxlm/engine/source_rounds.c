@@ -132,7 +132,7 @@ static int finish_round(struct xlm__source *m, const struct xlm__round *head,
     if (rc)
         return xlm__source_blame(m, failed, rc);
     total->round = head->round;
-    total->flags = head->flags;
+    total->flags = final ? XLM__ROUND_FINAL : 0;
     if (final)
         rc = send_release(m);
     if (!rc)
@@ -144,11 +144,19 @@ static int finish_round(struct xlm__source *m, const struct xlm__round *head,
     return rc;
 }
 
+static uint32_t round_flags(const struct xlm__source *m, bool final)
+{
+    const bool paused = final && m->stays_paused &&
+                        (m->agreed.features & XLM__FEATURE_PAUSED);
+
+    return (final ? XLM__ROUND_FINAL : 0) | (paused ? XLM__ROUND_PAUSED : 0);
+}
+
 int xlm__source_round(struct xlm__source *m, bool final,
                       int (*meanwhile)(struct xlm__source *m),
                       struct xlm__round *total_out)
 {
-    struct xlm__round head = { .flags = final ? XLM__ROUND_FINAL : 0 };
+    struct xlm__round head = { .flags = round_flags(m, final) };
     const struct xlm__pages_job job = {
         .live = !final,
         .final = final,

@@ -289,7 +289,7 @@ static uint32_t build_flags(const struct xlm__source *m)
     for (size_t i = 0; i < sizeof(map) / sizeof(*map); i++)
         if (m->s->opt.flags & map[i].ours)
             flags |= map[i].wire;
-    if (m->info.paused) /* arrives as it left */
+    if (m->info.paused) /* as long as nobody changes that */
         flags |= XLM__BUILD_LEAVE_PAUSED;
     return flags;
 }

@@ -28,19 +28,28 @@
 
 /* ---- suspend ---- */
 
-/* Somebody may have unpaused it while it was copied. */
+/* It arrives as it is now: while it was copied somebody may have paused or
+ * unpaused it. */
 static int look_if_paused(struct xlm__source *m)
 {
-    struct xlm__dominfo info;
+    struct xlm__dominfo info = { .paused = false };
     bool exists;
-    int rc;
+    int rc = m->hv->ops->dominfo(m->hv, m->domid, &info, &exists);
 
-    if (!m->note.was_paused)
+    if (rc)
+        return rc;
+    m->note.was_paused = info.paused &&
+                         (m->s->opt.flags & XLM_F_UNPAUSE_TO_SUSPEND);
+    m->stays_paused = info.paused || (m->s->opt.flags & XLM_F_LEAVE_PAUSED);
+    if ((m->agreed.features & XLM__FEATURE_PAUSED) ||
+        m->stays_paused ==
+            (m->info.paused || (m->s->opt.flags & XLM_F_LEAVE_PAUSED)))
         return 0;
-    rc = m->hv->ops->dominfo(m->hv, m->domid, &info, &exists);
-    if (!rc)
-        m->note.was_paused = exists && info.paused;
-    return rc;
+    return XLM_FAIL(&m->s->err, XLM_ERR_CHANGED,
+                    "%s was %s during its migration, and %s, whose xlm is "
+                    "older, cannot be told: migrate it again",
+                    m->config.name, info.paused ? "paused" : "unpaused",
+                    xlm__source_peer(m));
 }
 
 static int suspend(struct xlm__source *m)
@@ -151,7 +160,7 @@ static void end_log(struct xlm__source *m)
 static int settle(struct xlm__source *m)
 {
     /* Fetched for the last time, unless there may be a question. */
-    if (!m->verify || m->dirty->way != XLM__DIRTY_LOG)
+    if (!m->verify)
         end_log(m);
     return m->ts->ops->storage_settle(m->ts, m->hv, m->domid, &m->config,
                                       SETTLE_MS);
@@ -175,7 +184,8 @@ static int send_dm(struct xlm__source *m)
     if (m->config.type != XLM__TYPE_HVM)
         return 0;
     rc = m->ts->ops->dm_state(m->ts, m->domid, &blob);
-    if (!rc && blob.data)
+    m->dm_sent = !rc && blob.data;
+    if (m->dm_sent)
         rc = xlm__send_dm_state(&xlm__session_control(m->s)->stream, blob.data,
                                 blob.bytes);
     free(blob.data);
@@ -347,6 +357,8 @@ int xlm__source_switchover(struct xlm__source *m)
     rc = suspend(m);
     if (!rc)
         rc = collect_rest(m);
+    if (!rc)
+        rc = xlm__source_verify_watch(m);
     if (!rc)
         rc = xlm__source_round(m, true, settle, &total);
     if (rc)

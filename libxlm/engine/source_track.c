@@ -180,8 +180,11 @@ int xlm__source_track(struct xlm__source *m)
 {
     int rc;
 
+    rc = xlm__source_verify_guess(m);
+    if (rc)
+        return rc;
     /* The peer has said since the probe whether it pre-builds. */
-    xlm__policy_set_fixed(&m->policy, fixed_ms(m) * 1000);
+    xlm__policy_set_fixed(&m->policy, fixed_ms(m) * 1000 + m->verify_guess_us);
     XLM__STATS(m->s, st->fixed_pause_ms = (uint32_t)fixed_ms(m));
     rc = xlm__source_tell_guard(m, XLM__GUARD_TRACKING);
     if (!rc && m->config.type == XLM__TYPE_HVM && wants_log(m)) {

@@ -5,7 +5,8 @@
  *
  *   source                              destination
  *   VERIFY: two keys            ───>    (PV: notes what it passes on)
- *   suspend, last round, tail
+ *   suspend; note what the last
+ *   round sends; last round, tail
  *   SPARED: what others write   ───>    completes the domain
  *   hash memory, SUMS           ───>    hash memory, compare
  *                               <───    ASK, if a sum differs
@@ -25,6 +26,10 @@
 #include "base/log.h"
 #include "engine/keys.h"
 #include "util/bitmap.h"
+#include "util/clock.h"
+
+/* Long enough to tell, short beside a round. */
+#define SAMPLE_PAGES 16384u
 
 _Static_assert((int)XLM__SPARED_LATE == (int)XLM__SPARED_KINDS + 1,
                "all kinds");
@@ -39,7 +44,9 @@ int xlm__source_verify_begin(struct xlm__source *m)
 
     if (!(m->s->opt.flags & XLM_F_VERIFY) || (m->s->opt.flags & XLM_F_ESTIMATE))
         return 0;
-    rc = xlm__pagehash_draw(&m->s->err, &key.pages);
+    rc = xlm__verify_check(&m->s->err, m->dom->nr_pfns, m->info.tot_pages);
+    if (!rc)
+        rc = xlm__pagehash_draw(&m->s->err, &key.pages);
     if (!rc)
         rc = xlm__pagehash_draw(&m->s->err, &key.sums);
     if (!rc)
@@ -53,6 +60,97 @@ int xlm__source_verify_begin(struct xlm__source *m)
     }
     explicit_bzero(&key, sizeof(key));
     explicit_bzero(wire, sizeof(wire));
+    return rc;
+}
+
+/* ---- how long it will take ---- */
+
+struct sampled {
+    const struct xlm__pagehash *hash;
+    _Atomic uint64_t none; /* so that nobody leaves the work out */
+};
+
+static void hash_batch(void *user, const struct xlm__batch *b)
+{
+    struct sampled *s = user;
+    uint64_t none = 0;
+    size_t nr;
+    const struct xlm__entry *e = xlm__batch_entries(b, &nr);
+
+    for (; nr; nr--, e++)
+        none += !xlm__entry_hash(s->hash, e).hi;
+    s->none += none;
+}
+
+static int read_sample(struct xlm__source *m, const struct xlm__pagehash *hash,
+                       struct xlm__reading *what, uint64_t *us_out)
+{
+    struct sampled s = { .hash = hash };
+    struct xlm__reader *reader = NULL;
+    uint64_t began_ns;
+    int rc = xlm__reader_new(m->dom, 0, &reader);
+
+    what->each = hash_batch;
+    what->user = &s;
+    began_ns = xlm__clock_ns();
+    if (!rc)
+        rc = xlm__reader_run(reader, what);
+    *us_out = (xlm__clock_ns() - began_ns) / XLM__NS_PER_US;
+    xlm__reader_free(reader);
+    return rc;
+}
+
+static uint64_t choose_sample(const struct xlm__source *m, uint64_t *pages)
+{
+    const uint64_t nr_pfns = m->dom->nr_pfns;
+    uint64_t nr = 0;
+
+    for (uint64_t pfn = xlm__bitmap_next(m->ram, nr_pfns, 0);
+         pfn < nr_pfns && nr < SAMPLE_PAGES;
+         pfn = xlm__bitmap_next(m->ram, nr_pfns, pfn + 1), nr++)
+        xlm__bitmap_set(pages, pfn);
+    return nr;
+}
+
+static int measure(struct xlm__source *m, const struct xlm__pagehash *hash,
+                   uint64_t *pages, uint64_t *gone)
+{
+    struct xlm__reading what = {
+        .pages = pages, .live = true, .deferred = gone, .gone = gone
+    };
+    uint64_t us = 0;
+    int rc;
+
+    if (!pages || !gone)
+        return XLM_FAIL(&m->s->err, XLM_ERR_NOMEM, "bitmap of a sample");
+    what.nr_pages = choose_sample(m, pages);
+    rc = read_sample(m, hash, &what, &us);
+    if (!rc && what.nr_pages)
+        m->verify_guess_us = us * m->nr_ram / what.nr_pages + 1;
+    return rc;
+}
+
+/* The destination does it at the same time, and is thought to be as fast.  A
+ * domain that is suspended while it is copied is read twice here. */
+int xlm__source_verify_guess(struct xlm__source *m)
+{
+    struct xlm__pagehash *hash = NULL;
+    uint64_t *pages, *gone;
+    int rc;
+
+    if (!(m->s->opt.flags & XLM_F_VERIFY))
+        return 0;
+    rc = xlm__pagehash_new(&m->s->err, &hash);
+    if (rc)
+        return rc;
+    pages = xlm__bitmap_alloc(m->dom->nr_pfns);
+    gone = xlm__bitmap_alloc(m->dom->nr_pfns);
+    rc = measure(m, hash, pages, gone);
+    if (m->s->opt.dirty == XLM_DIRTY_NONE)
+        m->verify_guess_us *= 2;
+    free(pages);
+    free(gone);
+    xlm__pagehash_free(hash);
     return rc;
 }
 
@@ -107,25 +205,42 @@ static int check(void *user)
     return xlm__session_check(m->s);
 }
 
+static int note_pages(struct xlm__source *m, const uint64_t *pages, uint64_t nr)
+{
+    const struct xlm__reading what = {
+        .pages = pages, .nr_pages = nr, .check = check, .user = m
+    };
+
+    return m->verify ? xlm__verify_note(m->verify, m->reader, what) : 0;
+}
+
+/*
+ * Xen goes on writing to a suspended domain: an event for it, of a timer or of
+ * a back end, is a bit in a page of event words, of shared info or of vCPU
+ * info.  It logs none of that, and nobody can ask it where these pages are.  A
+ * guest that ran has written to them, too, so they travel in the last round:
+ * what changes of it from here on was changed by others.
+ */
+int xlm__source_verify_watch(struct xlm__source *m)
+{
+    return note_pages(m, m->todo, xlm__bitmap_count(m->todo, m->dom->nr_pfns));
+}
+
 int xlm__source_verify_send(struct xlm__source *m)
 {
-    const struct xlm__reading all = {
-        .pages = m->ram, .nr_pages = m->nr_ram, .check = check, .user = m
-    };
-    int rc;
+    int rc = note_pages(m, m->ram, m->nr_ram);
 
-    if (!m->verify)
-        return 0;
-    rc = xlm__verify_read(m->verify, m->reader, all);
-    if (rc)
+    if (rc || !m->verify)
         return rc;
+    xlm__verify_add_up(m->verify);
     return xlm__send_sums(
         &xlm__session_control(m->s)->stream, xlm__verify_nr_sums(m->verify),
         (const struct xlm__wire_hash *)xlm__verify_sums(m->verify));
 }
 
 /* Pages that were written to after they were sent, by a back end that copies
- * into a suspended domain, say: Xen knows of them. */
+ * into a suspended domain, say: Xen's log has them, or, as nothing but others
+ * changes them now, another scan. */
 static int find_late(struct xlm__source *m)
 {
     uint64_t nr = 0;
@@ -144,21 +259,26 @@ static int find_late(struct xlm__source *m)
     return rc;
 }
 
+static bool is_late(const struct xlm__source *m, uint64_t pfn)
+{
+    return pfn < m->dom->nr_pfns && !xlm__verify_spares(m->verify, pfn) &&
+           (xlm__bitmap_test(m->late, pfn) ||
+            xlm__verify_changed(m->verify, pfn));
+}
+
 static int answer(struct xlm__source *m, uint64_t sum)
 {
     struct xlm__hash hashes[XLM__SUM_PAGES];
     int rc = find_late(m);
 
     if (!rc)
-        rc = xlm__verify_pages_of(m->verify, m->reader, m->ram, sum, hashes);
+        rc = xlm__verify_note_sum(m->verify, m->reader, m->ram, sum);
     if (rc)
         return rc;
-    for (uint64_t i = 0; i < XLM__SUM_PAGES; i++) {
-        const uint64_t pfn = sum * XLM__SUM_PAGES + i;
-
-        if (pfn < m->dom->nr_pfns && xlm__bitmap_test(m->late, pfn))
+    xlm__verify_pages_of(m->verify, sum, hashes);
+    for (uint64_t i = 0; i < XLM__SUM_PAGES; i++)
+        if (is_late(m, sum * XLM__SUM_PAGES + i))
             hashes[i] = (struct xlm__hash){ UINT64_MAX, UINT64_MAX };
-    }
     return xlm__send_hashes(&xlm__session_control(m->s)->stream, sum,
                             (const struct xlm__wire_hash *)hashes);
 }

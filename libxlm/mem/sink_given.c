@@ -102,18 +102,24 @@ static int given_zero(struct xlm__job *j, uint64_t first, uint64_t nr,
     const struct xlm__hash zero = xlm__pagehash_zero(j->sink->hash, type);
     int rc = xlm__sink_check_zero(&j->sink->base, first, nr, type);
 
+    /* Noted when it is there: a note takes memory, too. */
+    if (!rc)
+        rc = j->sink->next->ops->zero(j->next, first, nr, type);
     for (uint64_t i = 0; i < nr && !rc; i++)
         j->sink->given[first + i] = zero;
-    return rc ? rc : j->sink->next->ops->zero(j->next, first, nr, type);
+    return rc;
 }
 
 static int given_release(struct xlm__sink *s, uint64_t first, uint64_t nr)
 {
+    const struct xlm__hash none = { 0, 0 };
     struct given_sink *g = (struct given_sink *)s;
     int rc = xlm__sink_check_range(s, first, nr);
 
-    for (uint64_t i = 0; i < nr && !rc; i++)
-        g->given[first + i] = (struct xlm__hash){ 0, 0 };
+    /* What was never written to is no memory yet. */
+    for (uint64_t i = first; i < first + nr && !rc; i++)
+        if (!xlm__hash_same(g->given[i], none))
+            g->given[i] = none;
     return rc ? rc : g->next->ops->release(g->next, first, nr);
 }
 

@@ -4,7 +4,6 @@
 #include "mem/verify.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,15 +23,29 @@ struct xlm__verify {
     struct xlm__pagehash *pages, *of_hashes;
     uint64_t *spared;
     size_t nr_spared;
-    struct xlm__hash *given; /* by pfn; NULL: the domain is read */
+    struct xlm__hash *notes; /* by pfn: of what was read, or given away      */
+    uint64_t *changed;       /* ... was noted before, and was another then   */
     struct xlm__hash *sums;
-    _Atomic uint64_t nr_pages;
+    uint64_t nr_pages;
 };
 
 /* What is compared at last. */
 struct hashes {
     _Alignas(64) struct xlm__hash of[XLM__SUM_PAGES];
 };
+
+int xlm__verify_check(struct xlm__errslot *err, uint64_t nr_pfns,
+                      uint64_t memory_pages)
+{
+    const uint64_t most = memory_pages * XLM__VERIFY_RATIO + XLM__VERIFY_HOLES;
+
+    if (nr_pfns <= most)
+        return 0;
+    return XLM_FAIL(err, XLM_ERR_INVAL,
+                    "verify: page numbers up to %#" PRIx64 " for %" PRIu64
+                    " pages of memory, limit %#" PRIx64,
+                    nr_pfns, memory_pages, most);
+}
 
 /* ---- pages that are left out ---- */
 
@@ -70,61 +83,45 @@ static struct xlm__hash sum_of(const struct xlm__verify *v,
     return xlm__pagehash(v->of_hashes, 0, h->of);
 }
 
+/* ---- what is there ---- */
+
 /* BROKEN pages of a translated domain are none at the destination. */
-static bool counts(const struct xlm__verify *v, const struct xlm__entry *e)
+static bool is_memory(const struct xlm__verify *v, const struct xlm__entry *e)
 {
-    return (v->pv || e->kind != XLM__ENTRY_TYPE) &&
-           !xlm__verify_spares(v, e->pfn);
+    return v->pv || e->kind != XLM__ENTRY_TYPE;
 }
 
-/* Entries of one sum; how many these are. */
-static size_t hash_some(struct xlm__verify *v, const struct xlm__entry *e,
-                        size_t nr, struct hashes *h)
-{
-    const uint64_t which = e->pfn / XLM__SUM_PAGES;
-    uint64_t pages = 0;
-    size_t i;
-
-    memset(h, 0, sizeof(*h));
-    for (i = 0; i < nr && e[i].pfn / XLM__SUM_PAGES == which; i++) {
-        if (!counts(v, &e[i]))
-            continue;
-        h->of[e[i].pfn % XLM__SUM_PAGES] = xlm__entry_hash(v->pages, &e[i]);
-        pages++;
-    }
-    atomic_fetch_add(&v->nr_pages, pages);
-    return i;
-}
-
-static void add_batch(void *user, const struct xlm__batch *b)
+/* Several threads at once; none has a word of the bitmap in common with
+ * another one, as they have whole ranges. */
+static void note_batch(void *user, const struct xlm__batch *b)
 {
     struct xlm__verify *v = user;
-    struct hashes h;
-    size_t nr, step;
+    const struct xlm__hash none = { 0, 0 };
+    size_t nr;
     const struct xlm__entry *e = xlm__batch_entries(b, &nr);
 
-    for (; nr; nr -= step, e += step) {
-        step = hash_some(v, e, nr, &h);
-        v->sums[e->pfn / XLM__SUM_PAGES] = sum_of(v, &h);
+    for (; nr; nr--, e++) {
+        struct xlm__hash *was = &v->notes[e->pfn], now;
+
+        if (!is_memory(v, e))
+            continue;
+        now = xlm__entry_hash(v->pages, e);
+        if (!xlm__hash_same(*was, none) && !xlm__hash_same(*was, now))
+            xlm__bitmap_set(v->changed, e->pfn);
+        *was = now;
     }
 }
 
 struct reading { /* one run of the reader */
     struct xlm__verify *v;
     const struct xlm__reading *what;
-    struct hashes *out; /* of one sum, instead of all sums */
 };
 
 static void each(void *user, const struct xlm__batch *b)
 {
-    struct reading *r = user;
-    size_t nr;
-    const struct xlm__entry *e = xlm__batch_entries(b, &nr);
+    const struct reading *r = user;
 
-    if (!r->out)
-        add_batch(r->v, b);
-    else if (nr)
-        hash_some(r->v, e, nr, r->out);
+    note_batch(r->v, b);
 }
 
 static int check(void *user)
@@ -136,11 +133,11 @@ static int check(void *user)
 
 /* What went meanwhile, or cannot be read: nothing of the kind happens to a
  * domain that does not run, and who is asked for such a page says so. */
-static int run(struct xlm__verify *v, struct xlm__reader *r,
-               const struct xlm__reading *what, struct hashes *out)
+int xlm__verify_note(struct xlm__verify *v, struct xlm__reader *r,
+                     struct xlm__reading what)
 {
-    struct reading state = { .v = v, .what = what, .out = out };
-    struct xlm__reading all = *what;
+    struct reading state = { .v = v, .what = &what };
+    struct xlm__reading all = what;
     uint64_t *gone = xlm__bitmap_alloc(v->nr_pfns);
     int rc;
 
@@ -149,7 +146,7 @@ static int run(struct xlm__verify *v, struct xlm__reader *r,
                         v->nr_pfns);
     all.live = false;
     all.deferred = all.gone = gone;
-    all.check = what->check ? check : NULL;
+    all.check = what.check ? check : NULL;
     all.each = each;
     all.user = &state;
     rc = xlm__reader_run(r, &all);
@@ -157,33 +154,38 @@ static int run(struct xlm__verify *v, struct xlm__reader *r,
     return rc;
 }
 
-static void begin(struct xlm__verify *v)
+int xlm__verify_note_sum(struct xlm__verify *v, struct xlm__reader *r,
+                         const uint64_t *pages, uint64_t i)
 {
-    const struct hashes none = { { { 0 } } };
-    const struct xlm__hash empty = sum_of(v, &none);
+    const uint64_t first = i * XLM__SUM_PAGES;
+    uint64_t *some = xlm__bitmap_alloc(v->nr_pfns);
+    struct xlm__reading what = { .pages = some };
+    int rc;
 
-    atomic_store(&v->nr_pages, 0);
-    for (uint64_t i = 0; i < v->nr_sums; i++)
-        v->sums[i] = empty;
-}
-
-int xlm__verify_read(struct xlm__verify *v, struct xlm__reader *r,
-                     struct xlm__reading what)
-{
-    begin(v);
-    return run(v, r, &what, NULL);
-}
-
-/* ---- what was given away ---- */
-
-int xlm__verify_given(struct xlm__verify *v, struct xlm__hash **given_out)
-{
-    v->given = calloc(v->nr_pfns, sizeof(*v->given));
-    if (!v->given)
-        return XLM_FAIL(v->err, XLM_ERR_NOMEM, "hashes of %" PRIu64 " pages",
+    if (!some)
+        return XLM_FAIL(v->err, XLM_ERR_NOMEM, "map of %" PRIu64 " pages",
                         v->nr_pfns);
-    *given_out = v->given;
-    return 0;
+    for (uint64_t pfn = first; pfn < first + XLM__SUM_PAGES && pfn < v->nr_pfns;
+         pfn++)
+        if (xlm__bitmap_test(pages, pfn)) {
+            xlm__bitmap_set(some, pfn);
+            what.nr_pages++;
+        }
+    rc = xlm__verify_note(v, r, what);
+    free(some);
+    return rc;
+}
+
+bool xlm__verify_changed(const struct xlm__verify *v, uint64_t pfn)
+{
+    return pfn < v->nr_pfns && xlm__bitmap_test(v->changed, pfn);
+}
+
+/* ---- results ---- */
+
+struct xlm__hash *xlm__verify_notes(struct xlm__verify *v)
+{
+    return v->notes;
 }
 
 const struct xlm__pagehash *xlm__verify_hash(const struct xlm__verify *v)
@@ -191,7 +193,7 @@ const struct xlm__pagehash *xlm__verify_hash(const struct xlm__verify *v)
     return v->pages;
 }
 
-static uint64_t copy_given(const struct xlm__verify *v, uint64_t i,
+static uint64_t copy_notes(const struct xlm__verify *v, uint64_t i,
                            struct hashes *h)
 {
     const struct xlm__hash none = { 0, 0 };
@@ -201,10 +203,10 @@ static uint64_t copy_given(const struct xlm__verify *v, uint64_t i,
     for (uint64_t at = 0; at < XLM__SUM_PAGES; at++) {
         const uint64_t pfn = i * XLM__SUM_PAGES + at;
 
-        if (pfn >= v->nr_pfns || xlm__hash_same(v->given[pfn], none) ||
+        if (pfn >= v->nr_pfns || xlm__hash_same(v->notes[pfn], none) ||
             xlm__verify_spares(v, pfn))
             continue;
-        h->of[at] = v->given[pfn];
+        h->of[at] = v->notes[pfn];
         pages++;
     }
     return pages;
@@ -212,19 +214,18 @@ static uint64_t copy_given(const struct xlm__verify *v, uint64_t i,
 
 void xlm__verify_add_up(struct xlm__verify *v)
 {
+    const struct hashes none = { { { 0 } } };
+    const struct xlm__hash empty = sum_of(v, &none);
     struct hashes h;
 
-    begin(v);
+    v->nr_pages = 0;
     for (uint64_t i = 0; i < v->nr_sums; i++) {
-        uint64_t pages = copy_given(v, i, &h);
+        const uint64_t pages = copy_notes(v, i, &h);
 
-        if (pages)
-            v->sums[i] = sum_of(v, &h);
-        atomic_fetch_add(&v->nr_pages, pages);
+        v->sums[i] = pages ? sum_of(v, &h) : empty;
+        v->nr_pages += pages;
     }
 }
-
-/* ---- results ---- */
 
 uint64_t xlm__verify_nr_sums(const struct xlm__verify *v)
 {
@@ -238,45 +239,16 @@ const struct xlm__hash *xlm__verify_sums(const struct xlm__verify *v)
 
 uint64_t xlm__verify_nr_pages(const struct xlm__verify *v)
 {
-    return atomic_load(&v->nr_pages);
+    return v->nr_pages;
 }
 
-/* Of the pages that exist, those of one sum. */
-static int read_one(struct xlm__verify *v, struct xlm__reader *r,
-                    const uint64_t *pages, uint64_t i, struct hashes *h)
+void xlm__verify_pages_of(const struct xlm__verify *v, uint64_t i,
+                          struct xlm__hash out[XLM__SUM_PAGES])
 {
-    const uint64_t before = atomic_load(&v->nr_pages);
-    const uint64_t first = i * XLM__SUM_PAGES;
-    uint64_t *some = xlm__bitmap_alloc(v->nr_pfns);
-    struct xlm__reading what = { .pages = some };
-    int rc;
+    struct hashes h;
 
-    if (!some)
-        return XLM_FAIL(v->err, XLM_ERR_NOMEM, "map of %" PRIu64 " pages",
-                        v->nr_pfns);
-    for (uint64_t pfn = first; pfn < first + XLM__SUM_PAGES && pfn < v->nr_pfns;
-         pfn++)
-        if (xlm__bitmap_test(pages, pfn))
-            xlm__bitmap_set(some, pfn);
-    rc = run(v, r, &what, h);
-    atomic_store(&v->nr_pages, before);
-    free(some);
-    return rc;
-}
-
-int xlm__verify_pages_of(struct xlm__verify *v, struct xlm__reader *r,
-                         const uint64_t *pages, uint64_t i,
-                         struct xlm__hash out[XLM__SUM_PAGES])
-{
-    struct hashes h = { { { 0 } } };
-    int rc = 0;
-
-    if (r)
-        rc = read_one(v, r, pages, i, &h);
-    else
-        copy_given(v, i, &h);
+    copy_notes(v, i, &h);
     memcpy(out, h.of, sizeof(h.of));
-    return rc;
 }
 
 /* ---- */
@@ -288,7 +260,8 @@ void xlm__verify_free(struct xlm__verify *v)
     xlm__pagehash_free(v->pages);
     xlm__pagehash_free(v->of_hashes);
     free(v->spared);
-    free(v->given);
+    free(v->notes);
+    free(v->changed);
     free(v->sums);
     free(v);
 }
@@ -306,9 +279,12 @@ int xlm__verify_new(struct xlm__errslot *err, const struct xlm__verify_key *key,
     v->nr_sums = (nr_pfns + XLM__SUM_PAGES - 1) / XLM__SUM_PAGES;
     v->pv = pv;
     v->sums = calloc(v->nr_sums, sizeof(*v->sums));
-    rc = v->sums ? xlm__pagehash_new_keyed(err, &key->pages, &v->pages)
-                 : XLM_FAIL(err, XLM_ERR_NOMEM, "sums of %" PRIu64 " pages",
-                            nr_pfns);
+    v->notes = calloc(nr_pfns, sizeof(*v->notes));
+    v->changed = xlm__bitmap_alloc(nr_pfns);
+    rc = v->sums && v->notes && v->changed
+             ? xlm__pagehash_new_keyed(err, &key->pages, &v->pages)
+             : XLM_FAIL(err, XLM_ERR_NOMEM, "hashes of %" PRIu64 " pages",
+                        nr_pfns);
     if (!rc)
         rc = xlm__pagehash_new_keyed(err, &key->sums, &v->of_hashes);
     if (rc)

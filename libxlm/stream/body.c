@@ -217,12 +217,25 @@ static void take_state(struct xlm__taker *t, struct xlm__state_rec *s)
     t->at = t->end;
 }
 
+static uint32_t take_round_flags(struct xlm__taker *t, uint32_t type)
+{
+    const bool may_pause = type == XLM__REC_ROUND_BEGIN &&
+                           (t->ctx->features & XLM__FEATURE_PAUSED);
+    uint32_t flags;
+
+    flags = xlm__take_flags(t, XLM__ROUND_FINAL |
+                                   (may_pause ? XLM__ROUND_PAUSED : 0));
+    if (flags == XLM__ROUND_PAUSED)
+        xlm__take_fail(t, "flags %#x: not the last round", flags);
+    return flags;
+}
+
 static void take_round(struct xlm__taker *t, uint32_t type,
                        struct xlm__round *r)
 {
     r->round = xlm__take_u32(t, "round");
     xlm__take_in(t, r->round, 1, XLM__ROUND_MAX, "as round");
-    r->flags = xlm__take_flags(t, XLM__ROUND_FLAGS);
+    r->flags = take_round_flags(t, type);
     r->pages = 0;
     r->zero_pages = 0;
     if (type == XLM__REC_ROUND_BEGIN)

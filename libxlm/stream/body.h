@@ -55,7 +55,7 @@ struct xlm__state_rec {
 
 struct xlm__round {
     uint32_t round;
-    uint32_t flags; /* XLM__ROUND_FINAL */
+    uint32_t flags; /* XLM__ROUND_FINAL, XLM__ROUND_PAUSED */
     uint64_t pages; /* ROUND_BEGIN: both 0 */
     uint64_t zero_pages;
 };

@@ -30,9 +30,10 @@
 #define XLM__FEATURE_OF_CODEC(codec) (1ull << ((codec)-1))
 #define XLM__FEATURE_PREBUILD_DM     (1ull << 2) /* of the control channel */
 #define XLM__FEATURE_VERIFY          (1ull << 4) /* the same               */
+#define XLM__FEATURE_PAUSED          (1ull << 6) /* the same               */
 #define XLM__STREAM_FEATURES                                                   \
     (XLM__FEATURE_LZ4 | XLM__FEATURE_ZSTD | XLM__FEATURE_PREBUILD_DM |         \
-     XLM__FEATURE_VERIFY)
+     XLM__FEATURE_VERIFY | XLM__FEATURE_PAUSED)
 /* Section 2.3; offered by who wants it. */
 #define XLM__FEATURE_RESUME (1ull << 8)
 
@@ -243,7 +244,7 @@ struct xlm__wire_round {
 _Static_assert(sizeof(struct xlm__wire_round) == 24, "no holes");
 #define XLM__ROUND_BEGIN_BYTES 8u
 #define XLM__ROUND_FINAL       (1u << 0)
-#define XLM__ROUND_FLAGS       XLM__ROUND_FINAL
+#define XLM__ROUND_PAUSED      (1u << 1) /* of ROUND_BEGIN, with FINAL */
 #define XLM__ROUND_MAX         65535u
 
 struct xlm__wire_list { /* RELEASE and XENSTORE begin with it */

@@ -106,6 +106,8 @@ struct xlm__toolstack_ops {
      * same is left to the monitor: see *may_suspend_later_out. */
     int (*suspend)(struct xlm__toolstack *t, uint32_t domid,
                    uint32_t timeout_ms, bool *may_suspend_later_out);
+    /* Waits for disk images that another device model still has, a minute at
+     * most.  Errors: TOOLSTACK. */
     int (*resume)(struct xlm__toolstack *t, uint32_t domid);
     /* Before a domain is unpaused without libxl: let its device model go on,
      * which may wait for that (dm_restrict).  HVM only; no-op otherwise. */

@@ -168,6 +168,9 @@ int xlm__ts_restore_end(struct xlm__toolstack *t, const struct xlm__blob *dm);
 int xlm__ts_restore_check(struct xlm__toolstack *t);
 int xlm__ts_dm_hold(struct xlm__toolstack *t);
 int xlm__ts_dm_load(struct xlm__toolstack *t, const struct xlm__blob *dm);
+/* The same, with another limit.  Errors: DEVICE, TIMEOUT (which names it). */
+int xlm__ts_dm_load_within(struct xlm__ts *ts, const struct xlm__blob *dm,
+                           uint32_t limit_ms);
 /* For restore_end(): libxl is starting a device model that is held. */
 int xlm__ts_dm_await(struct xlm__ts *ts);
 int xlm__ts_restore_go(struct xlm__toolstack *t, bool *named_out);

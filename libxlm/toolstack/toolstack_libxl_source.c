@@ -25,6 +25,12 @@
 #define QMP_SOCKET "/run/xen/qmp-libxl-%u"
 #define DM_SAVE    "/var/lib/xen/qemu-save.%u"
 
+/* qemu's block/file-posix.c: Failed to get "write" lock, Failed to get shared
+ * "write" lock, Failed to lock byte 201. */
+#define IMAGE_LOCKED   " lock"
+#define IMAGES_MS      60000
+#define IMAGES_TICK_MS 100
+
 /* libxl's information calls a PVH domain HVM; what it wrote down does not. */
 static int is_hvm(struct xlm__ts *ts, uint32_t domid, bool *out)
 {
@@ -106,12 +112,46 @@ static void remove_dm_save(uint32_t domid)
     (void)unlink(path);
 }
 
+/*
+ * An HVM domain's qemu let its images go when it saved its state, and takes
+ * them back with "cont".  It cannot while one at the destination has them,
+ * which that host is about to end: libxl asks once, and then gives up.
+ */
+static void images_back(struct xlm__ts *ts, uint32_t domid)
+{
+    const uint64_t deadline_ns = xlm__deadline_ns(IMAGES_MS);
+    bool hvm, told = false;
+
+    if (is_hvm(ts, domid, &hvm) || !hvm)
+        return; /* libxl will say what is wrong */
+    for (;;) {
+        struct xlm__errslot quiet = XLM__ERRSLOT_INITIALIZER;
+        char path[64], why[XLM_MESSAGE_MAX];
+
+        snprintf(path, sizeof(path), QMP_SOCKET, domid);
+        if (!xlm__qmp_command(&quiet, path, "cont", NULL, XLM__QMP_TIMEOUT_MS))
+            return;
+        xlm__errslot_read(&quiet, why);
+        xlm__errslot_destroy(&quiet);
+        if (!strstr(why, IMAGE_LOCKED) ||
+            xlm__deadline_over(deadline_ns, xlm__clock_ns()))
+            return;
+        if (!told)
+            XLM_LOG(ts->base.err, WARN,
+                    "domain %u waits up to %u s for its disks: %s", domid,
+                    IMAGES_MS / 1000, why);
+        told = true;
+        (void)poll(NULL, 0, IMAGES_TICK_MS);
+    }
+}
+
 int xlm__ts_resume(struct xlm__toolstack *t, uint32_t domid)
 {
     struct xlm__ts *ts = xlm__ts(t);
     int rc;
 
     qdisk_cont(ts, domid);
+    images_back(ts, domid);
     /* 1: the guest learns that the suspend was cancelled and goes on with its
      * devices as they are.  Continues an HVM domain's qemu, too. */
     rc = libxl_domain_resume(ts->ctx, domid, 1, NULL);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +28,8 @@
 #define PIPE_BYTES (1 << 20)
 /* How long a wait may go without noticing that xl has died. */
 #define TICK_MS 50
+/* The same for a wait for its end, where the kernel does not tell. */
+#define LOOK_MS 5
 #define TERM_MS 1000
 #define KILL_MS 10000
 
@@ -496,16 +499,33 @@ int xlm__xlproc_check(struct xlm__xlproc *p, const char *waiting_for)
     return look_ended(p) ? fail_ended(p, waiting_for) : 0;
 }
 
+/* Readable when it has ended; -1: this kernel (before 5.3) has none. */
+static int open_pidfd(pid_t pid)
+{
+#ifdef SYS_pidfd_open
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+#else
+    (void)pid;
+    return -1;
+#endif
+}
+
+/* A guest that moves stands still meanwhile: no time goes by between looks. */
 bool xlm__xlproc_ended(struct xlm__xlproc *p, uint32_t timeout_ms)
 {
     const uint64_t deadline = xlm__clock_ns() + timeout_ms * XLM__NS_PER_MS;
+    struct pollfd end = { -1, POLLIN, 0 };
+    bool ended;
 
-    while (!look_ended(p)) {
-        if (xlm__clock_ns() >= deadline)
-            return false;
-        (void)poll(NULL, 0, 5);
-    }
-    return true;
+    if (look_ended(p))
+        return true;
+    end.fd = open_pidfd(p->pid);
+    while (!(ended = look_ended(p)) && xlm__clock_ns() < deadline)
+        (void)poll(&end, 1,
+                   end.fd >= 0 ? xlm__deadline_left_ms(deadline) : LOOK_MS);
+    if (end.fd >= 0)
+        close(end.fd);
+    return ended;
 }
 
 void xlm__xlproc_kill(struct xlm__xlproc *p)

@@ -326,7 +326,7 @@ static bool source_runs(const struct run *r)
 
 static bool to_be_paused(const struct run *r)
 {
-    return r->sc->paused || (r->sc->opt.flags & XLM_F_LEAVE_PAUSED);
+    return atomic_load(&r->paused) || (r->sc->opt.flags & XLM_F_LEAVE_PAUSED);
 }
 
 bool destination_runs(const struct run *r)
@@ -376,7 +376,7 @@ static void check_source_left(struct run *r)
     SCENARIO_CHECK(r, !s->ts.suspended);
     SCENARIO_CHECK(r, !s->ts.dm_logdirty ||
                           strstr(r->log, "dm_logdirty_off: made to fail"));
-    SCENARIO_CHECK(r, s->hv->info.paused == r->sc->paused ||
+    SCENARIO_CHECK(r, s->hv->info.paused == atomic_load(&r->paused) ||
                           atomic_load(&r->pause_failed));
     SCENARIO_CHECK(r, s->hv->sched.cap == 0);
     SCENARIO_CHECK(r, !s->ts.marked[XLM__MARK_SLOWED]);

@@ -133,7 +133,8 @@ struct run {
     pthread_t writer;
     struct guest_page *at_suspend;
     bool was_suspended;
-    bool ended; /* the scenario ended it     */
+    atomic_bool paused; /* by the operator, now */
+    bool ended;         /* the scenario ended it     */
     atomic_bool event_done;
     atomic_int phase; /* enum phase, the source's last */
     /* what happened */
@@ -195,6 +196,8 @@ bool destination_runs(const struct run *r);
 /* scenario_hosts.c */
 void hosts_create(struct run *r);
 void hosts_free(struct run *r);
+/* At the source. */
+void operator_pauses(struct run *r, bool paused);
 /* The guest stops by itself. */
 void guest_shuts_down(struct run *r, unsigned reason);
 /* The same, unless it is suspended already. */

@@ -40,7 +40,8 @@ static int watch_suspend(struct xlm__toolstack *t, uint32_t domid,
 
 static bool to_stay_paused(const struct run *r)
 {
-    return r->sc->paused && (r->sc->opt.flags & XLM_F_UNPAUSE_TO_SUSPEND);
+    return atomic_load(&r->paused) &&
+           (r->sc->opt.flags & XLM_F_UNPAUSE_TO_SUSPEND);
 }
 
 static int watch_resume(struct xlm__toolstack *t, uint32_t domid)
@@ -144,11 +145,21 @@ void hosts_create(struct run *r)
     r->dst.hv->exists = false;
     r->dst.ts.exists = false;
     r->dst.ts.new_domid = DST_DOMID;
+    r->src.ts.peer = &r->dst.ts;
     r->src.hv->refuse_logdirty = r->sc->refuse_logdirty;
     r->src.hv->info.paused = r->sc->paused;
+    atomic_store(&r->paused, r->sc->paused);
     if (r->src.ts.type == XLM__TYPE_HVM)
         fake_set_blob(&r->src.ts.dm, "device model", 12);
     r->src.ts.xs_path = "data/key";
+}
+
+void operator_pauses(struct run *r, bool paused)
+{
+    pthread_mutex_lock(&r->src.hv->lock);
+    r->src.hv->info.paused = paused;
+    pthread_mutex_unlock(&r->src.hv->lock);
+    atomic_store(&r->paused, paused);
 }
 
 static void destroy(struct side *s)

@@ -158,12 +158,16 @@ static bool finding(struct dump *d)
 
 static bool round_counts(struct dump *d, struct body *b)
 {
+    const bool may_pause = d->type == ROUND_BEGIN && (d->offered & PAUSED);
     uint64_t round, f;
 
     if (!number(d, 4, &round) || !limits(d, "round", round, 1, 65535) ||
-        !flags(d, "flags", 1, &f))
+        !flags(d, "flags", may_pause ? 3 : 1, &f))
         return false;
-    say(d, " round %u%s", (unsigned)round, f ? " final" : "");
+    if (f == 2)
+        return fail(d, "to stay paused, but not the last round");
+    say(d, " round %u%s%s", (unsigned)round, f ? " final" : "",
+        f & 2 ? ", stays paused" : "");
     if (d->type == ROUND_BEGIN)
         return true;
     if (!number(d, 8, &b->pages) || !number(d, 8, &b->zero_pages))

@@ -78,6 +78,14 @@ static int op_dominfo(struct xlm__hv *hv, uint32_t domid,
     *exists_out = fake(hv)->exists && fake(hv)->info.domid == domid;
     if (*exists_out)
         *out = fake(hv)->info;
+    if (fake(hv)->copy && fake(hv)->copy == domid) {
+        *exists_out = true;
+        *out = fake(hv)->info;
+        out->domid = domid;
+        out->paused = false;
+        out->shutdown = true;
+        out->shutdown_reason = 2; /* SHUTDOWN_suspend */
+    }
     return fake_leave(hv);
 }
 
@@ -90,7 +98,10 @@ static int op_find_uuid(struct xlm__hv *hv, const unsigned char uuid[16],
     if (rc)
         return rc;
     *domid_out = 0;
-    if (f->exists && f->info.domid != except && !memcmp(f->info.uuid, uuid, 16))
+    if (f->copy && f->copy != except && !memcmp(f->info.uuid, uuid, 16))
+        *domid_out = f->copy;
+    else if (f->exists && f->info.domid != except &&
+             !memcmp(f->info.uuid, uuid, 16))
         *domid_out = f->info.domid;
     return fake_leave(hv);
 }

@@ -57,6 +57,8 @@ struct fake_hv {
     struct xlm__dominfo info;
     unsigned nr_pauses; /* besides the one that info.paused tells */
     bool exists;
+    uint32_t copy; /* a suspended domain of its uuid that is found first; 0: */
+                   /* there is none                                         */
     struct xlm__sched sched; /* credit2, unless a test says otherwise */
     unsigned nr_caps;        /* times that its cap was set */
     uint64_t nr_pfns;

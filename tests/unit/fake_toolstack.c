@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/clock.h"
 #include "util/uuid.h"
 
 #define XLM_MODULE "fake"
@@ -39,6 +40,8 @@ int fake_ts_enter(struct xlm__toolstack *base, const char *op)
     pthread_mutex_unlock(&t->lock);
     if (delay)
         (void)poll(NULL, 0, (int)delay);
+    if (t->on_op)
+        t->on_op(t->on_op_user, op);
     if (!fail)
         return 0;
     return XLM_FAIL(base->err, t->fail_code ? t->fail_code : XLM_ERR_TOOLSTACK,
@@ -320,6 +323,8 @@ static int fake_resume(struct xlm__toolstack *base, uint32_t domid)
                    "resume: it is not suspended");
     if (rc)
         return rc;
+    t->waited_for_images = t->peer && atomic_load(&t->peer->has_images);
+    t->resumed_ns = xlm__clock_ns();
     set_suspended(t, false);
     return 0;
 }
@@ -344,6 +349,7 @@ static int fake_destroy(struct xlm__toolstack *base, uint32_t domid)
     t->exists = false;
     if (t->dst != FAKE_DST_NONE)
         t->dst = FAKE_DST_ABORTED;
+    atomic_store(&t->has_images, false);
     fake_ts_hv_set(t, false, false, false);
     return 0;
 }

@@ -14,6 +14,7 @@
 #define XLM_TESTS_FAKE_TOOLSTACK_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "fake_hv.h"
 #include "toolstack/toolstack.h"
@@ -38,12 +39,16 @@ struct fake_toolstack {
     struct xlm__toolstack base; /* must be first */
     pthread_mutex_t lock;
     struct fake_hv *hv; /* borrowed, may be NULL */
+    /* the other host's: one device model of both has the disks' images */
+    struct fake_toolstack *peer; /* borrowed, may be NULL */
 
     /* --- what happened --- */
     unsigned calls;                  /* of ops, close excepted */
     char trace[FAKE_TS_TRACE_BYTES]; /* "config_get lock suspend ..." */
     unsigned wrong;
     char wrong_text[128];
+    bool waited_for_images; /* resume: the peer's device model had them */
+    uint64_t resumed_ns;
 
     /* --- faults a test may set --- */
     unsigned fail_call;  /* op number that fails (1 = the next), 0: none */
@@ -51,6 +56,8 @@ struct fake_toolstack {
     int fail_code;       /* 0: TOOLSTACK                                 */
     const char *slow_op; /* op of this name takes slow_ms ("*": each)    */
     unsigned slow_ms;
+    void (*on_op)(void *user, const char *op); /* begins; on its thread */
+    void *on_op_user;
 
     /* --- the source's domain --- */
     uint32_t domid;
@@ -79,6 +86,7 @@ struct fake_toolstack {
     const char *no_prebuild; /* why; NULL: it may be */
     bool xl_died;            /* what restore_check() finds */
     bool dm_held;            /* its device model waits     */
+    atomic_bool has_images;  /* it does not, and has its disks' images */
     bool go_fails_cleanly;   /* restore_go: *running_out false, return 0 */
     uint64_t gap_us;
 };

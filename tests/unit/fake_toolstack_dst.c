@@ -92,6 +92,7 @@ int fake_restore_end(struct xlm__toolstack *base, const struct xlm__blob *dm)
     if (rc)
         return rc;
     t->dm_bytes = dm && dm->data ? dm->bytes : 0;
+    atomic_store(&t->has_images, t->dm_bytes != 0);
     t->dst = FAKE_DST_READY;
     return 0;
 }
@@ -113,9 +114,11 @@ int fake_dm_load(struct xlm__toolstack *base, const struct xlm__blob *dm)
 
     fake_ts_expect(base, t->dst == FAKE_DST_READY && t->dm_held && dm->data,
                    "dm_load: at a wrong time");
-    if (!rc)
-        t->dm_bytes = dm->bytes;
-    return rc;
+    if (rc)
+        return rc;
+    t->dm_bytes = dm->bytes;
+    atomic_store(&t->has_images, true);
+    return 0;
 }
 
 int fake_restore_check(struct xlm__toolstack *base)
@@ -179,6 +182,7 @@ int fake_restore_abort(struct xlm__toolstack *base)
     if (t->dst != FAKE_DST_NONE) {
         t->dst = FAKE_DST_ABORTED;
         t->exists = false;
+        atomic_store(&t->has_images, false);
         fake_ts_hv_set(t, false, false, false);
     }
     return 0;

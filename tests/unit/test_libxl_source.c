@@ -4,18 +4,24 @@
 
 #include <stdlib.h>
 
+#include "fake_qmp.h"
 #include "fake_xs.h"
 #include "toolstack/toolstack_libxl.h"
 #include "unit.h"
 #include "util/clock.h"
 
-#define GAP "/local/domain/5/data/xlm/gap-ms"
+#define XLM_MODULE "fake"
+#define GAP        "/local/domain/5/data/xlm/gap-ms"
 
 static struct {
     libxl_domain_type type;
     char name[64];
     int destroy_rc, rename_rc, info_rc;
     unsigned renames, destroys, resumes;
+    unsigned locked; /* so often others have its images */
+    const char *refusal;
+    unsigned conts;
+    uint32_t qemu_of; /* the domain that has a qemu */
 } d;
 
 int libxl_domain_info(libxl_ctx *ctx, libxl_dominfo *info, uint32_t domid)
@@ -59,6 +65,32 @@ int libxl_domain_resume(libxl_ctx *ctx, uint32_t domid, int suspend_cancel,
     return 0;
 }
 
+/* ---- qemu ---- */
+
+static int answer(struct xlm__errslot *e, const char *socket_path,
+                  const char *command, const struct xlm__qmp_text *want)
+{
+    char path[64];
+
+    (void)want;
+    snprintf(path, sizeof(path), "/run/xen/qmp-libxl-%u", d.qemu_of);
+    if (strcmp(path, socket_path))
+        return XLM_FAIL(e, XLM_ERR_DEVICE, "connect to %s: none", socket_path);
+    if (strcmp(command, "cont"))
+        return 0;
+    /* Before the vCPUs go on, not after. */
+    CU_ASSERT_EQUAL(d.resumes, 0);
+    d.conts++;
+    if (d.refusal)
+        return XLM_FAIL(e, XLM_ERR_DEVICE, "%s", d.refusal);
+    if (!d.locked)
+        return 0;
+    d.locked--;
+    return XLM_FAIL(e, XLM_ERR_DEVICE,
+                    "qemu refuses cont: GenericError: Failed to get \"write\" "
+                    "lock");
+}
+
 static struct xlm__errslot err;
 static struct xlm__ts ts;
 static char message[XLM_MESSAGE_MAX];
@@ -66,6 +98,7 @@ static char message[XLM_MESSAGE_MAX];
 static void begin(libxl_domain_type type)
 {
     memset(&d, 0, sizeof(d));
+    fake_qmp = answer;
     d.type = type;
     snprintf(d.name, sizeof(d.name), "g1");
     fake_xs_reset();
@@ -131,6 +164,30 @@ static void test_libxl_source_pvh_needs_no_device_model(void)
     end();
 }
 
+/* The destination's qemu is about to end. */
+static void test_libxl_source_resume_waits_for_locked_images(void)
+{
+    begin(LIBXL_DOMAIN_TYPE_HVM);
+    d.qemu_of = 5;
+    d.locked = 3;
+    CU_ASSERT_EQUAL(xlm__ts_resume(&ts.base, 5), 0);
+    CU_ASSERT_EQUAL(d.conts, 4);
+    CU_ASSERT_EQUAL(d.resumes, 1);
+    CU_ASSERT_EQUAL(xlm__errslot_code(&err), 0);
+    end();
+}
+
+static void test_libxl_source_resume_waits_for_nothing_else(void)
+{
+    begin(LIBXL_DOMAIN_TYPE_HVM);
+    d.qemu_of = 5;
+    d.refusal = "qemu refuses cont: GenericError: block device is gone";
+    CU_ASSERT_EQUAL(xlm__ts_resume(&ts.base, 5), 0);
+    CU_ASSERT_EQUAL(d.conts, 1);
+    CU_ASSERT_EQUAL(d.resumes, 1); /* libxl may say more of it */
+    end();
+}
+
 static void test_libxl_source_hvm_without_qemu_is_a_device_error(void)
 {
     struct xlm__blob blob;
@@ -187,6 +244,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_libxl_source_rename_that_fails_quotes_libxl),
     UNIT_TEST(test_libxl_source_destroy_of_a_gone_domain_is_done),
     UNIT_TEST(test_libxl_source_pvh_needs_no_device_model),
+    UNIT_TEST(test_libxl_source_resume_waits_for_locked_images),
+    UNIT_TEST(test_libxl_source_resume_waits_for_nothing_else),
     UNIT_TEST(test_libxl_source_hvm_without_qemu_is_a_device_error),
     UNIT_TEST(test_libxl_source_gap_not_reported_is_zero_in_time),
     UNIT_TEST(test_libxl_source_gap_is_read_in_milliseconds),

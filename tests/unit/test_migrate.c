@@ -459,37 +459,6 @@ static void test_migrate_ballooning_guest_moves(void)
         .opt = { .bandwidth_bytes_s = 20 << 20 });
 }
 
-static void test_migrate_paused_guest_arrives_paused(void)
-{
-    LOOK(MOVED, .paused = true);
-
-    SCENARIO_CHECK(r, r->dst.hv->info.paused);
-    DONE();
-}
-
-static void unpause_at_source(struct run *r)
-{
-    pthread_mutex_lock(&r->src.hv->lock);
-    r->src.hv->info.paused = false;
-    pthread_mutex_unlock(&r->src.hv->lock);
-}
-
-/* There is nothing to unpause any more. */
-static void test_migrate_guest_that_is_unpaused_meanwhile_moves(void)
-{
-    RUN(MOVED, .paused = true, .opt = { .flags = XLM_F_UNPAUSE_TO_SUSPEND },
-        .event = unpause_at_source, .event_state = XLM_STATE_PRECOPY);
-}
-
-static void test_migrate_leave_paused_stays_paused(void)
-{
-    LOOK(MOVED, .opt = { .flags = XLM_F_LEAVE_PAUSED });
-
-    SCENARIO_CHECK(r, r->dst.hv->info.paused);
-    SCENARIO_CHECK(r, r->src.stats.blackout_us == 0);
-    DONE();
-}
-
 static void lose_the_log(struct run *r)
 {
     r->src.hv->lose_logs = 1;
@@ -563,9 +532,6 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_dirty_writer_moves),
     UNIT_TEST(test_migrate_zero_pages_cost_no_bytes),
     UNIT_TEST(test_migrate_ballooning_guest_moves),
-    UNIT_TEST(test_migrate_paused_guest_arrives_paused),
-    UNIT_TEST(test_migrate_guest_that_is_unpaused_meanwhile_moves),
-    UNIT_TEST(test_migrate_leave_paused_stays_paused),
     UNIT_TEST(test_migrate_lost_log_is_started_again),
     UNIT_TEST(test_migrate_to_fragmented_host_moves),
     UNIT_TEST(test_migrate_guest_gap_is_reported),

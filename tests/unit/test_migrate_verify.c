@@ -90,6 +90,34 @@ static void test_verify_not_asked_for_is_not_done(void)
     DONE();
 }
 
+/* Nothing is left for the last round: that is all but a fixed part. */
+static void test_verify_is_counted_before_it_is_done(void)
+{
+    LOOK(MOVED, VERIFY);
+
+    SCENARIO_CHECK(r, r->src.stats.predicted_blackout_us >
+                          r->src.stats.fixed_pause_ms * UINT64_C(1000));
+    DONE();
+}
+
+static void test_verify_not_asked_for_is_not_counted(void)
+{
+    LOOK(MOVED);
+
+    SCENARIO_CHECK(r, r->src.stats.predicted_blackout_us ==
+                          r->src.stats.fixed_pause_ms * UINT64_C(1000));
+    DONE();
+}
+
+static void test_verify_is_counted_by_an_estimate(void)
+{
+    LOOK(STAYED, .opt = { .flags = XLM_F_VERIFY | XLM_F_ESTIMATE,
+                          .fixed_pause_ms = 50 });
+
+    SCENARIO_CHECK(r, r->src.stats.estimated_pause_us > 50000);
+    DONE();
+}
+
 /* ---- it is not ---- */
 
 /* Again: it is what it was. */
@@ -229,12 +257,136 @@ static void change_late(struct run *r)
     change_byte(r); /* in any case: the source may have read it before */
 }
 
+static void change_two(struct run *r)
+{
+    change_byte(r);
+    fake_page(r->dst.hv, PFN + 1)[77] ^= 1;
+}
+
+static void change_two_late(struct run *r)
+{
+    const unsigned char byte = 0x5a;
+
+    fake_write(r->src.hv, PFN, 9, &byte, 1);
+    fake_write(r->src.hv, PFN + 1, 9, &byte, 1);
+    change_two(r);
+}
+
 static void test_verify_page_written_after_the_last_look_is_left_out(void)
 {
     LOOK(MOVED, VERIFY, .event = change_late, AT_TAIL, .over = change_byte);
 
     SCENARIO_CHECK(r, is_verified(r, SCENARIO_RAM - 2, 2));
     SCENARIO_CHECK(r, strstr(r->log, "written after the suspend 1"));
+    DONE();
+}
+
+static void test_verify_page_that_is_left_out_twice_counts_once(void)
+{
+    LOOK(MOVED, VERIFY, .prepare = map_for_writing, .event = change_two_late,
+         AT_TAIL, .over = change_two);
+
+    SCENARIO_CHECK(r, is_verified(r, SCENARIO_RAM - 3, 3));
+    SCENARIO_CHECK(r, strstr(r->log, "(3 excluded: xenstore 1, mapped by back "
+                                     "ends 1, written after the suspend 1)"));
+    DONE();
+}
+
+/* By Xen, which logs nothing of it: an event for a guest that is suspended. */
+static void event_comes(void *user, const char *op)
+{
+    if (!strcmp(op, "xenstore_collect")) /* after the last round */
+        change_unlogged(user);
+}
+
+static void event_is_to_come(struct run *r)
+{
+    r->src.ts.on_op = event_comes;
+    r->src.ts.on_op_user = r;
+}
+
+/* The guest has the same page in use. */
+static void guest_writes_to_it(struct run *r)
+{
+    const unsigned char byte = 0x77;
+
+    fake_write(r->src.hv, PFN, 11, &byte, 1);
+}
+
+static void test_verify_event_for_a_suspended_guest_is_left_out(void)
+{
+    LOOK(MOVED, VERIFY, .prepare = event_is_to_come,
+         .event = guest_writes_to_it, .event_state = XLM_STATE_SWITCHOVER);
+
+    SCENARIO_CHECK(r, is_verified(r, SCENARIO_RAM - 2, 2));
+    SCENARIO_CHECK(r, strstr(r->log, "written after the suspend 1"));
+    DONE();
+}
+
+static void test_verify_event_for_a_scanned_guest_is_left_out(void)
+{
+    LOOK(MOVED, VERIFY, .type = XLM__TYPE_PV, .refuse_logdirty = true,
+         .prepare = event_is_to_come);
+
+    SCENARIO_CHECK(r, is_verified(r, SCENARIO_RAM - 1, 1));
+    SCENARIO_CHECK(r, strstr(r->log, "written after the suspend 1"));
+    DONE();
+}
+
+/* ... which excuses nothing that went wrong on the way. */
+static void spoil(void *user, const char *op)
+{
+    if (!strcmp(op, "storage_drop_cache"))
+        change_byte(user);
+}
+
+static void spoil_at_the_end(struct run *r)
+{
+    r->dst.ts.on_op = spoil;
+    r->dst.ts.on_op_user = r;
+}
+
+static void test_verify_changed_byte_of_the_last_round_is_found(void)
+{
+    LOOK(.rc = XLM_ERR_PEER, STAYED, VERIFY, .prepare = spoil_at_the_end,
+         .event = guest_writes_to_it, .event_state = XLM_STATE_SWITCHOVER);
+
+    SCENARIO_CHECK(r, is_refused(r, "1 of 599 pages differ"));
+    DONE();
+}
+
+/* qemu goes on where it was: it may write to memory. */
+static void dm_writes(void *user, const char *op)
+{
+    struct run *r = user;
+
+    if (!strcmp(op, r->sc->opt.flags & XLM_F_NO_PREBUILD ? "restore_end"
+                                                         : "dm_load"))
+        change_byte(r);
+}
+
+static void dm_is_to_write(struct run *r)
+{
+    r->dst.ts.on_op = dm_writes;
+    r->dst.ts.on_op_user = r;
+}
+
+static void test_verify_device_model_may_write_when_it_has_its_state(void)
+{
+    LOOK(MOVED, VERIFY, .type = XLM__TYPE_HVM, .prepare = dm_is_to_write,
+         .over = change_byte);
+
+    SCENARIO_CHECK(r, is_verified(r, SCENARIO_RAM - 1, 1));
+    DONE();
+}
+
+static void test_verify_device_model_built_late_may_write_the_same(void)
+{
+    LOOK(MOVED, .type = XLM__TYPE_HVM, .prepare = dm_is_to_write,
+         .over = change_byte,
+         .opt = { .flags = XLM_F_VERIFY | XLM_F_NO_PREBUILD });
+
+    SCENARIO_CHECK(r, is_verified(r, SCENARIO_RAM - 1, 1));
     DONE();
 }
 
@@ -268,6 +420,9 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_verify_pv_by_content_is_the_same),
     UNIT_TEST(test_verify_compressed_and_ballooned_is_the_same),
     UNIT_TEST(test_verify_not_asked_for_is_not_done),
+    UNIT_TEST(test_verify_is_counted_before_it_is_done),
+    UNIT_TEST(test_verify_not_asked_for_is_not_counted),
+    UNIT_TEST(test_verify_is_counted_by_an_estimate),
     UNIT_TEST(test_verify_changed_byte_is_found_and_named),
     UNIT_TEST(test_verify_changed_byte_of_hvm_is_found_and_named),
     UNIT_TEST(test_verify_first_pages_of_many_are_named),
@@ -278,6 +433,12 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_verify_page_that_a_back_end_writes_is_left_out),
     UNIT_TEST(test_verify_page_of_pv_that_a_back_end_writes_is_left_out),
     UNIT_TEST(test_verify_page_written_after_the_last_look_is_left_out),
+    UNIT_TEST(test_verify_page_that_is_left_out_twice_counts_once),
+    UNIT_TEST(test_verify_event_for_a_suspended_guest_is_left_out),
+    UNIT_TEST(test_verify_event_for_a_scanned_guest_is_left_out),
+    UNIT_TEST(test_verify_changed_byte_of_the_last_round_is_found),
+    UNIT_TEST(test_verify_device_model_may_write_when_it_has_its_state),
+    UNIT_TEST(test_verify_device_model_built_late_may_write_the_same),
     UNIT_TEST(test_verify_destination_that_cannot_is_refused),
     UNIT_TEST(test_verify_destination_that_cannot_is_not_asked),
     CU_TEST_INFO_NULL,

@@ -326,6 +326,19 @@ static void test_recover_look_running_needs_no_lock(void)
     host_close(&h);
 }
 
+/* Of both domains of that uuid, the one that arrived; the source's copy is not
+ * it. */
+static void test_recover_look_sees_the_one_that_arrived(void)
+{
+    struct host h;
+
+    destination(&h, XLM__RECEIVED_BUILDING, true, true, "guest--incoming");
+    h.hv->copy = 77;
+    CU_ASSERT_EQUAL(look(&h, session), XLM__FATE_LEFT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(h.told, "(domain 1, paused)"));
+    host_close(&h);
+}
+
 /* xl has unpaused it: the receiver only has not written that down yet. */
 static void test_recover_look_running_is_seen_behind_the_lock(void)
 {
@@ -365,7 +378,7 @@ static void test_recover_look_that_cannot_see_says_nothing(void)
         host_close(&h);
     }
     for (unsigned nth = 1; nth <= 2; nth++) {
-        destination(&h, XLM__RECEIVED_BUILDING, true, false, "guest");
+        destination(&h, XLM__RECEIVED_BUILDING, false, false, "guest");
         h.hv->fail_call = nth;
         CU_ASSERT_NOT_EQUAL(xlm__recover_look(&h.hv->base, &h.ts.base,
                                               h.ts.uuid, session, false, &fate,
@@ -377,6 +390,7 @@ static void test_recover_look_that_cannot_see_says_nothing(void)
 }
 
 static CU_TestInfo tests[] = {
+    UNIT_TEST(test_recover_look_sees_the_one_that_arrived),
     UNIT_TEST(test_recover_look_without_a_mark_is_unknown),
     UNIT_TEST(test_recover_look_with_another_sessions_mark_is_unknown),
     UNIT_TEST(test_recover_look_given_up_is_never),

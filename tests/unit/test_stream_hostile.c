@@ -195,7 +195,9 @@ static void run(const struct change *c)
     X(round_zero_is_refused, H, S, XLM__REC_ROUND_BEGIN, BODY, 4, 0, "0 as round") \
     X(round_two_first_is_refused, H, S, XLM__REC_ROUND_BEGIN, BODY, 4, 2, "count by one") \
     X(round_over_limit_is_refused, H, S, XLM__REC_ROUND_BEGIN, BODY, 4, 65536, "65536 as round") \
-    X(round_flags_unknown_is_refused, H, S, XLM__REC_ROUND_BEGIN, BODY + 4, 4, 2, "flags 0x2") \
+    X(round_flags_unknown_is_refused, H, S, XLM__REC_ROUND_BEGIN, BODY + 4, 4, 4, "flags 0x4") \
+    X(round_paused_that_is_not_the_last_is_refused, H, S, XLM__REC_ROUND_BEGIN, BODY + 4, 4, 2, "not the last") \
+    X(round_end_paused_is_refused, H, S, XLM__REC_ROUND_END, BODY + 4, 4, 3, "flags 0x3") \
     X(round_end_of_other_round_is_refused, H, S, XLM__REC_ROUND_END, BODY, 4, 2, "not the round") \
     X(round_end_final_of_live_is_refused, H, S, XLM__REC_ROUND_END, BODY + 4, 4, 1, "not the round") \
     X(round_done_zero_is_refused, H, D, XLM__REC_ROUND_DONE, BODY, 4, 0, "as round") \

@@ -98,6 +98,7 @@ static void test_stream_offer_arrives_as_sent(void)
 static void test_stream_what_has_a_feature_needs_it(void)
 {
     static const uint8_t keys[XLM__VERIFY_BYTES];
+    const struct xlm__round paused = { 1, 3, 0, 0 };
     struct xlm__offer o = offer();
     struct xlm__rec r;
 
@@ -106,6 +107,8 @@ static void test_stream_what_has_a_feature_needs_it(void)
     CU_ASSERT_EQUAL(xlm__send_offer(&s, &o), XLM_ERR_INVAL);
     CU_ASSERT(said("type 3 cannot be pre-built"));
     CU_ASSERT_EQUAL(xlm__send_verify(&s, keys), XLM_ERR_INVAL);
+    CU_ASSERT_EQUAL(xlm__send_round(&s, XLM__REC_ROUND_BEGIN, &paused),
+                    XLM_ERR_INVAL);
     close_streams();
 
     open_streams(true);
