@@ -58,6 +58,7 @@ enum type {
 };
 #define GUEST_GAP 0x8000001au
 #define RESUME    (1ull << 8) /* section 10 */
+#define RETURN    (1ull << 9)
 
 /* What the bodies say that the order depends on. */
 struct body {
