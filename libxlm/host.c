@@ -6,6 +6,7 @@
 #include "libxlm.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "backends.h"
@@ -22,6 +23,9 @@
  * domain is built, and that may have to wait for others (source_setup.c has
  * 300 s for it).  A peer that is gone is told by the end of the stream. */
 #define GREETING_LIMIT_MS 360000
+
+/* A session that a control channel comes back to has been there for long. */
+#define RETURN_LIMIT_MS 1u
 
 _Static_assert(XLM_UUID_MAX == XLM__UUID_TEXT,
                "the public header says how long a uuid is");
@@ -139,6 +143,19 @@ static int read_greeting(struct xlm__errslot *err, int rfd, int wfd,
     return rc;
 }
 
+/* So that the source need not try again: section 2.4. */
+static void say_no_session(int wfd, const struct xlm__greeting *theirs)
+{
+    uint8_t wire[XLM__GREETING_BYTES];
+    struct xlm__greeting g;
+
+    xlm__greeting_init(&g, XLM__KIND_CONTROL, XLM_DESTINATION, 0);
+    memcpy(g.session, theirs->session, sizeof(g.session));
+    xlm__greeting_encode(&g, wire);
+    if (write(wfd, wire, sizeof(wire)) < 0)
+        return; /* it has gone, too */
+}
+
 int xlm_channel_join(int rfd, int wfd,
                      unsigned char greeting_out[XLM_GREETING_BYTES],
                      char message_out[XLM_MESSAGE_MAX])
@@ -155,10 +172,14 @@ int xlm_channel_join(int rfd, int wfd,
         return rc;
     }
     rc = xlm__greeting_decode(greeting_out, &g, message_out);
-    if (rc || g.kind == XLM__KIND_CONTROL)
+    if (rc || (g.kind == XLM__KIND_CONTROL && !g.attempt))
         return rc;
     at.session = g.session;
+    if (g.kind == XLM__KIND_CONTROL)
+        at.limit_ms = RETURN_LIMIT_MS;
     rc = xlm__rendezvous_join(&err, &at, rfd, wfd, greeting_out);
+    if (rc == XLM_ERR_CHANNEL && g.kind == XLM__KIND_CONTROL)
+        say_no_session(wfd, &g);
     xlm__errslot_read(&err, message_out);
     return rc ? rc : 1;
 }

@@ -22,6 +22,9 @@ static int init_identity(struct xlm_session *s)
     xlm__greeting_init(&s->greeting, XLM__KIND_CONTROL, s->role, 0);
     if (s->role == XLM_DESTINATION || s->opt.reconnect_ms)
         s->greeting.offered |= XLM__FEATURE_RESUME;
+    if (s->role == XLM_DESTINATION ||
+        (s->opt.reconnect_ms && s->opt.reopen_control))
+        s->greeting.offered |= XLM__FEATURE_RETURN;
     if (s->role == XLM_DESTINATION)
         return 0; /* learnt from the source */
     if (!xlm__uuid_random(s->greeting.session) ||

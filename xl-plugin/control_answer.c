@@ -144,6 +144,8 @@ static void obey(struct exchange *x)
     X(channels)                                                                \
     X(lost_channels)                                                           \
     X(reconnects)                                                              \
+    X(control_lost)                                                            \
+    X(control_reconnects)                                                      \
     X(live)                                                                    \
     X(switch_asked)
 

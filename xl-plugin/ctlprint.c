@@ -103,6 +103,11 @@ static void print_lost(FILE *f, yajl_val s)
                 "  channels lost:  %" PRIu64 " now, %" PRIu64
                 " time%s one came back\n",
                 lost, back, back == 1 ? "" : "s");
+    lost = number(s, "control_lost");
+    back = number(s, "control_reconnects");
+    if (lost || back)
+        fprintf(f, "  control channel: %s, came back %" PRIu64 " time%s\n",
+                lost ? "lost" : "there", back, back == 1 ? "" : "s");
 }
 
 static void print_pause(FILE *f, yajl_val s)

@@ -79,10 +79,12 @@ static const char *format_cap(const struct xlm_stats *s, char out[UNIT_MAX])
 /* ", 2 connections lost", or nothing. */
 static const char *format_lost(const struct xlm_stats *s, char out[LOST_MAX])
 {
+    const unsigned lost = s->lost_channels + s->control_lost;
+
     out[0] = '\0';
-    if (s->lost_channels)
-        snprintf(out, LOST_MAX, ", %u connection%s lost", s->lost_channels,
-                 s->lost_channels == 1 ? "" : "s");
+    if (lost)
+        snprintf(out, LOST_MAX, ", %u connection%s lost", lost,
+                 lost == 1 ? "" : "s");
     return out;
 }
 

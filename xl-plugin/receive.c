@@ -54,6 +54,13 @@ static void on_signal(int sig)
     errno = saved;
 }
 
+/* With its connection broken, of a terminal even: it may come back, and if it
+ * does not, its end says so. */
+static void on_hangup(int sig)
+{
+    (void)sig;
+}
+
 static void on_log(void *user, enum xlm_log_level level, const char *module,
                    const char *message)
 {
@@ -81,8 +88,9 @@ static void set_signals(void)
 
     sigemptyset(&act.sa_mask);
     sigaction(SIGTERM, &act, NULL);
-    sigaction(SIGHUP, &act, NULL);
     sigaction(SIGINT, &act, NULL);
+    act.sa_handler = on_hangup; /* not ignored: children would inherit that */
+    sigaction(SIGHUP, &act, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 

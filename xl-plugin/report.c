@@ -78,6 +78,10 @@ void report_figures(struct console *con, const struct outcome *o)
                      "in all; %" PRIu64 " pages were sent again",
                      s->reconnects, s->reconnects == 1 ? "" : "s",
                      format_seconds(s->lost_us, lost), s->resent_pages);
+    if (s->control_reconnects)
+        console_line(con, "the control channel broke and came back %u time%s",
+                     s->control_reconnects,
+                     s->control_reconnects == 1 ? "" : "s");
     if (s->verified)
         console_line(con,
                      "verified: %" PRIu64 " pages are the same, %" PRIu64

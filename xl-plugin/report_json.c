@@ -49,6 +49,7 @@ static void put_findings(yajl_gen g, const struct findings *f)
     X(throttle_steps)                                                          \
     X(throttle_percent)                                                        \
     X(reconnects)                                                              \
+    X(control_reconnects)                                                      \
     X(resent_pages)                                                            \
     X(lost_us)                                                                 \
     X(throttle_us)                                                             \

@@ -148,6 +148,17 @@ void transport_stop(struct transport *t)
     transport_wait(t, TERM_MS);
 }
 
+void transport_kill(struct transport *t)
+{
+    close_fd(&t->rfd);
+    close_fd(&t->wfd);
+    if (!t->pid || t->ended)
+        return;
+    t->stopped_by_us = true;
+    kill(t->pid, SIGKILL);
+    transport_wait(t, TERM_MS);
+}
+
 static void explain_missing(const struct lm_options *o, int code, char *out,
                             size_t bytes)
 {

@@ -40,6 +40,10 @@ bool transport_wait(struct transport *t, unsigned limit_ms);
 /* Close what is still ours, wait a little, then end it. */
 void transport_stop(struct transport *t);
 
+/* End it at once, as a lost connection would: the far side is to see no orderly
+ * end. */
+void transport_kill(struct transport *t);
+
 /* It ended on its own with a failure: what a person should know. */
 enum transport_fault {
     TRANSPORT_OK,          /* runs, ended well, or ended by us      */

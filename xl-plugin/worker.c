@@ -110,18 +110,22 @@ static void on_finding(void *user, const struct xlm_finding *finding)
         report_finding(&w->job->con, finding);
 }
 
-/* One more connection by the same command; 0 or an errno. */
-static int start_transport(struct worker *w, struct transport **t_out)
+/* A connection by the same command as ever; 0 or an errno. */
+static int connect_by(struct worker *w, struct transport *t)
 {
     char *command = transport_command(&w->job->opt, w->job->name);
-    int err = command ? 0 : ENOMEM;
+    int err = command ? transport_start(t, command) : ENOMEM;
 
-    *t_out = &w->transport[w->nr_transports];
-    if (!err)
-        err = transport_start(*t_out, command);
+    free(command);
+    return err;
+}
+
+static int start_transport(struct worker *w, struct transport **t_out)
+{
+    int err = connect_by(w, *t_out = &w->transport[w->nr_transports]);
+
     if (!err)
         w->nr_transports++;
-    free(command);
     return err;
 }
 
@@ -131,6 +135,23 @@ static int on_open_channel(void *user, int *rfd_out, int *wfd_out)
     struct transport *t;
     int err = start_transport(user, &t);
 
+    if (err)
+        return err;
+    *rfd_out = t->rfd;
+    *wfd_out = t->wfd;
+    t->rfd = t->wfd = -1; /* now the session's */
+    return 0;
+}
+
+/* The control channel, which is the first, broke. */
+static int on_reopen_control(void *user, int *rfd_out, int *wfd_out)
+{
+    struct worker *w = user;
+    struct transport *t = &w->transport[0];
+    int err;
+
+    transport_kill(t);
+    err = connect_by(w, t);
     if (err)
         return err;
     *rfd_out = t->rfd;
@@ -162,6 +183,7 @@ static int open_session(struct worker *w, int guard_fd, struct outcome *o)
     opt.progress = on_progress;
     opt.finding = on_finding;
     opt.open_channel = on_open_channel;
+    opt.reopen_control = on_reopen_control;
     opt.user = w;
     rc = xlm_session_open(XLM_SOURCE, &opt, &w->session);
     if (rc)

@@ -136,6 +136,7 @@ int xlm__chan_init(struct xlm__chan *c, struct xlm__errslot *err, int rfd,
     c->rfd = rfd;
     c->wfd = wfd;
     c->stop_fd = stop_fd;
+    c->leave_fd = -1;
     c->ops = S_ISSOCK(st.st_mode) ? &socket_ops : &pipe_ops;
     snprintf(c->name, sizeof(c->name), "%s", name);
     return 0;
@@ -168,11 +169,12 @@ void xlm__chan_close(struct xlm__chan *c)
 /* 1: ready (or broken: the next call on fd tells), 0: timeout. */
 static int wait_fd(struct xlm__chan *c, int fd, short events, int timeout_ms)
 {
-    struct pollfd p[2] = {
+    struct pollfd p[3] = {
         { .fd = fd, .events = events },
         { .fd = c->stop_fd, .events = POLLIN },
+        { .fd = c->leave_fd, .events = POLLIN },
     };
-    int r = poll(p, 2, timeout_ms);
+    int r = poll(p, 3, timeout_ms);
 
     if (r < 0)
         return errno == EINTR ? 0
@@ -183,6 +185,10 @@ static int wait_fd(struct xlm__chan *c, int fd, short events, int timeout_ms)
     if (p[0].revents & POLLNVAL)
         return XLM_FAIL(c->err, XLM_ERR_SYSTEM, "%s: descriptor %d is closed",
                         c->name, fd);
+    /* What this one still has comes first. */
+    if (!p[0].revents && p[2].revents)
+        return XLM_FAIL(c->err, XLM_ERR_CHANNEL,
+                        "%s: another connection takes its place", c->name);
     return p[0].revents ? 1 : 0;
 }
 

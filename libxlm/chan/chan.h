@@ -34,6 +34,9 @@ struct xlm__chan {
     struct xlm__errslot *err; /* borrowed */
     int rfd, wfd;             /* owned; may be equal                       */
     int stop_fd;              /* borrowed: readable means give up; or -1   */
+    int leave_fd;             /* borrowed: readable means that another     */
+                              /* connection has come, so that it is of no  */
+                              /* use to wait for this one; or -1           */
     char name[32];            /* "control", "data 0": for messages         */
     const struct xlm__chan_ops *ops;
     struct xlm__tls *tls; /* owned; NULL: bytes travel as they are     */
@@ -45,7 +48,7 @@ struct xlm__chan {
     uint64_t write_deadline_ns;
 };
 
-/* Takes both descriptors on success.  Errors: SYSTEM. */
+/* Takes both descriptors on success; leave_fd is -1.  Errors: SYSTEM. */
 int xlm__chan_init(struct xlm__chan *c, struct xlm__errslot *err, int rfd,
                    int wfd, int stop_fd, const char *name);
 /* From here on through t, which is the channel's from now on. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "engine/host.h"
@@ -219,11 +220,13 @@ static int converse(struct xlm__dest *d)
 
     while (!rc && !done) {
         rc = xlm__stream_read(&xlm__session_control(d->s)->stream, &rec);
-        if (rc)
-            break;
-        rc = take(d, &rec, &done);
-        if (rec.type == XLM__REC_BUILD)
-            explicit_bzero(rec.u.build.key, sizeof(rec.u.build.key));
+        if (!rc) {
+            rc = take(d, &rec, &done);
+            if (rec.type == XLM__REC_BUILD)
+                explicit_bzero(rec.u.build.key, sizeof(rec.u.build.key));
+        } else if (xlm__dest_control_is_away(d, rc)) {
+            rc = xlm__dest_control_return(d);
+        }
     }
     return rc;
 }
@@ -245,6 +248,8 @@ static void dispose(struct xlm__dest *d)
         next = k->next;
         free(k);
     }
+    if (d->leave_fd >= 0)
+        close(d->leave_fd);
     xlm__config_free(&d->config);
     xlm__findings_free(d->findings);
     xlm__xsnodes_free(&d->nodes);
@@ -266,7 +271,7 @@ int xlm__dest_run(struct xlm_session *s)
     d->hv = s->hv;
     d->ts = s->toolstack;
     d->kept_end = &d->kept;
-    d->door.listen_fd = -1;
+    d->door.listen_fd = d->leave_fd = -1;
     xlm__port_init(&d->port);
     pthread_mutex_init(&d->lock, NULL);
     pthread_condattr_init(&monotonic);

@@ -6,6 +6,7 @@
  *   dest_setup.c  greeting, preflight, build
  *   dest_join.c   data channels arrive
  *   dest_return.c data channels that broke come back
+ *   dest_control.c the control channel does
  *   dest_data.c   one thread a data channel: from the wire into guest memory
  *   dest_end.c    ready, commit, undo
  *   dest_verify.c is it what the source has?
@@ -41,6 +42,7 @@ struct xlm__dest_channel {
     unsigned unconfirmed; /* of these records         */
     /* under dest.lock */
     int live_fd;      /* what the thread reads from; -1: nothing now      */
+    bool ended;       /* ... because the source has closed it             */
     uint32_t attempt; /* the last one to bring the channel back           */
     bool arrived;     /* a connection that is to take the place of that   */
     struct xlm__arrival arrival;
@@ -97,6 +99,8 @@ struct xlm__dest {
     uint32_t resume_s; /* how long a channel may be away; 0: not at all */
     bool has_doorman;
     pthread_t doorman;
+    bool control_may_return;
+    int leave_fd; /* eventfd: the control channel has another connection */
     uint32_t build_flags;
     bool paused;          /* is to stay paused, as the last round says */
     uint64_t limit_pages; /* to be put back; 0 = was not raised */
@@ -122,7 +126,10 @@ struct xlm__dest {
     pthread_cond_t changed;
     uint32_t round; /* whose pages may be written now; 0 = none    */
     bool stopping;
-    bool no_return;           /* channels that break now have failed         */
+    bool no_return;   /* channels that break now have failed         */
+    uint32_t attempt; /* the last one to bring the control channel back  */
+    bool arrived;     /* it has another connection                       */
+    struct xlm__arrival arrival;
     unsigned nr_marks;        /* channels that have ended the round          */
     struct xlm__round totals; /* of these                                    */
     struct xlm__link *failed; /* the first channel that failed               */
@@ -154,6 +161,9 @@ int xlm__dest_answer(struct xlm__dest *d, struct xlm__link *l,
 int xlm__dest_answer_again(struct xlm__dest *d, struct xlm__link *l,
                            uint32_t taken);
 
+/* Nothing of what arrived is kept open. */
+void xlm__dest_drop(struct xlm__arrival *a);
+
 /* dest_join.c: say BUILT, and wait for the data channels. */
 int xlm__dest_join(struct xlm__dest *d, const struct xlm__build *b,
                    uint32_t domid);
@@ -169,12 +179,27 @@ void xlm__dest_prebuild_end(struct xlm__dest *d);   /* joins its thread  */
 int xlm__dest_prebuild_commit(struct xlm__dest *d); /* after TAIL_END    */
 void xlm__dest_prebuild_free(struct xlm__dest *d);
 
-/* Is it a greeting of this session's source for a data channel? */
+/* Is it a greeting of this session's source for a channel of that kind? */
 bool xlm__dest_knows(const struct xlm__dest *d,
                      const unsigned char bytes[XLM_GREETING_BYTES],
-                     struct xlm__greeting *theirs_out);
+                     enum xlm__kind kind, struct xlm__greeting *theirs_out);
+
+/* dest_control.c */
+/* The data channels stand, and the doorman's thread is about to start. */
+int xlm__dest_control_begin(struct xlm__dest *d);
+/* On that thread: somebody has come the way of the control channel. */
+void xlm__dest_control_judge(struct xlm__dest *d, struct xlm__arrival *a);
+/* It is the end of it if it breaks from now on. */
+void xlm__dest_control_never(struct xlm__dest *d);
+/* The doorman has gone. */
+void xlm__dest_control_end(struct xlm__dest *d);
+/* Was it the connection, and may another come?  Wait for that. */
+bool xlm__dest_control_is_away(struct xlm__dest *d, int rc);
+int xlm__dest_control_return(struct xlm__dest *d);
 
 /* dest_return.c */
+/* How much longer than the source tries. */
+#define XLM__DEST_LATER_S 30u
 /* May any channel return? */
 bool xlm__dest_wants_doorman(const struct xlm__dest *d);
 /* The channels' threads have been started.  Errors: SYSTEM. */

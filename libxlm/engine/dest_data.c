@@ -196,6 +196,8 @@ static void *serve(void *arg)
 
 int xlm__dest_data_start(struct xlm__dest *d)
 {
+    int rc;
+
     for (unsigned i = 1; i < d->s->nr_links; i++) {
         struct xlm__dest_channel *c = &d->channels[i - 1];
 
@@ -209,7 +211,8 @@ int xlm__dest_data_start(struct xlm__dest *d)
                             "thread for data channel %u", i - 1);
         d->nr_threads++;
     }
-    return xlm__dest_doorman_start(d);
+    rc = xlm__dest_control_begin(d);
+    return rc ? rc : xlm__dest_doorman_start(d);
 }
 
 void xlm__dest_data_stop(struct xlm__dest *d)

@@ -147,6 +147,7 @@ int xlm__dest_give_up(struct xlm__dest *d, int rc)
     xlm__errslot_read(&d->s->err, text);
     xlm__session_stop(d->s);
     xlm__dest_prebuild_end(d);
+    xlm__dest_control_never(d);
     if (st->chan) {
         st->chan->stop_fd = -1;
         st->chan->write_deadline_ns = xlm__deadline_ns(XLM__DEST_BYE_MS);

@@ -93,12 +93,12 @@ static int await_greeting(struct xlm__dest *d, struct xlm__link *l)
 
 bool xlm__dest_knows(const struct xlm__dest *d,
                      const unsigned char bytes[XLM_GREETING_BYTES],
-                     struct xlm__greeting *theirs_out)
+                     enum xlm__kind kind, struct xlm__greeting *theirs_out)
 {
     char why[XLM_MESSAGE_MAX];
 
     return !xlm__greeting_decode(bytes, theirs_out, why) &&
-           xlm__greeting_may_join(&d->s->greeting, theirs_out);
+           xlm__greeting_may_join(&d->s->greeting, theirs_out, kind);
 }
 
 /* Has it the session's token, and is it the channel that is due? */
@@ -108,8 +108,8 @@ static bool is_welcome(const struct xlm__dest *d,
 {
     struct xlm__greeting theirs;
 
-    return xlm__dest_knows(d, greeting, &theirs) && theirs.index == index &&
-           !theirs.attempt;
+    return xlm__dest_knows(d, greeting, XLM__KIND_DATA, &theirs) &&
+           theirs.index == index && !theirs.attempt;
 }
 
 static int join(struct xlm__dest *d, struct xlm__link *l)
@@ -144,16 +144,22 @@ static int join(struct xlm__dest *d, struct xlm__link *l)
 
 /* ---- all of them ---- */
 
-static void turn_away(struct xlm__dest *d, const struct xlm__arrival *a)
+void xlm__dest_drop(struct xlm__arrival *a)
 {
-    static const char why[] = "not a data channel of this session";
-
     xlm__tls_free(a->tls);
     close(a->rfd);
     if (a->wfd != a->rfd)
         close(a->wfd);
-    if (a->conn_fd >= 0) {
+    if (a->conn_fd >= 0)
         close(a->conn_fd);
+}
+
+static void turn_away(struct xlm__dest *d, struct xlm__arrival *a)
+{
+    static const char why[] = "not a data channel of this session";
+
+    xlm__dest_drop(a);
+    if (a->conn_fd >= 0) {
         XLM_LOG(&d->s->err, WARN, "%s was turned away", why);
     } else {
         xlm__port_turned_away(&d->s->err, &d->port, why);
@@ -161,7 +167,7 @@ static void turn_away(struct xlm__dest *d, const struct xlm__arrival *a)
 }
 
 /* Somebody has come and has spoken. */
-static int take_arrival(struct xlm__dest *d, const struct xlm__arrival *a)
+static int take_arrival(struct xlm__dest *d, struct xlm__arrival *a)
 {
     struct xlm_session *s = d->s;
     struct xlm__link *l = &s->links[s->nr_links];
@@ -261,14 +267,16 @@ int xlm__dest_join(struct xlm__dest *d, const struct xlm__build *b,
 
     open_port(d, b, &built);
     d->resume_s = b->resume_s;
+    d->control_may_return &= !d->sample && d->resume_s;
     rc = xlm__send_built(&xlm__session_control(s)->stream, &built);
-    if (!rc && (d->door.listen_fd >= 0 || d->port.listen_fd >= 0))
+    if (!rc && s->nr_links == 1) /* none was given to us */
         rc = let_in(d);
     else
         for (unsigned i = 1; i < s->nr_links && !rc; i++)
             rc = join(d, &s->links[i]);
     /* Nobody else is expected there, and undoing may take its time. */
-    xlm__rendezvous_close(&d->door);
+    if (rc || !d->control_may_return)
+        xlm__rendezvous_close(&d->door);
     if (rc || !xlm__dest_wants_doorman(d))
         xlm__port_close(&s->err, &d->port);
     return rc;

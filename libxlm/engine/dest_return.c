@@ -25,17 +25,7 @@
 #include "util/clock.h"
 
 #define LOOK_MS 200
-/* The source may notice that much later than we do: it has something else to do
- * between rounds. */
-#define LATER_S 30u
-
 /* ---- the doorman ---- */
-
-static void drop(struct xlm__arrival *a)
-{
-    xlm__tls_free(a->tls);
-    close(a->rfd);
-}
 
 /* The channel that this greeting brings back, or NULL. */
 static struct xlm__dest_channel *whose(struct xlm__dest *d,
@@ -45,8 +35,8 @@ static struct xlm__dest_channel *whose(struct xlm__dest *d,
     struct xlm__greeting theirs;
     struct xlm__dest_channel *c;
 
-    if (!xlm__dest_knows(d, a->greeting, &theirs) || !theirs.attempt ||
-        theirs.index >= d->nr_threads)
+    if (!xlm__dest_knows(d, a->greeting, XLM__KIND_DATA, &theirs) ||
+        !theirs.attempt || theirs.index >= d->nr_threads)
         return NULL;
     c = &d->channels[theirs.index];
     *attempt_out = theirs.attempt;
@@ -62,7 +52,7 @@ static bool hand_over(struct xlm__dest_channel *c, struct xlm__arrival *a,
         return false;
     c->attempt = attempt;
     if (c->arrived)
-        drop(&c->arrival);
+        xlm__dest_drop(&c->arrival);
     c->arrival = *a;
     c->arrived = true;
     if (c->live_fd >= 0)
@@ -90,7 +80,7 @@ static void judge(struct xlm__dest *d, struct xlm__arrival *a)
     else
         xlm__port_turned_away(&d->s->err, &d->port,
                               "not a data channel of this session");
-    drop(a);
+    xlm__dest_drop(a);
 }
 
 /* May a channel still come back? */
@@ -104,24 +94,37 @@ static bool is_needed(struct xlm__dest *d)
     return needed;
 }
 
+enum { FD_STOP, FD_DOOR, FD_PORT, NR_FDS = FD_PORT + XLM__PORT_FDS };
+
+static void serve(struct xlm__dest *d, struct pollfd fds[NR_FDS])
+{
+    struct xlm__arrival a;
+
+    if (fds[FD_DOOR].revents &&
+        xlm__rendezvous_accept(&d->s->err, &d->door, 0, &a) > 0)
+        xlm__dest_control_judge(d, &a);
+    while (d->port.listen_fd >= 0 &&
+           xlm__port_serve(&d->s->err, &d->port, fds + FD_PORT, &a))
+        judge(d, &a);
+}
+
 static void *keep_door(void *arg)
 {
     struct xlm__dest *d = arg;
-    struct pollfd fds[1 + XLM__PORT_FDS];
-    struct xlm__arrival a;
+    struct pollfd fds[NR_FDS];
 
     xlm__dest_confine(d, "the doorman", true);
     while (is_needed(d)) {
-        fds[0] = (struct pollfd){ d->s->stop_fd, POLLIN, 0 };
-        xlm__port_watch(&d->port, fds + 1);
-        if (poll(fds, 1 + XLM__PORT_FDS, xlm__port_wait_ms(&d->port, LOOK_MS)) <
-            0)
+        fds[FD_STOP] = (struct pollfd){ d->s->stop_fd, POLLIN, 0 };
+        fds[FD_DOOR] = (struct pollfd){ d->door.listen_fd, POLLIN, 0 };
+        xlm__port_watch(&d->port, fds + FD_PORT);
+        if (poll(fds, NR_FDS, xlm__port_wait_ms(&d->port, LOOK_MS)) < 0)
             continue;
-        if (fds[0].revents)
+        if (fds[FD_STOP].revents)
             break;
-        while (xlm__port_serve(&d->s->err, &d->port, fds + 1, &a))
-            judge(d, &a);
+        serve(d, fds);
     }
+    xlm__rendezvous_close(&d->door);
     xlm__port_close(&d->s->err, &d->port);
     return NULL;
 }
@@ -137,7 +140,7 @@ bool xlm__dest_wants_doorman(const struct xlm__dest *d)
 
 int xlm__dest_doorman_start(struct xlm__dest *d)
 {
-    if (!xlm__dest_wants_doorman(d))
+    if (!xlm__dest_wants_doorman(d) && !d->control_may_return)
         return 0;
     if (pthread_create(&d->doorman, NULL, keep_door, d))
         return XLM_FAIL(&d->s->err, XLM_ERR_SYSTEM,
@@ -156,6 +159,7 @@ void xlm__dest_no_return(struct xlm__dest *d)
             xlm__tcp_dead_after(d->channels[i].live_fd, 0);
     pthread_cond_broadcast(&d->changed);
     pthread_mutex_unlock(&d->lock);
+    xlm__dest_control_never(d);
 }
 
 void xlm__dest_doorman_end(struct xlm__dest *d)
@@ -168,10 +172,11 @@ void xlm__dest_doorman_end(struct xlm__dest *d)
 
         pthread_mutex_lock(&d->lock);
         if (c->arrived)
-            drop(&c->arrival);
+            xlm__dest_drop(&c->arrival);
         c->arrived = false;
         pthread_mutex_unlock(&d->lock);
     }
+    xlm__dest_control_end(d);
 }
 
 /* ---- the channel's thread ---- */
@@ -192,15 +197,25 @@ bool xlm__dest_may_return(struct xlm__dest_channel *c, int rc)
            xlm__errslot_code(&c->link->err) == XLM_ERR_CHANNEL;
 }
 
+/* By the source's host, that is, and not by a wire that nothing gets through.
+ */
+static bool is_end(const struct xlm_error_info *e)
+{
+    return e && e->sys_errno != ETIMEDOUT && e->sys_errno != EHOSTUNREACH &&
+           e->sys_errno != ENETUNREACH;
+}
+
 /* Another connection, up to then. */
 static int await_arrival(struct xlm__dest_channel *c, uint64_t deadline_ns,
                          struct xlm__arrival *out)
 {
     struct xlm__dest *d = c->d;
+    const bool ended = is_end(xlm__errslot_first(&c->link->err));
     int rc = XLM_ERR_TIMEOUT;
 
     pthread_mutex_lock(&d->lock);
     c->live_fd = -1;
+    c->ended = ended;
     while (!c->arrived && !d->stopping && !d->no_return &&
            xlm__deadline_left_ms(deadline_ns))
         xlm__dest_wait_changed(d);
@@ -209,6 +224,7 @@ static int await_arrival(struct xlm__dest_channel *c, uint64_t deadline_ns,
     } else if (c->arrived) {
         *out = c->arrival;
         c->arrived = false;
+        c->ended = false;
         c->live_fd = out->rfd;
         rc = 0;
     }
@@ -242,12 +258,13 @@ static int give_up(struct xlm__dest_channel *c, const char *text)
     xlm__link_forget(c->link);
     return XLM_FAIL(&c->link->err, XLM_ERR_CHANNEL,
                     "%s; it did not come back within %u s", text,
-                    c->d->resume_s + LATER_S);
+                    c->d->resume_s + XLM__DEST_LATER_S);
 }
 
 int xlm__dest_return(struct xlm__dest_channel *c)
 {
-    uint64_t deadline = xlm__deadline_ns((c->d->resume_s + LATER_S) * 1000);
+    uint64_t deadline = xlm__deadline_ns((c->d->resume_s + XLM__DEST_LATER_S) *
+                                         1000);
     char text[XLM_MESSAGE_MAX];
     struct xlm__arrival a;
     int rc;

@@ -37,6 +37,8 @@ static int answer(struct xlm__dest *d, struct xlm__link *l, uint32_t taken,
     mine.index = theirs->index;
     mine.attempt = theirs->attempt;
     mine.taken = taken;
+    if (mine.kind == XLM__KIND_DATA)
+        mine.offered &= ~XLM__FEATURE_RETURN;
     if (mine.kind == XLM__KIND_DATA && !l->may_return)
         mine.offered &= ~XLM__FEATURE_RESUME;
     memcpy(mine.session, theirs->session, sizeof(mine.session));
@@ -113,8 +115,11 @@ int xlm__dest_greet(struct xlm__dest *d)
                                   &s->flow);
     if (!rc)
         xlm__stream_features(&l->stream, l->features);
+    d->control_may_return = l->features & XLM__FEATURE_RETURN;
+    if (!rc && d->control_may_return)
+        rc = xlm__stream_keep(&l->stream);
     /* Before anything slow: the data channels may be here already. */
-    if (!rc && s->nr_links == 1)
+    if (!rc && (s->nr_links == 1 || d->control_may_return))
         rc = xlm__rendezvous_open(&s->err, &at, &d->door);
     return rc;
 }

@@ -255,9 +255,7 @@ static int connect_session(struct xlm__errslot *err, const char *path,
          ms += JOIN_POLL_MS) {
         if (ms >= limit_ms || !may_still_come(errno, &refused_ms)) {
             int rc = XLM_FAIL_ERRNO(err, XLM_ERR_CHANNEL,
-                                    "data channel: no session at %s after "
-                                    "%u ms",
-                                    path, ms);
+                                    "no session at %s after %u ms", path, ms);
             close(fd);
             return rc;
         }

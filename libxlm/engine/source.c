@@ -192,6 +192,7 @@ static int unwind(struct xlm__source *m, int rc)
     struct xlm__chan *control = &xlm__session_control(m->s)->chan;
     int slowed, limited;
 
+    xlm__source_return_never(m);
     xlm__session_stop(m->s);
     control->stop_fd = -1;
     control->write_deadline_ns = xlm__deadline_ns(BYE_MS);

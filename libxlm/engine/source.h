@@ -6,6 +6,7 @@
  *   source_setup.c    lock, configuration, greeting, preflight, build
  *   source_connect.c  data channels
  *   source_control.c  waiting for the peer's records
+ *   source_return.c   a control channel that breaks is made again
  *   source_track.c    by which way the dirty pages are found
  *   source_orders.c   what may be asked of it while it runs
  *   source_rounds.c   live rounds
@@ -42,6 +43,12 @@ struct xlm__source {
     struct xlm__agreement agreed;
     uint32_t resume_ms;   /* how long a lost data channel is dialled; 0: not */
     struct xlm__way *way; /* to the destination's port                       */
+
+    /* control, section 2.4 */
+    bool may_return;   /* ... up to the last round     */
+    uint32_t attempts; /* to have it back              */
+    uint64_t heard_ns; /* something came               */
+    uint64_t asked_ns; /* is anybody there? 0: not now */
 
     struct xlm__dom *dom;
     struct xlm__dirty *dirty;
@@ -119,6 +126,20 @@ int xlm__source_tend(struct xlm__source *m);
 /* All channels stand; those that do not are waited for. */
 int xlm__source_channels_stand(struct xlm__source *m);
 
+/* source_return.c: all channels stand; the live rounds are over, and the
+ * control channel stands still, as far as can be known. */
+void xlm__source_return_begin(struct xlm__source *m);
+int xlm__source_return_end(struct xlm__source *m);
+/* ... it is over. */
+void xlm__source_return_never(struct xlm__source *m);
+/* Is it broken, so that this has to be called? */
+bool xlm__source_is_away(struct xlm__source *m);
+int xlm__source_return(struct xlm__source *m);
+/* Nothing has come for now: ask whether anybody is there. */
+int xlm__source_ask(struct xlm__source *m);
+/* A record has come; was it the answer to that? */
+bool xlm__source_heard(struct xlm__source *m, const struct xlm__rec *rec);
+
 /* Do what was asked for since the last time. */
 void xlm__source_orders(struct xlm__source *m);
 bool xlm__source_asked_to_switch(const struct xlm__source *m);
@@ -190,6 +211,9 @@ int xlm__source_await(struct xlm__source *m, enum xlm__rec_type type,
                       uint32_t limit_ms, struct xlm__rec *rec);
 /* ... until PREBUILT was met on the way. */
 int xlm__source_await_prebuilt(struct xlm__source *m);
+/* ... until *gone is 0. */
+int xlm__source_await_zero(struct xlm__source *m, const uint64_t *gone,
+                           uint32_t limit_ms, const char *what);
 /* Look without waiting: an ABORT, or the end of the channel, is an error. */
 int xlm__source_listen(struct xlm__source *m);
 /* All that can end a wait: cancel, time limit, the guest, the peer. */

@@ -100,7 +100,7 @@ static int take_other(struct xlm__source *m, const struct xlm__rec *rec)
     bool taken = false;
     int rc;
 
-    if (rec->ignore)
+    if (rec->ignore || xlm__source_heard(m, rec))
         return 1;
     rc = xlm__source_verify_take(m, rec, &taken);
     if (rc || taken)
@@ -125,7 +125,7 @@ static int take_other(struct xlm__source *m, const struct xlm__rec *rec)
     return 0;
 }
 
-/* 1 = there is something to read. */
+/* 1 = there is something to read, or the channel has to be made again. */
 static int wait_readable(struct xlm__source *m, uint64_t deadline_ns,
                          const char *what)
 {
@@ -144,6 +144,8 @@ static int wait_readable(struct xlm__source *m, uint64_t deadline_ns,
             rc = xlm__source_deadline(m);
         if (rc)
             return rc;
+        if (xlm__source_is_away(m))
+            return 1;
         if (!left)
             return XLM_FAIL(&m->s->err, XLM_ERR_TIMEOUT,
                             "no %s from %s within the limit", what,
@@ -153,13 +155,30 @@ static int wait_readable(struct xlm__source *m, uint64_t deadline_ns,
             return 1;
         if (rc < 0 && !xlm__session_check(m->s))
             return rc;
+        if (!rc && (rc = xlm__source_ask(m)))
+            return rc;
     }
+}
+
+/* 1 = no record: the channel is another one now. */
+static int read_record(struct xlm__source *m, uint64_t deadline_ns,
+                       struct xlm__rec *rec)
+{
+    struct xlm__link *l = xlm__session_control(m->s);
+    int rc;
+
+    l->chan.read_deadline_ns = deadline_ns;
+    rc = xlm__stream_read(&l->stream, rec);
+    l->chan.read_deadline_ns = 0;
+    if (rc != XLM_ERR_CHANNEL || !xlm__source_is_away(m))
+        return rc;
+    rc = xlm__source_return(m);
+    return rc ? rc : 1;
 }
 
 int xlm__source_await(struct xlm__source *m, enum xlm__rec_type type,
                       uint32_t limit_ms, struct xlm__rec *rec)
 {
-    struct xlm__link *l = xlm__session_control(m->s);
     uint64_t deadline = xlm__deadline_ns(limit_ms);
     int rc;
 
@@ -167,11 +186,13 @@ int xlm__source_await(struct xlm__source *m, enum xlm__rec_type type,
         rc = wait_readable(m, deadline, xlm__rec_name((uint32_t)type));
         if (rc < 0)
             return rc;
-        l->chan.read_deadline_ns = deadline;
-        rc = xlm__stream_read(&l->stream, rec);
-        l->chan.read_deadline_ns = 0;
-        if (rc)
+        rc = read_record(m, deadline, rec);
+        if (rc < 0)
             return rc;
+        if (rc) { /* it may be asked for again only now */
+            deadline = xlm__deadline_ns(limit_ms);
+            continue;
+        }
         rc = take_other(m, rec);
         if (rc < 0)
             return rc;
@@ -199,16 +220,39 @@ int xlm__source_await_prebuilt(struct xlm__source *m)
     return rc;
 }
 
+int xlm__source_await_zero(struct xlm__source *m, const uint64_t *gone,
+                           uint32_t limit_ms, const char *what)
+{
+    uint64_t deadline = xlm__deadline_ns(limit_ms);
+    int rc = 0;
+
+    while (rc >= 0 && *gone) {
+        rc = wait_readable(m, deadline, what);
+        if (rc > 0)
+            rc = xlm__source_listen(m);
+    }
+    return rc;
+}
+
+/* 1 = there is something to read, or the channel has to be made again. */
+static int has_news(struct xlm__source *m)
+{
+    if (xlm__source_is_away(m))
+        return 1;
+    return xlm__chan_poll(&xlm__session_control(m->s)->chan, 0);
+}
+
 int xlm__source_listen(struct xlm__source *m)
 {
-    struct xlm__link *l = xlm__session_control(m->s);
     struct xlm__rec rec;
     int rc;
 
-    while ((rc = xlm__chan_poll(&l->chan, 0)) > 0) {
-        rc = xlm__stream_read(&l->stream, &rec);
-        if (rc)
+    while ((rc = has_news(m)) > 0) {
+        rc = read_record(m, 0, &rec);
+        if (rc < 0)
             return rc;
+        if (rc)
+            continue;
         rc = take_other(m, &rec);
         if (rc < 0)
             return rc;
@@ -230,7 +274,8 @@ int xlm__source_blame(struct xlm__source *m, struct xlm__link *failed, int rc)
     if (failed && rc != XLM_ERR_CHANNEL) /* our own */
         return xlm__link_promote(failed, m->s, rc);
     l->chan.read_deadline_ns = deadline;
-    while (l->stream.flow && xlm__chan_poll(&l->chan, BLAME_MS) > 0) {
+    while (l->stream.flow && !xlm__source_is_away(m) &&
+           xlm__chan_poll(&l->chan, BLAME_MS) > 0) {
         if (xlm__stream_read(&l->stream, &rec))
             break;
         if (take_other(m, &rec) < 0)

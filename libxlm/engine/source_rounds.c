@@ -27,7 +27,9 @@ int xlm__source_look(struct xlm__source *m)
         rc = xlm__source_guest(m);
     if (!rc)
         rc = xlm__source_deadline(m);
-    return rc ? rc : xlm__source_listen(m);
+    if (!rc)
+        rc = xlm__source_listen(m);
+    return rc ? rc : xlm__source_ask(m);
 }
 
 int xlm__source_tend(struct xlm__source *m)
@@ -312,9 +314,20 @@ int xlm__source_maps(struct xlm__source *m)
     return 0;
 }
 
-int xlm__source_precopy(struct xlm__source *m)
+static int live_rounds(struct xlm__source *m)
 {
     bool over = false;
+    int rc;
+
+    xlm__bitmap_copy(m->todo, m->ram, m->dom->nr_pfns);
+    rc = xlm__source_watch_cpu(m);
+    while (!rc && !over)
+        rc = live_round(m, &over);
+    return rc;
+}
+
+int xlm__source_precopy(struct xlm__source *m)
+{
     int rc;
 
     rc = xlm__source_maps(m);
@@ -329,11 +342,9 @@ int xlm__source_precopy(struct xlm__source *m)
     if (rc)
         return rc;
     XLM__STATS(m->s, st->memory_pages = m->nr_ram);
-    if (!m->live)
-        return m->prebuild ? xlm__source_await_prebuilt(m) : 0;
-    xlm__bitmap_copy(m->todo, m->ram, m->dom->nr_pfns);
-    rc = xlm__source_watch_cpu(m);
-    while (!rc && !over)
-        rc = live_round(m, &over);
-    return rc;
+    if (m->live)
+        rc = live_rounds(m);
+    else if (m->prebuild)
+        rc = xlm__source_await_prebuilt(m);
+    return rc ? rc : xlm__source_return_end(m);
 }

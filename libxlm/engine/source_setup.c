@@ -135,6 +135,8 @@ int xlm__source_greet(struct xlm__source *m)
     rc = xlm__stream_init_control(&l->stream, &l->chan, XLM_SOURCE, &s->flow);
     if (!rc)
         xlm__stream_features(&l->stream, m->agreed.features);
+    if (!rc && (m->agreed.features & XLM__FEATURE_RETURN))
+        rc = xlm__stream_keep(&l->stream);
     return rc;
 }
 
@@ -314,7 +316,7 @@ int xlm__source_build(struct xlm__source *m)
     int rc;
 
     rc = xlm__source_ask_port(m, &b);
-    if (!rc && b.port)
+    if (!rc && (b.port || (m->agreed.features & XLM__FEATURE_RETURN)))
         b.resume_s = (m->resume_ms + 999) / 1000;
     if (!rc)
         rc = xlm__source_verify_begin(m);
@@ -331,6 +333,8 @@ int xlm__source_build(struct xlm__source *m)
                 rec.u.built.domid, xlm__source_peer(m));
     rc = xlm__source_connect(m, &rec.u.built, b.key);
     explicit_bzero(b.key, sizeof(b.key));
+    if (!rc)
+        xlm__source_return_begin(m);
     if (!rc)
         rc = xlm__source_clock(m);
     if (!rc)

@@ -180,10 +180,13 @@ struct xlm_stats {
                             /* valid                                        */
     uint64_t resent_pages;  /* source: that were on their way when one      */
                             /* broke; not among .sent_pages                 */
-    uint64_t lost_us;       /* source: for how long channels were lost      */
+    uint64_t lost_us;       /* source: for how long data channels were lost */
     uint64_t verified_pages;      /* the same on both hosts                 */
     uint64_t verify_spared_pages; /* not compared: others write to them     */
     uint64_t verify_us;           /* that the pause is longer for it        */
+    uint32_t control_lost;        /* source: 1: the control channel is      */
+                                  /* being made again now                   */
+    uint32_t control_reconnects;  /* source: times that it came back        */
 };
 
 /* One thing that preflight found. */
@@ -224,6 +227,19 @@ enum xlm_data {
  */
 typedef int xlm_open_channel_fn(void *user, int *rfd_out, int *wfd_out);
 
+/*
+ * The control channel broke, or nothing comes through it any more: open another
+ * way to the destination, where xlm_channel_join() has to be called with it.
+ * The descriptors are the library's then.  What carried the channel that broke,
+ * or the last attempt, should be ended first, and so that its far end breaks,
+ * too: the library closes its own descriptors of it afterwards.  Returns 0, or
+ * an errno: it is called again, with pauses, until .reconnect_ms are over.  It
+ * may take as long as starting a process does; whether somebody answers, the
+ * library waits for.  Runs on the thread inside xlm_session_run(), with the
+ * domain running.
+ */
+typedef int xlm_reopen_control_fn(void *user, int *rfd_out, int *wfd_out);
+
 #define XLM_F_DRY_RUN      (1u << 0) /* stop after preflight           */
 #define XLM_F_LEAVE_PAUSED (1u << 1) /* do not unpause at destination  */
 #define XLM_F_ALLOW_PAUSE  (1u << 2) /* suspend-and-copy, and a scan,  */
@@ -261,7 +277,7 @@ enum xlm_compress {
     XLM_COMPRESS_ZSTD,
 };
 
-/* A broken data channel ends the migration at once. */
+/* A broken channel ends the migration at once. */
 #define XLM_RECONNECT_OFF UINT32_MAX
 
 /*
@@ -318,13 +334,16 @@ struct xlm_options {
                             /* ends the list                               */
     uint32_t deadline_ms;   /* source: goal for all of it, up to the start */
                             /* there; default none                         */
-    uint32_t reconnect_ms;  /* source: how long a data channel over TCP     */
-                            /* that breaks before the domain is suspended   */
-                            /* is dialled again, up to an hour, or          */
+    uint32_t reconnect_ms;  /* source: how long a data channel over TCP, or */
+                            /* the control channel if .reopen_control is    */
+                            /* set, that breaks before the domain is        */
+                            /* suspended is made again, up to an hour, or   */
                             /* XLM_RECONNECT_OFF; default 30000             */
     /* Source: only written to the journal, for xlm_journal_read(). */
     const char *journal_host; /* what the caller calls the other host       */
     const char *journal_ssh;  /* and the command that leads there           */
+    xlm_reopen_control_fn *reopen_control; /* source; default: a control     */
+                                           /* channel that breaks ends it    */
 };
 
 /* What went wrong first.  Owned by the session, valid until it is closed. */
@@ -442,13 +461,13 @@ XLM_API const struct xlm_error_info *xlm_session_error(struct xlm_session *s);
 /*
  * At the destination, a process started for one connection does not know yet
  * whether it carries control or data.  Reads the channel's greeting from rfd
- * (nothing beyond it) and, if it is a data channel, hands both descriptors to
- * the session it names, on the same host, and waits until that session has
- * closed them.
+ * (nothing beyond it) and, if it is a data channel, or the control channel of a
+ * session that had lost it, hands both descriptors to the session it names, on
+ * the same host, and waits until that session has closed them.
  *
- * Returns 1 if the channel was a data channel and is finished, 0 if it is a
- * control channel: give the same descriptors, and greeting_out, to a session
- * by xlm_session_add_greeted_channel().
+ * Returns 1 if the channel was such a one and is finished, 0 if it is the
+ * control channel of a new session: give the same descriptors, and
+ * greeting_out, to a session by xlm_session_add_greeted_channel().
  *
  * Errors: CHANNEL, STREAM, VERSION, SYSTEM; message_out (of
  * XLM_MESSAGE_MAX bytes) says which in one line.

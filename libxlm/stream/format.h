@@ -36,6 +36,8 @@
      XLM__FEATURE_VERIFY | XLM__FEATURE_PAUSED)
 /* Section 2.3; offered by who wants it. */
 #define XLM__FEATURE_RESUME (1ull << 8)
+/* Section 2.4; the same. */
+#define XLM__FEATURE_RETURN (1ull << 9)
 
 enum xlm__kind { XLM__KIND_CONTROL = 1, XLM__KIND_DATA = 2 };
 

@@ -141,12 +141,13 @@ static int check_secrets(const struct xlm__greeting *g, char *why)
 
 static int check_return(const struct xlm__greeting *g, char *why)
 {
-    bool may = g->kind == XLM__KIND_DATA && (g->offered & XLM__FEATURE_RESUME);
+    const bool data = g->kind == XLM__KIND_DATA;
+    const uint64_t needs = data ? XLM__FEATURE_RESUME : XLM__FEATURE_RETURN;
 
-    if ((g->attempt || g->taken) && !may)
+    if ((g->attempt || g->taken) && !(g->offered & needs))
         return refuse(why, XLM_ERR_STREAM,
                       "greeting: reserved bytes are not zero");
-    if (g->taken && (!g->attempt || g->role == XLM_SOURCE))
+    if (g->taken && (!g->attempt || (data && g->role == XLM_SOURCE)))
         return refuse(
             why, XLM_ERR_STREAM,
             "greeting: %u records taken, by the %s, attempt %u", g->taken,
@@ -259,15 +260,15 @@ int xlm__greeting_agree(const struct xlm__greeting *mine,
 }
 
 bool xlm__greeting_may_join(const struct xlm__greeting *control,
-                            const struct xlm__greeting *data)
+                            const struct xlm__greeting *g, enum xlm__kind kind)
 {
     unsigned differ = 0;
 
     for (size_t i = 0; i < sizeof(control->session); i++)
-        differ |= (unsigned)(control->session[i] ^ data->session[i]);
+        differ |= (unsigned)(control->session[i] ^ g->session[i]);
     for (size_t i = 0; i < sizeof(control->token); i++)
-        differ |= (unsigned)(control->token[i] ^ data->token[i]);
-    return !differ && data->kind == XLM__KIND_DATA && data->role == XLM_SOURCE;
+        differ |= (unsigned)(control->token[i] ^ g->token[i]);
+    return !differ && g->kind == kind && g->role == XLM_SOURCE;
 }
 
 static int fail_stranger(struct xlm__chan *c, uint8_t *bytes, size_t nr)

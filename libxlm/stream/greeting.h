@@ -20,9 +20,9 @@ struct xlm__greeting {
     uint64_t offered, required;
     uint8_t session[XLM__UUID_BYTES];
     uint8_t token[XLM__TOKEN_BYTES]; /* all zero in the answer */
-    /* of a data channel that comes back (section 2.3), else 0 */
+    /* of a channel that comes back (sections 2.3, 2.4), else 0 */
     uint32_t attempt; /* which one, counted from 1 */
-    uint32_t taken;   /* in the answer: records that the destination took */
+    uint32_t taken;   /* records of the other side that its sender took */
 };
 
 struct xlm__agreement {
@@ -51,9 +51,10 @@ int xlm__greeting_agree(const struct xlm__greeting *mine,
                         const struct xlm__greeting *theirs,
                         struct xlm__agreement *out, char *why);
 
-/* Does this data channel belong to that session?  In constant time. */
+/* Does this channel of the source's, of that kind, belong to that session?  In
+ * constant time. */
 bool xlm__greeting_may_join(const struct xlm__greeting *control,
-                            const struct xlm__greeting *data);
+                            const struct xlm__greeting *g, enum xlm__kind kind);
 
 /*
  * Read exactly one greeting.  If the other side is not xlm, what it said

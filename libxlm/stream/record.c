@@ -66,6 +66,7 @@ void xlm__stream_fini(struct xlm__stream *s)
     if (!s->chan)
         return;
     pthread_mutex_destroy(&s->write_lock);
+    xlm__backlog_free(&s->backlog);
     free(s->buf);
     free(s->pfns);
     free(s->types);
@@ -358,10 +359,12 @@ int xlm__stream_read(struct xlm__stream *s, struct xlm__rec *out)
         return XLM_FAIL(s->err, XLM_ERR_INTERNAL, "%s: %s", s->chan->name,
                         s->contents_left ? "contents of pages not read yet"
                                          : "read after CLOSE");
+    if (xlm__stream_is_away(s))
+        return XLM_ERR_CHANNEL; /* why, was told */
     do {
         rc = read_one(s, out, &known);
     } while (!rc && !known);
-    return rc;
+    return rc && s->flow ? xlm__stream_broken(s, rc) : rc;
 }
 
 size_t xlm__pages_iov(struct iovec *iov, size_t nr, const void *const *pages)

@@ -13,6 +13,7 @@
 #define XLM_STREAM_RECORD_H
 
 #include "chan/chan.h"
+#include "stream/backlog.h"
 #include "stream/body.h"
 #include "stream/flow.h"
 
@@ -57,6 +58,10 @@ struct xlm__stream {
     struct xlm__lane write_lane, written_lane; /* the latter without what was */
                                                /* cut off */
     bool write_cut; /* the last record went out in part only */
+    /* a control channel that may have another connection */
+    struct xlm__backlog backlog;
+    bool may_return;
+    bool away; /* there is none now: records are only kept */
     /* data channels: header and list of PAGES, and where its contents are;
      * owned by the one thread that reads or writes */
     uint8_t *list;
@@ -81,6 +86,32 @@ void xlm__stream_point(const struct xlm__stream *s, struct xlm__point *out);
 /* The data channel has another connection: the source's direction goes on from
  * there, the other one begins anew. */
 void xlm__stream_resume(struct xlm__stream *s, const struct xlm__point *from);
+
+/* A control channel may have another connection, section 2.4.  keep(): what is
+ * sent is kept, from the first record on.  Errors: NOMEM. */
+int xlm__stream_keep(struct xlm__stream *s);
+/*
+ * From now on the end of its connection is no failure, and its error goes to
+ * `aside`; *s takes records to be sent, and keeps them, and reading gives
+ * CHANNEL, until it is back.  leave_fd: as of chan.h.  By the reading thread,
+ * as are the following.
+ */
+void xlm__stream_may_return(struct xlm__stream *s, struct xlm__errslot *aside,
+                            int leave_fd);
+/* ... and now it is again. */
+void xlm__stream_no_return(struct xlm__stream *s);
+bool xlm__stream_is_away(struct xlm__stream *s);
+/* What is there now is of no use any more. */
+void xlm__stream_leave(struct xlm__stream *s);
+/*
+ * It is back, as *fresh, which is taken on success, or if it breaks already;
+ * the old one is closed.  `answer`, of a greeting's length, or NULL, goes
+ * first, and then what the other side has not taken. Errors, in the slot of
+ * *fresh: STREAM (it cannot have taken that many, or not enough of the rest was
+ * kept), CHANNEL.
+ */
+int xlm__stream_come_back(struct xlm__stream *s, struct xlm__chan *fresh,
+                          const uint8_t *answer, uint32_t taken);
 
 /* A data channel: what OFFER said.  Before the first record. */
 void xlm__stream_limits(struct xlm__stream *s, uint64_t nr_pfns, bool pv);

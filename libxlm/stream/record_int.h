@@ -14,6 +14,9 @@ static inline size_t xlm__padded(size_t bytes)
 void xlm__stream_ctx(struct xlm__stream *s, int code, uint64_t offset,
                      struct xlm__body_ctx *out);
 
+/* Reading a control channel has failed: may it come back?  Returns rc. */
+int xlm__stream_broken(struct xlm__stream *s, int rc);
+
 /* Count the record in its round; what is wrong with it there, or NULL. */
 const char *xlm__lane_step(struct xlm__lane *l, uint64_t nr_pfns, uint32_t type,
                            const union xlm__body *b);

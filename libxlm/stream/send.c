@@ -23,6 +23,8 @@ static int check_order(struct xlm__stream *s, uint32_t type,
         return XLM_SOFT(s->err, XLM_ERR_CHANNEL,
                         "%s: %s not sent: the record before it was cut off",
                         s->chan->name, xlm__rec_name(type));
+    if (s->away && !s->may_return)
+        return XLM_ERR_CHANNEL; /* why, was told */
     if (s->flow)
         return xlm__flow_step(s->flow, true, type, b, s->write_offset, &ignore);
     if (s->write_lane.closed)
@@ -54,8 +56,15 @@ static int put_record(struct xlm__stream *s, struct iovec *iov, size_t nr,
                       size_t bytes)
 {
     uint64_t before = s->chan->written_bytes;
-    int rc = xlm__chan_writev(s->chan, iov, nr);
+    int rc = 0;
 
+    xlm__backlog_add(&s->backlog, iov, nr);
+    if (!s->away)
+        rc = xlm__chan_writev(s->chan, iov, nr);
+    if (rc == XLM_ERR_CHANNEL && s->may_return) {
+        s->away = true;
+        rc = 0;
+    }
     if (rc) {
         s->write_cut = s->chan->written_bytes != before;
         return rc;

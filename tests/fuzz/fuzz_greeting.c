@@ -72,7 +72,7 @@ int fuzz_greeting(const uint8_t *data, size_t size)
         FUZZ_CHECK(agreed.version >= theirs.version_min &&
                    agreed.version <= theirs.version_max &&
                    theirs.kind == ours.kind && theirs.role != ours.role);
-    if (xlm__greeting_may_join(&ours, &theirs))
+    if (xlm__greeting_may_join(&ours, &theirs, XLM__KIND_DATA))
         FUZZ_CHECK(!memcmp(ours.token, theirs.token, sizeof(ours.token)));
     return 0;
 }

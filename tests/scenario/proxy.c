@@ -33,7 +33,8 @@ struct proxy {
 static void cut(struct proxy *p)
 {
     shutdown(p->fds[0], SHUT_RDWR);
-    shutdown(p->fds[1], SHUT_RDWR);
+    if (!p->cut.unseen)
+        shutdown(p->fds[1], SHUT_RDWR);
 }
 
 static bool write_all(int fd, const unsigned char *data, size_t bytes)
@@ -133,7 +134,10 @@ static bool pass_unit(struct pump *p)
 
 static bool is_cut(const struct pump *p)
 {
-    return p->proxy->cut.direction == p->direction;
+    const struct proxy_cut *c = &p->proxy->cut;
+
+    return c->direction == p->direction &&
+           (!c->phase || atomic_load(c->phase) < PHASE_SWITCH);
 }
 
 static void pump_records(struct pump *p)
@@ -172,7 +176,8 @@ static void *pump(void *arg)
         pump_records(p);
     else
         pump_bytes(p);
-    shutdown(p->to, SHUT_WR);
+    if (!p->proxy->cut.unseen || p->direction == TO_SOURCE)
+        shutdown(p->to, SHUT_WR);
     /* The other end is gone: whoever writes here is to learn it. */
     shutdown(p->from, SHUT_RD);
     return NULL;

@@ -95,13 +95,15 @@ static void on_progress(void *user, enum xlm_state state,
         sc->event(s->run);
 }
 
-static void on_unit(void *user, enum direction to, unsigned unit, uint32_t type)
+void scenario_unit(void *user, enum direction to, unsigned unit, uint32_t type)
 {
     struct run *r = user;
     const struct scenario *sc = r->sc;
 
     if (type == XLM__REC_PERMIT)
         atomic_store(&r->phase, PHASE_HANDOFF);
+    if (type == XLM__REC_ROUND_BEGIN && !r->begin_unit)
+        r->begin_unit = unit;
     if (!sc->event || sc->event_to != to ||
         (sc->event_type ? type != sc->event_type : unit != sc->event_unit))
         return;
@@ -188,6 +190,10 @@ static void open_side(struct side *s, enum xlm_role role, int guard_fd)
         opt.guard_fd = guard_fd;
         opt.progress = on_progress;
         set_data(s->run, &opt);
+        if (s->run->sc->returns)
+            opt.reopen_control = comeback_call;
+        if (s->run->sc->reopen)
+            opt.reopen_control = s->run->sc->reopen;
     }
     if (role == XLM_DESTINATION && s->run->breaker)
         opt.data_address = BREAKER_DESTINATION;
@@ -225,7 +231,8 @@ static void connect_all(struct run *r, struct proxy *proxies[2])
         .records = true,
         .after = sc->cut_units,
         .torn = sc->cut_torn,
-        .before = on_unit,
+        .unseen = sc->cut_unseen,
+        .before = scenario_unit,
         .user = r,
     };
     const struct proxy_cut data = {
@@ -237,6 +244,11 @@ static void connect_all(struct run *r, struct proxy *proxies[2])
 
     proxies[0] = connect_sides(r, &control, r->units);
     proxies[1] = NULL;
+    if (sc->returns || sc->reopen)
+        comebacks_open(r);
+    if ((sc->returns || sc->reopen) && sc->opt.data == XLM_DATA_GIVEN &&
+        !sc->rendezvous)
+        joiners_open(r);
     if (sc->opt.data != XLM_DATA_GIVEN) {
         joiners_open(r);
         return;
@@ -299,6 +311,7 @@ static void migrate(struct run *r)
     guest_end(r);
     proxy_end(proxies[0]);
     proxy_end(proxies[1]);
+    comebacks_end(r);
     joiners_end(r);
     breaker_end(r->breaker, r);
     if (r->blocked_fd)

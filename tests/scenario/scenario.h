@@ -85,12 +85,19 @@ struct scenario {
     enum direction cut;
     unsigned cut_units;
     bool cut_torn;           /* and some bytes of the next one         */
+    bool cut_unseen;         /* the destination does not notice        */
     uint64_t cut_data_bytes; /* data channel 0: cut after so many      */
     /* with opt.data: the connections, in the order in which they come, break
      * after so many bytes to the destination; 0: never */
     uint64_t breaks[BREAKS_MAX];
     enum break_how break_how;
     unsigned break_refuse; /* after so many connections nobody answers */
+    /* the control channel may come back: each further connection of it is cut,
+     * as the first, after so many units; 0: never */
+    bool returns;
+    unsigned control_breaks[BREAKS_MAX];
+    unsigned control_refuse;       /* so many connections, and no more */
+    xlm_reopen_control_fn *reopen; /* another one for that */
     /* or: a byte of the first PACKED record is changed on its way */
     enum corrupt { CORRUPT_NONE, CORRUPT_PLAIN, CORRUPT_CRC_RIGHT } corrupt;
 
@@ -147,6 +154,9 @@ struct run {
     int guard_fd;           /* what the guardian reads; -1: it is dead */
     struct joiner *joiners; /* one a data channel, or NULL */
     unsigned nr_joiners;
+    struct comebacks *comebacks; /* or NULL */
+    unsigned nr_comebacks;
+    unsigned begin_unit; /* of the first ROUND_BEGIN */
     struct breaker *breaker;
     unsigned twice; /* pages that arrived again in the same round */
     unsigned nr_connections;
@@ -210,6 +220,16 @@ void joiners_start(struct run *r);
 void joiners_end(struct run *r);
 /* As an xlm_open_channel_fn: one more such process. */
 int joiner_call(void *side, int *rfd_out, int *wfd_out);
+int joiner_start(struct run *r);
+
+/* scenario_return.c: the control channel again, with another wire. */
+#define COMEBACKS_MAX 64u
+void comebacks_open(struct run *r);
+void comebacks_end(struct run *r);
+/* As an xlm_reopen_control_fn. */
+int comeback_call(void *side, int *rfd_out, int *wfd_out);
+/* Before a unit passes on the control channel. */
+void scenario_unit(void *user, enum direction to, unsigned unit, uint32_t type);
 
 /* breaker.c: on the way to the destination's port, which it chooses. */
 struct breaker *breaker_start(const struct scenario *sc, uint16_t *port_out);
@@ -225,7 +245,9 @@ struct proxy_cut {
     bool records; /* count units, else bytes */
     uint64_t after;
     bool torn;
-    enum corrupt corrupt; /* needs records */
+    bool unseen;             /* by the destination */
+    const atomic_int *phase; /* NULL; or not from PHASE_SWITCH on */
+    enum corrupt corrupt;    /* needs records */
     /* Called before a unit is passed on: its number, and its type. */
     void (*before)(void *user, enum direction to, unsigned unit, uint32_t type);
     void *user;

@@ -52,13 +52,13 @@ static void *join_session(void *arg)
 void joiners_open(struct run *r)
 {
     snprintf(r->run_dir, sizeof(r->run_dir), "/tmp/xlm-test-XXXXXX");
-    r->joiners = calloc(r->channels, sizeof(*r->joiners));
+    r->joiners = calloc(r->channels + COMEBACKS_MAX, sizeof(*r->joiners));
     if (!r->joiners || !mkdtemp(r->run_dir))
         abort();
     r->dst.session->run_dir = r->run_dir;
 }
 
-static int joiner_start(struct run *r)
+int joiner_start(struct run *r)
 {
     struct joiner *j = &r->joiners[r->nr_joiners++];
     int fds[2];

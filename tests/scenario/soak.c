@@ -67,7 +67,7 @@ struct size {
 
 static struct plan plan; /* of the run that goes on */
 static unsigned counts[NR_FAULTS][PHASE_NR], ends[NR_FAULTS][NR_OUTCOMES];
-static unsigned nr_recovered, nr_runs, nr_failed;
+static unsigned nr_returned, nr_recovered, nr_runs, nr_failed;
 static unsigned long first, count;
 
 /* ---- dice ---- */
@@ -113,6 +113,10 @@ static void choose_guest(struct scenario *sc)
     };
     sc->refuse_logdirty = sc->type == XLM__TYPE_PV && one_in(2);
     sc->opt.compress = packers[roll(4)];
+    sc->opt.reconnect_ms = 1000;
+    sc->returns = one_in(2);
+    for (size_t i = 0; i < BREAKS_MAX && one_in(2); i++)
+        sc->control_breaks[i] = 1 + (unsigned)roll(4);
     if (one_in(3))
         sc->opt.flags |= XLM_F_NO_PREBUILD;
     if (one_in(8))
@@ -326,6 +330,7 @@ static void run_number(unsigned long number)
     tally(r, judge(r));
     nr_runs++;
     nr_failed += CU_get_number_of_failures() != before;
+    nr_returned += r->src.stats.control_reconnects;
     scenario_free(r);
     free(r);
 }
@@ -345,8 +350,8 @@ static void print_table(void)
                counts[f][PHASE_BUILD], counts[f][PHASE_PRECOPY],
                counts[f][PHASE_SWITCH], counts[f][PHASE_HANDOFF],
                ends[f][STAYED], ends[f][MOVED], ends[f][ENDED]);
-    printf("%u recovered\n%u passed, %u failed\n", nr_recovered,
-           nr_runs - nr_failed, nr_failed);
+    printf("%u returned\n%u recovered\n%u passed, %u failed\n", nr_returned,
+           nr_recovered, nr_runs - nr_failed, nr_failed);
 }
 
 int main(int argc, char **argv)

@@ -169,6 +169,10 @@ told() {
             said_once 'data channels broke and came back [1-9][0-9]* time' ||
             { echo 'nothing of a channel' && return 1; }
         ;;
+    lost:*)
+        said_once "the control channel broke and came back ${1#*:} time" ||
+            { echo 'nothing of the control channel' && return 1; }
+        ;;
     wire:*) said_once '; not back within [23] s: ' ;;
     silence) said_once 'memory goes the way of the control channel' ;;
     stranger)
@@ -317,6 +321,30 @@ away() {
     simxen net "host$1" mend
 }
 
+# lose_control TIMES: the connection that carries control dies, and is back each
+# time before it dies again.
+lose_control() {
+    local i pid
+
+    for ((i = 1; i <= $1; i++)); do
+        pid=$(await_nth a 1 plainsh.hostb) && on a kill -KILL "$pid" &&
+            await_back "$i" || return 1
+    done
+}
+
+# await_back TIMES: the control channel came back so often.
+await_back() {
+    local end=$((SECONDS + 20))
+
+    until [ "$(grep -c 'control channel is back after' "$WORK/move")" -ge "$1" ]; do
+        kill -0 "$MOVE" 2>/dev/null && [ "$SECONDS" -lt "$end" ] || {
+            echo "the control channel did not come back for time $1"
+            return 1
+        }
+        sleep 0.05
+    done
+}
+
 # await_nth HOST N PATTERN: it may only just be about to start.
 await_nth() {
     local i pid
@@ -351,6 +379,7 @@ strike() {
         ;;
     power) simxen power-cut "host$host" ;;
     wire) simxen net "host$host" cut ;;
+    lost) lose_control "$host" ;;
     away) away "$host" "$n" ;;
     balloon) balloon "$3" "$host" ;;
     ctl) control "$host" "$3" ;;

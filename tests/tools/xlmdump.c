@@ -150,15 +150,16 @@ static bool greeting_fields(struct dump *d)
 {
     const uint8_t *p = d->p;
     uint64_t offered = le(p + 16, 8), required = le(p + 24, 8);
+    const bool may = offered & (d->kind == DATA ? RESUME : RETURN);
     bool token = !is_zero(p + 48, 32);
 
     if (le(p + 92, 4) != crc32c(0, p, 92))
         return fail(d, "wrong crc");
     d->resumed = le(p + 80, 4) != 0;
-    if (!is_zero(p + (d->kind == DATA && offered & RESUME ? 88 : 80),
-                 d->kind == DATA && offered & RESUME ? 4 : 12))
+    if (!is_zero(p + (may ? 88 : 80), may ? 4 : 12))
         return fail(d, "reserved bytes are not zero");
-    if (le(p + 84, 4) && (!d->resumed || d->role == SOURCE))
+    if (le(p + 84, 4) &&
+        (!d->resumed || (d->kind == DATA && d->role == SOURCE)))
         return fail(d, "records taken, but not by who was asked");
     if (!le(p + 8, 2) || le(p + 10, 2) < le(p + 8, 2))
         return fail(d, "wrong range of versions");
@@ -170,7 +171,7 @@ static bool greeting_fields(struct dump *d)
         return false;
     if (required & ~offered)
         return fail(d, "it requires features that it does not offer");
-    if (required & ~(0x17ull | PAUSED | RESUME))
+    if (required & ~(0x17ull | PAUSED | RESUME | RETURN))
         return fail(d, "it requires features that version 1 does not have");
     d->offered = offered;
     if (is_zero(p + 32, 16))
@@ -247,7 +248,7 @@ static bool header_fields(struct dump *d, const struct kind_of_record *k,
 {
     if (!d->type)
         return fail(d, "type 0");
-    if (d->resumed && d->role == SOURCE) {
+    if (d->resumed && (d->role == SOURCE || d->kind == CONTROL)) {
         d->seq = (uint32_t)le(d->p + d->at + 8, 4);
         d->partly = true;
     }

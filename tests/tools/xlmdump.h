@@ -59,6 +59,7 @@ enum type {
 #define GUEST_GAP 0x8000001au
 #define RESUME    (1ull << 8) /* section 10 */
 #define PAUSED    (1ull << 6)
+#define RETURN    (1ull << 9)
 
 /* What the bodies say that the order depends on. */
 struct body {

@@ -88,6 +88,27 @@ static void test_greeting_of_a_return_says_what_was_taken(void)
     CU_ASSERT_EQUAL(xlm__greeting_agree(&s, &back, &agreed, why), 0);
 }
 
+/* Section 2.4: of control, each side says it. */
+static void test_greeting_of_control_that_returns_says_what_was_taken(void)
+{
+    struct xlm__greeting s = greeting(XLM_SOURCE), back;
+    uint8_t bytes[XLM__GREETING_BYTES];
+    char why[XLM_MESSAGE_MAX] = "";
+
+    s.attempt = 3;
+    s.taken = 21;
+    CU_ASSERT_EQUAL(decode(&s, why), XLM_ERR_STREAM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "reserved"));
+    s.offered |= XLM__FEATURE_RETURN;
+    xlm__greeting_encode(&s, bytes);
+    CU_ASSERT_EQUAL_FATAL(xlm__greeting_decode(bytes, &back, why), 0);
+    CU_ASSERT_EQUAL(back.attempt, 3);
+    CU_ASSERT_EQUAL(back.taken, 21);
+    s.attempt = 0;
+    CU_ASSERT_EQUAL(decode(&s, why), XLM_ERR_STREAM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "21 records taken"));
+}
+
 static void test_greeting_answer_to_another_attempt_is_refused(void)
 {
     struct xlm__greeting s = returning(XLM_SOURCE);
@@ -202,17 +223,17 @@ static void test_greeting_only_the_right_token_may_join(void)
 {
     struct xlm__greeting control = greeting(XLM_SOURCE), data = control;
 
-    CU_ASSERT_FALSE(xlm__greeting_may_join(&control, &data));
+    CU_ASSERT_FALSE(xlm__greeting_may_join(&control, &data, XLM__KIND_DATA));
     data.kind = XLM__KIND_DATA;
-    CU_ASSERT_TRUE(xlm__greeting_may_join(&control, &data));
+    CU_ASSERT_TRUE(xlm__greeting_may_join(&control, &data, XLM__KIND_DATA));
     data.token[31] ^= 1;
-    CU_ASSERT_FALSE(xlm__greeting_may_join(&control, &data));
+    CU_ASSERT_FALSE(xlm__greeting_may_join(&control, &data, XLM__KIND_DATA));
     data.token[31] ^= 1;
     data.session[0] ^= 1;
-    CU_ASSERT_FALSE(xlm__greeting_may_join(&control, &data));
+    CU_ASSERT_FALSE(xlm__greeting_may_join(&control, &data, XLM__KIND_DATA));
     data.session[0] ^= 1;
     data.role = XLM_DESTINATION;
-    CU_ASSERT_FALSE(xlm__greeting_may_join(&control, &data));
+    CU_ASSERT_FALSE(xlm__greeting_may_join(&control, &data, XLM__KIND_DATA));
 }
 
 /* What is recorded when the other side says this and, or not, closes. */
@@ -339,6 +360,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_greeting_zero_session_is_refused),
     UNIT_TEST(test_greeting_zero_source_token_is_refused),
     UNIT_TEST(test_greeting_common_version_is_the_smaller_maximum),
+    UNIT_TEST(test_greeting_of_control_that_returns_says_what_was_taken),
     UNIT_TEST(test_greeting_no_common_version_is_refused_on_both_sides),
     UNIT_TEST(test_greeting_required_feature_is_refused_on_both_sides),
     UNIT_TEST(test_greeting_same_role_is_refused),

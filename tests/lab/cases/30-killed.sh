@@ -21,12 +21,12 @@ held_move() {
     read -r host line <<<"$(phase_line "$1")"
     hold="LD_PRELOAD=/usr/local/lib/lab/hold.so XLM_HOLD='$line' exec xl"
     if [ "$host" = a ]; then
-        on a "$hold lmigrate --plain -s plainsh --timeout 240 $2 hostb"
+        on a "$hold lmigrate --plain ${held-} -s plainsh --timeout 240 $2 hostb"
         return
     fi
     # A command in quotes of its own, and none of ours around it.
     on b "echo \"$hold lmigrate-receive --name=$2\" >/tmp/held-receive"
-    on a "xl lmigrate --plain -s '' --timeout 240 $2 \
+    on a "xl lmigrate --plain ${held-} -s '' --timeout 240 $2 \
         'exec plainsh hostb sh /tmp/held-receive'"
 }
 
@@ -76,6 +76,8 @@ killed() {
     local host line rc
 
     read -r host line <<<"$(phase_line "$1")"
+    # Otherwise what carries control is made again: 45-returns.sh
+    [ "$2" != transport ] || local held='--reconnect 0'
     (held_move "$1" "$5" >"$work/killed" </dev/null) &
     await_hold "$host" </dev/null
     kill_victim "$2" "$5"

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2154
 # The wire between the hosts is cut while memory is copied, for longer than a
-# data channel waits (10 s), and shorter than the login (20 s, dom0/plainsh.c).
+# data channel waits (10 s), and shorter than the login (20 s, dom0/plainsh.c); or
+# what carries the control channel dies.
 
 # away SECONDS: nothing gets from b to a.
 away() {
@@ -45,4 +46,47 @@ case_pvh_returns() {
         </dev/null || fail "the log does not say so"
     stays a pvh17
     destroy a pvh17
+}
+
+# control_back NAME TIMES: so often by now.
+control_back() {
+    on a "for i in \$(seq 600); do
+        [ \$(grep -c 'control channel is back after' \
+            '/var/log/xen/xlm-$1.log') -ge $2 ] && exit 0
+        sleep 0.1; done; exit 1" >/dev/null </dev/null ||
+        fail "the control channel does not come back for time $2"
+}
+
+case_pvh_control_returns() {
+    local times
+
+    guest a pvh18 --type pvh --disk none --mem 160 --work 48 --no-net
+    begin_slowly pvh18 --compress none --reconnect 60
+    for times in 1 2 3; do
+        on a 'pkill -KILL -o -f "^plainsh hostb"' >/dev/null </dev/null ||
+            fail "nothing carries control"
+        control_back pvh18 $times
+    done
+    # Longer than the silence after which it is given up.
+    away 40
+    control_back pvh18 4
+    ends_with 0 "move with a control channel that breaks"
+    on a "grep 'control channel is back after' /var/log/xen/xlm-pvh18.log" \
+        </dev/null | cut -c1-120 | sed 's/^/     /'
+    well b pvh18
+    gone a pvh18
+    must_move b pvh18
+
+    # Not within the time: it runs on where it was.
+    begin_slowly pvh18 --compress none --reconnect 5
+    on a 'mv /usr/local/bin/plainsh /usr/local/bin/plainsh.away
+        pkill -KILL -o -f "^plainsh hostb"' >/dev/null </dev/null ||
+        fail "nothing carries control"
+    ends_with 3 "move that does not get its control channel back"
+    on a 'mv /usr/local/bin/plainsh.away /usr/local/bin/plainsh' >/dev/null \
+        </dev/null
+    on a "grep -q 'control channel lost: .*not back within 5 s' \
+        /var/log/xen/xlm-pvh18.log" </dev/null || fail "the log does not say so"
+    stays a pvh18
+    destroy a pvh18
 }

@@ -15,7 +15,8 @@ cases_of() {
             echo pvh_ways pvh_twenty pvh_two_at_once pvh_stream_is_valid \
                 pvh_events pvh_changed pvh_cancelled pvh_paused dry_run \
                 pvh_beside_xl pv_paused_copy hvm_plain pvh_control \
-                pvh_control_stale pvh_returns pvh_goal_abort pvh_goal_throttle \
+                pvh_control_stale pvh_returns pvh_control_returns \
+                pvh_goal_abort pvh_goal_throttle \
                 pvh_goal_killed verify
         ;;
     shadow) echo pv_live ;;
