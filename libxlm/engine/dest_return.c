@@ -124,7 +124,6 @@ static void *keep_door(void *arg)
             break;
         serve(d, fds);
     }
-    xlm__rendezvous_close(&d->door);
     xlm__port_close(&d->s->err, &d->port);
     return NULL;
 }
@@ -167,6 +166,7 @@ void xlm__dest_doorman_end(struct xlm__dest *d)
     if (d->has_doorman)
         pthread_join(d->doorman, NULL);
     d->has_doorman = false;
+    xlm__rendezvous_close(&d->door); /* its name is more than the doorman's */
     for (unsigned i = 0; i < XLM__CHANNELS_MAX; i++) {
         struct xlm__dest_channel *c = &d->channels[i];
 
