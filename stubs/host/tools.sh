@@ -26,6 +26,7 @@ fetch_tools() (
     # shellcheck source=/dev/null
     . "$LAB_LIB/cache.sh"
     CACHE=$LAB_CACHE
+    use_release bookworm
     mkdir -p "$CACHE"
     exec 9>"$CACHE/lock"
     flock -w 1800 9 || die "$CACHE: somebody else uses it for 30 minutes"
