@@ -207,11 +207,18 @@ static bool filter_calls(const struct xlm__confine *c)
 
 bool xlm__confine_thread(struct xlm__errslot *err, const struct xlm__confine *c)
 {
-    if (!drop_capabilities() || !filter_calls(c)) {
-        XLM_LOG(err, INFO, "%s is not confined: %s", c->who,
+    const bool dropped = drop_capabilities();
+
+    if (!dropped)
+        XLM_LOG(err, INFO, "%s keeps its capabilities: %s", c->who,
+                strerrordesc_np(errno));
+    if (!filter_calls(c)) {
+        XLM_LOG(err, INFO, "%s may make all system calls: %s", c->who,
                 strerrordesc_np(errno));
         return false;
     }
+    if (!dropped)
+        return false;
     XLM_LOG(err, DEBUG,
             "%s is confined: %zu system calls, no capabilities, "
             "mappings by descriptor %d",

@@ -222,6 +222,8 @@ int xlm__dest_verify_begin(struct xlm__dest *d, const uint8_t *keys);
 int xlm__dest_verify_spare(struct xlm__dest *d, const struct xlm__list *l);
 int xlm__dest_verify_sink(struct xlm__dest *d);
 int xlm__dest_verify_before_dm(struct xlm__dest *d);
+/* dest_end.c, before a device model gets its state.  Errors: CHANNEL. */
+int xlm__dest_still_wanted(struct xlm__dest *d);
 int xlm__dest_verify_read(struct xlm__dest *d);
 int xlm__dest_verify_sums(struct xlm__dest *d, const struct xlm__sums *s);
 int xlm__dest_verify_hashes(struct xlm__dest *d, const struct xlm__sums *s);

@@ -12,6 +12,10 @@
 #include "util/clock.h"
 
 #define PERMIT_MS 600000
+/* A device model that has its state holds the locks of its images, for which
+ * the source's waits IMAGES_MS (toolstack_libxl_source.c) when contact is lost.
+ */
+#define PERMIT_DM_MS 30000
 
 /* ---- what is kept until the domain is complete ---- */
 
@@ -87,6 +91,21 @@ int xlm__dest_domain(struct xlm__dest *d, struct xlm__dominfo *out)
                     "domain %u was destroyed here by somebody else", domid);
 }
 
+/* The source has nothing to say now, unless it gives up; with SUMS to come it
+ * cannot be seen. */
+int xlm__dest_still_wanted(struct xlm__dest *d)
+{
+    int rc = 0;
+
+    if (d->dm.data && !d->compare.verify)
+        rc = xlm__chan_poll(&xlm__session_control(d->s)->chan, 0);
+    if (rc <= 0)
+        return rc;
+    return XLM_FAIL(&d->s->err, XLM_ERR_CHANNEL,
+                    "the source gave up before its device model's state was "
+                    "loaded");
+}
+
 static int complete(struct xlm__dest *d)
 {
     int rc;
@@ -94,6 +113,8 @@ static int complete(struct xlm__dest *d)
     if (d->pre.begun)
         return xlm__dest_prebuild_commit(d);
     rc = xlm__dest_verify_before_dm(d);
+    if (!rc)
+        rc = xlm__dest_still_wanted(d);
     return rc ? rc : d->ts->ops->restore_end(d->ts, d->dm.data ? &d->dm : NULL);
 }
 
@@ -124,7 +145,7 @@ int xlm__dest_ready(struct xlm__dest *d)
     if (rc)
         return rc;
     xlm__session_control(d->s)->chan.read_deadline_ns = xlm__deadline_ns(
-        PERMIT_MS);
+        d->dm.data ? PERMIT_DM_MS : PERMIT_MS);
     return 0;
 }
 

@@ -168,6 +168,8 @@ int xlm__dest_prebuild_commit(struct xlm__dest *d)
      */
     if (!rc)
         rc = xlm__dest_verify_before_dm(d);
+    if (!rc)
+        rc = xlm__dest_still_wanted(d);
     if (!rc && has_dm(d))
         rc = d->ts->ops->dm_load(d->ts, &d->dm);
     return rc;

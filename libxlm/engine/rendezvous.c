@@ -120,6 +120,7 @@ int xlm__rendezvous_open(struct xlm__errslot *err,
     int r, rc;
 
     out->listen_fd = -1;
+    out->uid = geteuid();
     xlm__rendezvous_sweep(at->dir, NULL);
     rc = socket_path(err, at, out->path);
     if (rc)
@@ -152,13 +153,13 @@ void xlm__rendezvous_close(struct xlm__rendezvous *r)
     r->listen_fd = -1;
 }
 
-static bool peer_is_root(int fd)
+static bool peer_is_root(const struct xlm__rendezvous *r, int fd)
 {
     struct ucred cred;
     socklen_t len = sizeof(cred);
 
     return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) &&
-           (cred.uid == 0 || cred.uid == geteuid());
+           (cred.uid == 0 || cred.uid == r->uid);
 }
 
 /* Everything that came, in fds; how many. */
@@ -221,7 +222,7 @@ int xlm__rendezvous_accept(struct xlm__errslot *err, struct xlm__rendezvous *r,
         return 0;
     if (conn < 0)
         return XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "accept at %s", r->path);
-    if (peer_is_root(conn) && receive(conn, out))
+    if (peer_is_root(r, conn) && receive(conn, out))
         return 1;
     XLM_LOG(err, WARN, "%s: somebody connected who brought no channel",
             r->path);

@@ -12,12 +12,14 @@
 #ifndef XLM_ENGINE_RENDEZVOUS_H
 #define XLM_ENGINE_RENDEZVOUS_H
 
+#include <sys/types.h>
 #include <sys/un.h>
 
 #include "base/error.h"
 
 struct xlm__rendezvous {
     int listen_fd; /* -1: closed */
+    uid_t uid;     /* ours; beside root's, who may connect */
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 

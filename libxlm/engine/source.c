@@ -59,12 +59,13 @@ static int say_abort(struct xlm__source *m, int rc)
 static void await_images(struct xlm__source *m, int rc)
 {
     struct xlm__chan *control = &xlm__session_control(m->s)->chan;
+    const enum xlm__flow_state state = xlm__flow_state(&m->s->flow);
     const bool peer = rc == XLM_ERR_PEER;
     const uint64_t deadline_ns = xlm__deadline_ns(peer ? IMAGES_PEER_MS
                                                        : IMAGES_MS);
 
-    if (!m->suspended || !m->dm_sent ||
-        xlm__flow_state(&m->s->flow) == XLM__FLOW_ABORTED)
+    if (!m->suspended || !m->dm_sent || state == XLM__FLOW_ABORTED ||
+        state == XLM__FLOW_NOT_RUNNING)
         return;
     control->write_deadline_ns = deadline_ns;
     if (say_abort(m, rc) || await_aborted(m, deadline_ns))

@@ -45,10 +45,13 @@ struct xlm__source {
     struct xlm__way *way; /* to the destination's port                       */
 
     /* control, section 2.4 */
-    bool may_return;   /* ... up to the last round     */
-    uint32_t attempts; /* to have it back              */
-    uint64_t heard_ns; /* something came               */
-    uint64_t asked_ns; /* is anybody there? 0: not now */
+    bool may_return;                   /* ... up to the last round     */
+    uint32_t attempts;                 /* to have it back              */
+    uint32_t nr_returns, returned_seq; /* records read when it was back */
+    uint64_t return_by_ns; /* of the last loss, and of the next unless one
+                              was read since */
+    uint64_t heard_ns;     /* something came               */
+    uint64_t asked_ns;     /* is anybody there? 0: not now */
 
     struct xlm__dom *dom;
     struct xlm__dirty *dirty;
@@ -162,6 +165,8 @@ int xlm__source_maps(struct xlm__source *m);
 int xlm__source_estimate(struct xlm__source *m);
 int xlm__source_switchover(struct xlm__source *m);
 int xlm__source_permit(struct xlm__source *m);
+/* What is written to the control channel in the pause has to be gone soon. */
+void xlm__source_write_by(struct xlm__source *m);
 
 /* source_verify.c, nothing of which is done unless it was asked for.  Keys, to
  * be sent before BUILD. */

@@ -207,12 +207,24 @@ int xlm__source_await(struct xlm__source *m, enum xlm__rec_type type,
     }
 }
 
+/* The time in which the channel was away does not count. */
+static void renew(const struct xlm__source *m, uint32_t *returns,
+                  uint32_t limit_ms, uint64_t *deadline_ns)
+{
+    if (*returns == m->nr_returns)
+        return;
+    *returns = m->nr_returns;
+    *deadline_ns = xlm__deadline_ns(limit_ms);
+}
+
 int xlm__source_await_prebuilt(struct xlm__source *m)
 {
     uint64_t deadline = xlm__deadline_ns(PREBUILT_MS);
+    uint32_t returns = m->nr_returns;
     int rc = 0;
 
     while (!rc && !m->prebuilt) {
+        renew(m, &returns, PREBUILT_MS, &deadline);
         rc = wait_readable(m, deadline, xlm__rec_name(XLM__REC_PREBUILT));
         if (rc > 0)
             rc = xlm__source_listen(m);
@@ -224,9 +236,11 @@ int xlm__source_await_zero(struct xlm__source *m, const uint64_t *gone,
                            uint32_t limit_ms, const char *what)
 {
     uint64_t deadline = xlm__deadline_ns(limit_ms);
+    uint32_t returns = m->nr_returns;
     int rc = 0;
 
     while (rc >= 0 && *gone) {
+        renew(m, &returns, limit_ms, &deadline);
         rc = wait_readable(m, deadline, what);
         if (rc > 0)
             rc = xlm__source_listen(m);

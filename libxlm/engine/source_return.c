@@ -295,13 +295,21 @@ static int give_up(struct xlm__source *m, const struct loss *loss, int rc)
                     loss->text, m->resume_ms / 1000, loss->why);
 }
 
+static uint32_t seq_read(const struct xlm__source *m)
+{
+    return xlm__session_control(m->s)->stream.read_seq;
+}
+
 int xlm__source_return(struct xlm__source *m)
 {
     struct xlm_session *s = m->s;
     struct loss loss = { .since_ns = xlm__clock_ns() };
     int rc;
 
-    loss.deadline_ns = xlm__deadline_ns(m->resume_ms);
+    /* A connection by which nothing came was none: the time goes on. */
+    if (!m->return_by_ns || m->returned_seq != seq_read(m))
+        m->return_by_ns = xlm__deadline_ns(m->resume_ms);
+    loss.deadline_ns = m->return_by_ns;
     read_text(xlm__session_control(s), loss.text);
     XLM_LOG(&s->err, WARN, "control channel lost: %s; trying again for %u s",
             loss.text, m->resume_ms / 1000);
@@ -310,6 +318,8 @@ int xlm__source_return(struct xlm__source *m)
     XLM__STATS(s, st->control_lost = 0);
     if (rc)
         return give_up(m, &loss, rc);
+    m->returned_seq = seq_read(m);
+    m->nr_returns++;
     XLM__STATS(s, st->control_reconnects++);
     /* What was asked before was asked again. */
     m->heard_ns = xlm__clock_ns();

@@ -344,7 +344,8 @@ int xlm__source_precopy(struct xlm__source *m)
     XLM__STATS(m->s, st->memory_pages = m->nr_ram);
     if (m->live)
         rc = live_rounds(m);
-    else if (m->prebuild)
+    /* Here, while the control channel may still return. */
+    if (!rc && m->prebuild)
         rc = xlm__source_await_prebuilt(m);
     return rc ? rc : xlm__source_return_end(m);
 }

@@ -21,6 +21,7 @@
 /* Device model and hotplug scripts on a loaded host. */
 #define READY_MS 180000
 /* Of memory that the destination compares, in a small dom0. */
+#define WRITE_MS           30000
 #define VERIFY_PAGES_PER_S 65536u
 /* After the permission we wait long: giving up here is what hurts. */
 #define COMMIT_MS  60000
@@ -220,10 +221,18 @@ out:
     return rc;
 }
 
+/* The domain stands still: a link that takes nothing is no link. */
+void xlm__source_write_by(struct xlm__source *m)
+{
+    xlm__session_control(m->s)->chan.write_deadline_ns = xlm__deadline_ns(
+        WRITE_MS);
+}
+
 static int send_tail(struct xlm__source *m)
 {
     int rc;
 
+    xlm__source_write_by(m);
     rc = m->dom->ops->emit_tail(m->dom, emit, m);
     if (!rc)
         rc = send_dm(m);
@@ -369,6 +378,7 @@ int xlm__source_switchover(struct xlm__source *m)
     rc = send_tail(m);
     if (!rc)
         rc = xlm__source_verify_send(m);
+    xlm__session_control(m->s)->chan.write_deadline_ns = 0;
     if (!rc)
         rc = make_sure(m);
     if (!rc)

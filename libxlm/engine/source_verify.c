@@ -19,6 +19,7 @@
 #include "engine/source.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,10 +199,16 @@ int xlm__source_verify_spare(struct xlm__source *m)
 
 /* ---- what is to be compared ---- */
 
+/* Nobody reads the control channel meanwhile, and the domain is suspended. */
 static int check(void *user)
 {
     struct xlm__source *m = user;
+    struct pollfd p = { .fd = xlm__session_control(m->s)->chan.rfd,
+                        .events = POLLRDHUP };
 
+    if (m->suspended && poll(&p, 1, 0) > 0)
+        return XLM_FAIL(&m->s->err, XLM_ERR_CHANNEL,
+                        "control: the other side has gone");
     return xlm__session_check(m->s);
 }
 
@@ -233,6 +240,7 @@ int xlm__source_verify_send(struct xlm__source *m)
     if (rc || !m->verify)
         return rc;
     xlm__verify_add_up(m->verify);
+    xlm__source_write_by(m);
     return xlm__send_sums(
         &xlm__session_control(m->s)->stream, xlm__verify_nr_sums(m->verify),
         (const struct xlm__wire_hash *)xlm__verify_sums(m->verify));

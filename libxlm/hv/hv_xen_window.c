@@ -61,24 +61,29 @@ static bool is_privcmd(int dir_fd, const char *name)
 }
 
 /* The library does not say which descriptor it has, the kernel does: any that
- * is bound to the domain is as good as the other.  -1: none. */
+ * is bound to the domain may be it.  -1: none, or more than one. */
 static int find_bound(uint32_t domid)
 {
     DIR *dir = opendir("/proc/self/fd");
     const struct dirent *e;
+    unsigned nr = 0;
     int found = -1;
 
-    while (dir && found < 0 && (e = readdir(dir))) {
+    while (dir && (e = readdir(dir))) {
+        int fd;
+
         if (!isdigit((unsigned char)e->d_name[0]) ||
             !is_privcmd(dirfd(dir), e->d_name))
             continue;
-        found = (int)strtol(e->d_name, NULL, 10);
-        if (!is_bound(found, domid))
-            found = -1;
+        fd = (int)strtol(e->d_name, NULL, 10);
+        if (is_bound(fd, domid)) {
+            found = fd;
+            nr++;
+        }
     }
     if (dir)
         closedir(dir);
-    return found;
+    return nr == 1 ? found : -1;
 }
 
 int xlm__xen_window(struct xlm__hv *hv, uint32_t domid, struct xlm__hv **out,

@@ -17,6 +17,8 @@ int xlm__backlog_init(struct xlm__backlog *b)
 
 void xlm__backlog_free(struct xlm__backlog *b)
 {
+    if (b->data) /* keys were among it */
+        explicit_bzero(b->data, XLM__BACKLOG_BYTES);
     free(b->data);
     memset(b, 0, sizeof(*b));
 }

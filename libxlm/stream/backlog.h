@@ -13,9 +13,9 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/* Much more than is ever on its way, but for the list of a PV domain's p2m
- * frames: 4 KiB for each GiB. */
-#define XLM__BACKLOG_BYTES (1u << 20)
+/* Half of it is kept at least, which is much more than is ever on its way:
+ * pipes and windows of ssh, 1 MiB and 2. */
+#define XLM__BACKLOG_BYTES (8u << 20)
 
 struct xlm__backlog {
     uint8_t *data; /* NULL: nothing is kept */

@@ -67,6 +67,8 @@ void xlm__stream_fini(struct xlm__stream *s)
         return;
     pthread_mutex_destroy(&s->write_lock);
     xlm__backlog_free(&s->backlog);
+    if (s->buf) /* keys come in bodies */
+        explicit_bzero(s->buf, s->buf_bytes);
     free(s->buf);
     free(s->pfns);
     free(s->types);

@@ -53,7 +53,7 @@ static void test_backlog_drops_the_oldest(void)
 
     CU_ASSERT_EQUAL_FATAL(xlm__backlog_init(&b), 0);
     for (uint32_t i = 0; i < 100; i++)
-        add(&b, (uint8_t)i, 30000 + i);
+        add(&b, (uint8_t)i, XLM__BACKLOG_BYTES / 35 + i);
     CU_ASSERT_TRUE(b.first > 60 && b.first < 90);
     CU_ASSERT_TRUE(b.bytes <= XLM__BACKLOG_BYTES);
     CU_ASSERT_PTR_NULL(xlm__backlog_since(&b, b.first - 1, &bytes));

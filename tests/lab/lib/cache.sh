@@ -38,7 +38,7 @@ release_sources() {
 
     mkdir -p "$out"
     cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
-        sed -n "/^deb .*bookworm[a-z/-]* /s/bookworm/$RELEASE/gp" \
+        sed -n "s/^\\(deb .*\\) bookworm\\([a-z/-]*\\) /\\1 $RELEASE\\2 /p" \
             >"$out/lab.list" || true
     for f in /etc/apt/sources.list.d/*.sources; do
         [ ! -e "$f" ] || awk -v RS= -v ORS='\n\n' \
