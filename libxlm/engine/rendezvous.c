@@ -120,6 +120,7 @@ int xlm__rendezvous_open(struct xlm__errslot *err,
     int r, rc;
 
     out->listen_fd = -1;
+    out->dir = at->dir;
     out->uid = geteuid();
     xlm__rendezvous_sweep(at->dir, NULL);
     rc = socket_path(err, at, out->path);
@@ -151,6 +152,8 @@ void xlm__rendezvous_close(struct xlm__rendezvous *r)
     close(r->listen_fd);
     unlink(r->path);
     r->listen_fd = -1;
+    /* What was too fresh for that when we began. */
+    xlm__rendezvous_sweep(r->dir, NULL);
 }
 
 static bool peer_is_root(const struct xlm__rendezvous *r, int fd)
