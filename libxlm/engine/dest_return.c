@@ -158,6 +158,8 @@ void xlm__dest_no_return(struct xlm__dest *d)
             xlm__tcp_dead_after(d->channels[i].live_fd, 0);
     pthread_cond_broadcast(&d->changed);
     pthread_mutex_unlock(&d->lock);
+    if (d->has_doorman)
+        xlm__rendezvous_hide(&d->door);
     xlm__dest_control_never(d);
 }
 

@@ -145,6 +145,12 @@ int xlm__rendezvous_open(struct xlm__errslot *err,
     return rc;
 }
 
+void xlm__rendezvous_hide(const struct xlm__rendezvous *r)
+{
+    if (r->listen_fd >= 0)
+        unlink(r->path);
+}
+
 void xlm__rendezvous_close(struct xlm__rendezvous *r)
 {
     if (r->listen_fd < 0)

@@ -49,6 +49,8 @@ int xlm__rendezvous_open(struct xlm__errslot *err,
                          const struct xlm__meeting *at,
                          struct xlm__rendezvous *out);
 void xlm__rendezvous_close(struct xlm__rendezvous *r);
+/* Nobody finds it any more; another thread may still serve it. */
+void xlm__rendezvous_hide(const struct xlm__rendezvous *r);
 
 /* Remove the sockets of receivers that were killed.  bound: the kernel's list
  * of bound sockets; both NULL: as a host has them. */
