@@ -84,18 +84,18 @@ static void hash_batch(void *user, const struct xlm__batch *b)
 }
 
 static int read_sample(struct xlm__source *m, const struct xlm__pagehash *hash,
-                       struct xlm__reading *what, uint64_t *us_out)
+                       struct xlm__reading what, uint64_t *us_out)
 {
     struct sampled s = { .hash = hash };
     struct xlm__reader *reader = NULL;
     uint64_t began_ns;
     int rc = xlm__reader_new(m->dom, 0, &reader);
 
-    what->each = hash_batch;
-    what->user = &s;
+    what.each = hash_batch;
+    what.user = &s;
     began_ns = xlm__clock_ns();
     if (!rc)
-        rc = xlm__reader_run(reader, what);
+        rc = xlm__reader_run(reader, &what);
     *us_out = (xlm__clock_ns() - began_ns) / XLM__NS_PER_US;
     xlm__reader_free(reader);
     return rc;
@@ -125,7 +125,7 @@ static int measure(struct xlm__source *m, const struct xlm__pagehash *hash,
     if (!pages || !gone)
         return XLM_FAIL(&m->s->err, XLM_ERR_NOMEM, "bitmap of a sample");
     what.nr_pages = choose_sample(m, pages);
-    rc = read_sample(m, hash, &what, &us);
+    rc = read_sample(m, hash, what, &us);
     if (!rc && what.nr_pages)
         m->verify_guess_us = us * m->nr_ram / what.nr_pages + 1;
     return rc;
