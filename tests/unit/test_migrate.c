@@ -118,7 +118,7 @@ static void test_migrate_hvm_no_prebuild_is_built_in_the_pause(void)
 static void slow_devices(struct run *r)
 {
     r->dst.ts.slow_op = "restore_end";
-    r->dst.ts.slow_ms = 400;
+    r->dst.ts.slow_ms = 1500;
 }
 
 static void test_migrate_slow_devices_are_waited_for_before_the_suspend(void)
