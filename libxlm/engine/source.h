@@ -221,7 +221,10 @@ int xlm__source_await_zero(struct xlm__source *m, const uint64_t *gone,
                            uint32_t limit_ms, const char *what);
 /* Look without waiting: an ABORT, or the end of the channel, is an error. */
 int xlm__source_listen(struct xlm__source *m);
-/* All that can end a wait: cancel, time limit, the guest, the peer. */
+/* All that can end a wait, but the peer: cancel, time limits, the guest; orders
+ * are taken. */
+int xlm__source_may_go_on(struct xlm__source *m);
+/* ... and the peer. */
 int xlm__source_look(struct xlm__source *m);
 /* After a failure on some channel: the peer may have said why. */
 int xlm__source_blame(struct xlm__source *m, struct xlm__link *failed, int rc);

@@ -131,13 +131,8 @@ bool xlm__source_heard(struct xlm__source *m, const struct xlm__rec *rec)
 /* Between two steps: what else can end it, and who watches. */
 static int look(struct xlm__source *m)
 {
-    int rc = xlm__session_check(m->s);
+    int rc = xlm__source_may_go_on(m);
 
-    xlm__source_orders(m);
-    if (!rc)
-        rc = xlm__source_guest(m);
-    if (!rc)
-        rc = xlm__source_deadline(m);
     xlm__session_progress(m->s);
     return rc;
 }

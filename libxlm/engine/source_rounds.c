@@ -18,15 +18,20 @@
  * channels. */
 #define ROUND_LIMIT_MS 120000
 
-int xlm__source_look(struct xlm__source *m)
+int xlm__source_may_go_on(struct xlm__source *m)
 {
     int rc = xlm__session_check(m->s);
 
     xlm__source_orders(m);
     if (!rc)
         rc = xlm__source_guest(m);
-    if (!rc)
-        rc = xlm__source_deadline(m);
+    return rc ? rc : xlm__source_deadline(m);
+}
+
+int xlm__source_look(struct xlm__source *m)
+{
+    int rc = xlm__source_may_go_on(m);
+
     if (!rc)
         rc = xlm__source_listen(m);
     return rc ? rc : xlm__source_ask(m);
