@@ -5,6 +5,7 @@
 LOGS=build/log
 PASSED=0
 FAILED=0
+NAMES_OF_FAILED=()
 STEP_PID=
 
 # timeout leads a process group of its own, and passes the signal on to it.
@@ -62,15 +63,43 @@ sums_of_check() {
     echo "$p $f"
 }
 
-# The logs of automake's tests that failed, for a person to read.
-failed_checks() {
+# failed_tests DIR STAMP: automake's tests that failed since, a line each.
+failed_tests() {
     local trs
 
     while IFS= read -r trs; do
-        grep -q '^:test-result: PASS' "$trs" && continue
-        echo "--- ${trs%.trs}.log"
-        grep -vE '(Test: .*passed$|^ok |^passed: )' "${trs%.trs}.log" | tail -n 25
+        grep -q '^:test-result: PASS' "$trs" || echo "${trs%.trs}"
     done < <(find "$1" -name '*.trs' -newer "$2" -not -path '*/xlm-[0-9]*')
+}
+
+# Their logs, for a person to read.
+failed_checks() {
+    local name
+
+    while IFS= read -r name; do
+        echo "--- $name.log"
+        grep -vE '(Test: .*passed$|^ok |^passed: )' "$name.log" | tail -n 25
+    done < <(failed_tests "$1" "$2")
+}
+
+# note_failed STEP COUNT LOG STAMP: what failed in it by name, for the end,
+# where a reader who has only the end of a long output finds it.
+note_failed() {
+    local step=$1 name
+
+    case $2 in
+    none) NAMES_OF_FAILED+=("$step") ;;
+    sums)
+        while IFS= read -r name; do
+            NAMES_OF_FAILED+=("$step: $name")
+        done < <(grep -E '^(FAIL|not ok)' "$3" || echo "see its log")
+        ;;
+    *)
+        while IFS= read -r name; do
+            NAMES_OF_FAILED+=("$step: ${name#"$2"/}")
+        done < <(failed_tests "$2" "$4" | grep . || echo "see its log")
+        ;;
+    esac
 }
 
 # step [--live] [--check DIR|--sums] NAME SECONDS CMD...
@@ -100,6 +129,7 @@ step() {
     *) sums=$(sums_of_check "$count" "$stamp") ;;
     esac
     report_step "$name" "$rc" "$((SECONDS - began))" "$sums" "$limit"
+    [ $rc -eq 0 ] || note_failed "$name" "$count" "$log" "$stamp"
     if [ $rc -ne 0 ] && [ "$live" = no ]; then
         case $count in
         none | sums) tail -n 40 "$log" ;;
@@ -133,10 +163,13 @@ report_step() {
 # A step that cannot be run, because an earlier one failed.
 skipped_step() {
     FAILED=$((FAILED + 1))
+    NAMES_OF_FAILED+=("$1: not run, $2")
     printf '%-20s    -    NOT RUN: %s\n' "$1" "$2"
 }
 
 finish() {
+    [ ${#NAMES_OF_FAILED[@]} -eq 0 ] ||
+        printf 'failed: %s\n' "${NAMES_OF_FAILED[@]}"
     echo "$PASSED passed, $FAILED failed"
     if [ "$FAILED" -eq 0 ] && [ "$PASSED" -gt 0 ]; then
         exit 0
