@@ -42,6 +42,7 @@ struct xlm__dest_channel {
     unsigned unconfirmed; /* of these records         */
     /* under dest.lock */
     int live_fd;      /* what the thread reads from; -1: nothing now      */
+    int live_errno;   /* of it, taken by another thread; 0: none seen      */
     bool ended;       /* ... because the source has closed it             */
     uint32_t attempt; /* the last one to bring the channel back           */
     bool arrived;     /* a connection that is to take the place of that   */
@@ -212,6 +213,9 @@ void xlm__dest_doorman_end(struct xlm__dest *d);
 int xlm__dest_confirm(struct xlm__dest_channel *c, uint32_t type);
 /* On the channel's thread: was that the connection, and may another come? */
 bool xlm__dest_may_return(struct xlm__dest_channel *c, int rc);
+/* A connection that failed so was ended by the source's host, and not by a wire
+ * that nothing gets through. */
+bool xlm__dest_is_end(int sys_errno);
 /* ... wait for it.  Errors: CHANNEL (it did not come), CANCELLED. */
 int xlm__dest_return(struct xlm__dest_channel *c);
 

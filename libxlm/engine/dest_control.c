@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -110,17 +111,25 @@ bool xlm__dest_control_is_away(struct xlm__dest *d, int rc)
            xlm__stream_is_away(&xlm__session_control(d->s)->stream);
 }
 
-/* Under lock.  Its thread may have something else to do than to read. */
-static bool has_ended(const struct xlm__dest_channel *c)
+/* Under lock.  Its thread may have something else to do than to read.  A source
+ * that ends with an answer unread resets the connection; who asks for the
+ * reason takes it away from the thread. */
+static bool has_ended(struct xlm__dest_channel *c)
 {
     struct pollfd p = { .fd = c->live_fd, .events = POLLRDHUP };
+    socklen_t bytes = sizeof(c->live_errno);
 
     if (c->live_fd < 0)
         return c->ended;
-    return poll(&p, 1, 0) > 0 && !(p.revents & POLLERR);
+    if (poll(&p, 1, 0) <= 0)
+        return false;
+    if ((p.revents & POLLERR) && !c->live_errno)
+        (void)getsockopt(c->live_fd, SOL_SOCKET, SO_ERROR, &c->live_errno,
+                         &bytes);
+    return xlm__dest_is_end(c->live_errno);
 }
 
-static bool all_ended(const struct xlm__dest *d)
+static bool all_ended(struct xlm__dest *d)
 {
     for (unsigned i = 0; i < d->nr_threads; i++)
         if (!has_ended(&d->channels[i]))

@@ -199,12 +199,10 @@ bool xlm__dest_may_return(struct xlm__dest_channel *c, int rc)
            xlm__errslot_code(&c->link->err) == XLM_ERR_CHANNEL;
 }
 
-/* By the source's host, that is, and not by a wire that nothing gets through.
- */
-static bool is_end(const struct xlm_error_info *e)
+bool xlm__dest_is_end(int sys_errno)
 {
-    return e && e->sys_errno != ETIMEDOUT && e->sys_errno != EHOSTUNREACH &&
-           e->sys_errno != ENETUNREACH;
+    return sys_errno != ETIMEDOUT && sys_errno != EHOSTUNREACH &&
+           sys_errno != ENETUNREACH;
 }
 
 /* Another connection, up to then. */
@@ -212,12 +210,14 @@ static int await_arrival(struct xlm__dest_channel *c, uint64_t deadline_ns,
                          struct xlm__arrival *out)
 {
     struct xlm__dest *d = c->d;
-    const bool ended = is_end(xlm__errslot_first(&c->link->err));
+    const struct xlm_error_info *e = xlm__errslot_first(&c->link->err);
     int rc = XLM_ERR_TIMEOUT;
 
     pthread_mutex_lock(&d->lock);
     c->live_fd = -1;
-    c->ended = ended;
+    c->ended = e && xlm__dest_is_end(c->live_errno ? c->live_errno
+                                                   : e->sys_errno);
+    c->live_errno = 0;
     while (!c->arrived && !d->stopping && !d->no_return &&
            xlm__deadline_left_ms(deadline_ns))
         xlm__dest_wait_changed(d);
