@@ -169,16 +169,20 @@ static void explain_missing(const struct lm_options *o, int code, char *out,
              o->host, code, o->ssh);
 }
 
-static void explain_code(const struct lm_options *o, int code, char *out,
-                         size_t bytes)
+static void explain_code(const struct lm_options *o, int code, bool greeted,
+                         char *out, size_t bytes)
 {
+    const char *gap = *o->ssh ? " " : "";
+
     if (code == 255)
         snprintf(out, bytes,
-                 "'%s %s' itself failed (it ended with 255): try '%s %s true'",
+                 "%s%s'%s %s' itself failed (it ended with 255): "
+                 "try '%s %s true'",
+                 greeted ? "" : o->host, greeted ? "" : " cannot be reached: ",
                  o->ssh, o->host, o->ssh, o->host);
     else
-        snprintf(out, bytes, "'%s%s%s' ended with %d", o->ssh,
-                 *o->ssh ? " " : "", o->host, code);
+        snprintf(out, bytes, "'%s%s%s' ended with %d%s", o->ssh, gap, o->host,
+                 code, greeted ? "" : " before a receiver answered");
 }
 
 enum transport_fault transport_explain(const struct transport *t,
@@ -202,6 +206,6 @@ enum transport_fault transport_explain(const struct transport *t,
         explain_missing(o, code, out, bytes);
         return TRANSPORT_NO_RECEIVER;
     }
-    explain_code(o, code, out, bytes);
+    explain_code(o, code, greeted, out, bytes);
     return TRANSPORT_FAILED;
 }

@@ -235,7 +235,8 @@ static void take_error(struct worker *w, int rc, struct outcome *o)
 
 /*
  * The library saw a channel close; why it did is known here.  Its own message
- * stays in front: it says what was being done.
+ * stays in front where it says what was being done: before the other side
+ * greeted, nothing was, and how the write failed is of no help.
  */
 static void explain_transport(struct worker *w, struct outcome *o)
 {
@@ -254,6 +255,8 @@ static void explain_transport(struct worker *w, struct outcome *o)
         f = transport_explain(t, &w->job->opt, w->greeted, why, sizeof(why));
         if (f == TRANSPORT_OK)
             continue;
+        if (code == XLM_ERR_CHANNEL && !w->greeted)
+            n = 0;
         snprintf(o->message + n, sizeof(o->message) - n, "%s%s", n ? ": " : "",
                  why);
         o->receiver_missing = f == TRANSPORT_NO_RECEIVER;

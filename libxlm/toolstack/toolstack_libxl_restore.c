@@ -114,15 +114,21 @@ static int start_xl(struct xlm__ts *ts, uint32_t flags)
 static int create(struct xlm__ts *ts, const char *json, uint32_t *domid_out)
 {
     struct xlm__restore *r = &ts->restore;
+    char what[96] = "the domain to be created";
     struct xlm__buf b;
     int rc;
 
+    /* xl says no more than "code -3" if dom0 could not. */
+    if (ts->dom0_gives_kb)
+        snprintf(what, sizeof(what),
+                 "%llu MiB of dom0's memory and the domain to be created",
+                 (unsigned long long)(ts->dom0_gives_kb / 1024));
     xlm__buf_init(&b, XLM__XLSTREAM_MAX_JSON + 4096);
     xlm__xlstream_begin(&b, json);
     rc = send_buf(ts, &b);
     xlm__buf_free(&b);
     if (!rc)
-        rc = xlm__xlproc_sync(r->xl, CREATE_MS, "the domain to be created");
+        rc = xlm__xlproc_sync(r->xl, CREATE_MS, what);
     if (rc)
         return rc;
     rc = libxl_name_to_domid(ts->ctx, r->incoming, domid_out);

@@ -30,7 +30,9 @@ test_transport_stock_xl_says_what_to_install()
 
 test_transport_ssh_failure_is_told_apart()
 {
-    far down 3 "'./fakessh down' itself failed" "try './fakessh down true'"
+    far down 3 "down cannot be reached: './fakessh down' itself failed" \
+        "try './fakessh down true'"
+    expect_no_err "closed"
 }
 
 test_transport_early_end_fails()
