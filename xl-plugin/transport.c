@@ -178,8 +178,9 @@ static void explain_code(const struct lm_options *o, int code, bool greeted,
         snprintf(out, bytes,
                  "%s%s'%s %s' itself failed (it ended with 255): "
                  "try '%s %s true'",
-                 greeted ? "" : o->host, greeted ? "" : " cannot be reached: ",
-                 o->ssh, o->host, o->ssh, o->host);
+                 greeted ? "" : o->host,
+                 greeted ? "" : " cannot be reached: ", o->ssh, o->host, o->ssh,
+                 o->host);
     else
         snprintf(out, bytes, "'%s%s%s' ended with %d%s", o->ssh, gap, o->host,
                  code, greeted ? "" : " before a receiver answered");

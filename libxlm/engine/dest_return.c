@@ -215,8 +215,8 @@ static int await_arrival(struct xlm__dest_channel *c, uint64_t deadline_ns,
 
     pthread_mutex_lock(&d->lock);
     c->live_fd = -1;
-    c->ended = e && xlm__dest_is_end(c->live_errno ? c->live_errno
-                                                   : e->sys_errno);
+    c->ended = e &&
+               xlm__dest_is_end(c->live_errno ? c->live_errno : e->sys_errno);
     c->live_errno = 0;
     while (!c->arrived && !d->stopping && !d->no_return &&
            xlm__deadline_left_ms(deadline_ns))
