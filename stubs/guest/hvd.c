@@ -90,12 +90,14 @@ static void guest_ended(struct sim_domain *d, int status)
 
 /* Waits for them without the lock: who holds it may be waiting for the end of
  * a guest's quantum, and sees only then that the guest is gone. */
-static void reap(void)
+static void reap(pid_t *warming)
 {
     int status;
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == *warming)
+            *warming = 0;
         sim_lock();
         for (unsigned i = 1; i < SIM_MAXDOM; i++)
             if (sim_hv->dom[i].guest_pid == pid)
@@ -119,6 +121,7 @@ int main(void)
     struct sigaction child = { .sa_handler = on_child,
                                .sa_flags = SA_NOCLDSTOP };
     int err = sim_attach();
+    pid_t warming = 0;
 
     if (err || !find_program()) {
         fprintf(stderr, "simxen-hvd: %s\n",
@@ -132,9 +135,11 @@ int main(void)
     for (;;) {
         const uint32_t seen = __atomic_load_n(&sim_hv->work, __ATOMIC_SEQ_CST);
 
-        reap();
+        reap(&warming);
         sim_lock();
         start_guests();
+        if (!warming)
+            warming = sim_warm_tend();
         sim_unlock();
         sim_futex_wait(&sim_hv->work, seen, 1000);
     }

@@ -143,6 +143,7 @@ static void init_state(struct sim_hv *hv)
 
     init_lock(&hv->lock);
     hv->nr_cpus = from_env("SIMXEN_CPUS", 2, SIM_MAXVCPU);
+    hv->warm_mb = from_env("SIMXEN_WARM_MB", 0, (SIM_XH_BASE << 12) >> 20);
     hv->pv_log_dirty = from_env("SIMXEN_PV_LOGDIRTY", 2, 2) == 1;
     hv->sched_id = sim_sched_by_name(getenv("SIMXEN_SCHED"));
     hv->nr_chunks = SIM_MAXDOM + chunks;

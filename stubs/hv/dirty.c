@@ -90,33 +90,45 @@ static bool parse_line(const char *line, const struct stat *st,
     return *nr_out < SIM_SLOT_PAGES;
 }
 
-/* Calls mark() for each page that process maps; false: cannot tell. */
-static bool each_mapped(const struct sim_domain *d, int32_t pid,
-                        const struct stat *st, uint64_t *bitmap)
+bool sim_each_mapped(int32_t pid, const struct stat *st,
+                     void (*found)(uint64_t idx, uint64_t nr, void *arg),
+                     void *arg)
 {
     char path[32], line[512];
-    uint64_t idx, nr, pfn;
+    uint64_t idx, nr;
     FILE *f;
 
     snprintf(path, sizeof(path), "/proc/%d/maps", pid);
     f = fopen(path, "re");
     if (!f)
         return errno == ENOENT || errno == ESRCH; /* it is gone */
-    while (fgets(line, sizeof(line), f)) {
-        if (!parse_line(line, st, &idx, &nr))
-            continue;
-        for (; nr; nr--, idx++)
-            if (sim_idx_to_pfn(d, idx, &pfn))
-                bitmap[pfn / 64] |= UINT64_C(1) << pfn % 64;
-    }
+    while (fgets(line, sizeof(line), f))
+        if (parse_line(line, st, &idx, &nr))
+            found(idx, nr, arg);
     fclose(f);
     return true;
+}
+
+struct marking {
+    const struct sim_domain *d;
+    uint64_t *bitmap; /* by pfn */
+};
+
+static void mark_mapped(uint64_t idx, uint64_t nr, void *arg)
+{
+    const struct marking *m = arg;
+    uint64_t pfn;
+
+    for (; nr; nr--, idx++)
+        if (sim_idx_to_pfn(m->d, idx, &pfn))
+            m->bitmap[pfn / 64] |= UINT64_C(1) << pfn % 64;
 }
 
 /* Pages that others could write to now, by pfn; NULL: out of memory. */
 static uint64_t *mapped_now(struct sim_domain *d, const struct sim_tables *t)
 {
     uint64_t *bitmap = calloc(BITMAP_WORDS, sizeof(*bitmap));
+    struct marking marking = { d, bitmap };
     bool sure = !d->mappers_lost;
     struct stat st;
 
@@ -126,7 +138,8 @@ static uint64_t *mapped_now(struct sim_domain *d, const struct sim_tables *t)
     }
     for (unsigned i = 0; i < SIM_MAXMAPPER; i++)
         if (d->mapper[i])
-            sure = each_mapped(d, d->mapper[i], &st, bitmap) && sure;
+            sure = sim_each_mapped(d->mapper[i], &st, mark_mapped, &marking) &&
+                   sure;
     if (!sure) {
         sim_unsupported("log-dirty with processes that cannot be looked at");
         memset(bitmap, 0xff, (d->max_gfn / 64 + 1) * sizeof(*bitmap));

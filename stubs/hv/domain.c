@@ -71,6 +71,7 @@ long sim_domain_create(struct xen_domctl *op)
     d->msrs[0].idx = 0xce; /* platform info: nothing special */
     if (sim_is_hvm(d))
         sim_hvm_context_init(d);
+    sim_warm_take(d);
     if (!sim_tables(d))
         return -ENOMEM;
     d->used = true;

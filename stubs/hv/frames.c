@@ -116,7 +116,7 @@ void sim_remove_tables(const struct sim_domain *d)
     const struct sim_tables *t = sim_tables(d);
     char path[512];
 
-    if (t)
+    if (!sim_warm_give(d) && t)
         fallocate(t->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
                   SIM_SLOT_PAGES << PAGE_SHIFT);
     if (sim_path(path, sizeof(path), "dom.%u.mem", d->incarnation))

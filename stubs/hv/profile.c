@@ -25,11 +25,15 @@
 
 #include "stubs/hv/sim.h"
 
+/* Whole, always: written through a mapping, as a thread that is confined may
+ * not write to files. */
+#define LINE_BYTES 80
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool wanted;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pid_t owner; /* whose fd and sums these are: not of a child of a fork */
-static int fd = -1;
+static char *line;  /* in the file, shared */
 static uint64_t spent_ns, writing_ns, nr_calls;
 static __thread unsigned depth;
 static __thread uint64_t began_ns;
@@ -52,18 +56,28 @@ static uint64_t cpu_ns(clockid_t clock)
 static void open_own(void)
 {
     char path[512];
+    void *p;
+    int fd;
 
     if (owner == getpid())
         return;
-    if (fd >= 0)
-        close(fd);
-    fd = -1;
+    if (line)
+        munmap(line, LINE_BYTES);
+    line = NULL;
     owner = getpid();
     spent_ns = writing_ns = nr_calls = 0;
     if (sim_path(path, sizeof(path), "profile"))
         mkdir(path, 0755);
-    if (sim_path(path, sizeof(path), "profile/%d", owner))
-        fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (!sim_path(path, sizeof(path), "profile/%d", owner))
+        return;
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return;
+    p = ftruncate(fd, LINE_BYTES)
+            ? MAP_FAILED
+            : mmap(NULL, LINE_BYTES, PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    line = p == MAP_FAILED ? NULL : p;
 }
 
 int sim_profile_map_flags(void)
@@ -81,9 +95,8 @@ void sim_profile_begin(void)
 
 void sim_profile_end(bool maps_to_write)
 {
-    char line[128];
+    char text[2 * LINE_BYTES];
     uint64_t ns;
-    int n;
 
     if (!wanted || --depth)
         return;
@@ -93,12 +106,11 @@ void sim_profile_end(bool maps_to_write)
     spent_ns += ns;
     writing_ns += maps_to_write ? ns : 0;
     nr_calls++;
-    n = snprintf(line, sizeof(line), "%-16s %12ju %12ju %12ju %12ju\n",
-                 sim_process(),
-                 (uintmax_t)cpu_ns(CLOCK_PROCESS_CPUTIME_ID) / 1000,
-                 (uintmax_t)spent_ns / 1000, (uintmax_t)writing_ns / 1000,
-                 (uintmax_t)nr_calls);
-    if (fd >= 0 && pwrite(fd, line, n, 0) != n)
-        wanted = false;
+    snprintf(text, sizeof(text), "%-16s %15ju %15ju %15ju %14ju\n",
+             sim_process(), (uintmax_t)cpu_ns(CLOCK_PROCESS_CPUTIME_ID) / 1000,
+             (uintmax_t)spent_ns / 1000, (uintmax_t)writing_ns / 1000,
+             (uintmax_t)nr_calls);
+    if (line)
+        memcpy(line, text, LINE_BYTES);
     pthread_mutex_unlock(&lock);
 }

@@ -8,6 +8,8 @@
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
 
+#include <sys/stat.h>
+
 #include "stubs/hv/state.h"
 
 /* --- attach.c: the state of this host ------------------------------------ */
@@ -95,6 +97,15 @@ bool sim_idx_to_pfn(const struct sim_domain *d, uint64_t idx,
 void sim_drop_page(const struct sim_domain *d, uint64_t idx);
 void sim_remove_tables(const struct sim_domain *d);
 
+/* --- warm.c: memory that was touched before ------------------------------- */
+
+/* The domain's memory is to be that, if there is some.  Before its tables. */
+void sim_warm_take(const struct sim_domain *d);
+/* Its memory is kept for another; false: it is not. */
+bool sim_warm_give(const struct sim_domain *d);
+/* For simxen-hvd, locked: a process that makes some, or 0. */
+pid_t sim_warm_tend(void);
+
 /* m2p: by mfn. */
 int sim_m2p_fd(void);
 void sim_m2p_set(uint64_t mfn, uint64_t pfn);
@@ -123,6 +134,11 @@ static inline void sim_mark_pfn(const struct sim_domain *d,
 }
 
 void sim_mark_idx(const struct sim_domain *d, uint64_t idx);
+/* Calls found() for each range that the process maps of the file, to write;
+ * false: cannot tell. */
+bool sim_each_mapped(int32_t pid, const struct stat *st,
+                     void (*found)(uint64_t idx, uint64_t nr, void *arg),
+                     void *arg);
 /* Locked. A translated domain has got this page. */
 void sim_note_fresh(const struct sim_domain *d, const struct sim_tables *t,
                     uint64_t gfn);

@@ -171,6 +171,8 @@ struct sim_hv {
     uint32_t work;        /* futex: something to do for simxen-hvd */
     uint64_t total_pages, free_pages;
     uint32_t nr_cpus, nr_chunks;
+    uint32_t warm_mb; /* 0: memory comes into being when it is touched */
+    bool warm_made;
     bool pv_log_dirty;
     uint32_t sched_id;
     char host[32];
