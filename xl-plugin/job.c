@@ -37,6 +37,8 @@ static uint32_t flags(const struct lm_options *o)
         f |= XLM_F_NO_PREBUILD;
     if (o->verify)
         f |= XLM_F_VERIFY;
+    if (o->timing)
+        f |= XLM_F_GUEST_GAP;
     if (o->exempt_last_round)
         f |= XLM_F_EXEMPT_LAST_ROUND;
     return f;

@@ -31,6 +31,7 @@ enum {
     ID_UNPAUSE,
     ID_NO_PREBUILD,
     ID_VERIFY,
+    ID_TIMING,
     ID_JSON,
     ID_DRY_RUN,
     ID_ESTIMATE,
@@ -104,6 +105,9 @@ const struct lm_option lm_option_table[] = {
     { ID_VERIFY, "verify", NULL,
       "Compare all of its memory with what <host> has, in the",
       "pause; where it differs, the domain runs on here." },
+    { ID_TIMING, "timing", NULL,
+      "Wait some seconds for the domain's own word on how long",
+      "it stood still, if it has one." },
     { ID_JSON, "json", "file",
       "Write a report to <file> as JSON; - is stdout.", NULL },
     { ID_DRY_RUN, "dry-run", NULL,
@@ -397,6 +401,9 @@ static void set_flag(int id, struct lm_options *o)
         break;
     case ID_VERIFY:
         o->verify = true;
+        break;
+    case ID_TIMING:
+        o->timing = true;
         break;
     case ID_EXEMPT:
         o->exempt_last_round = true;

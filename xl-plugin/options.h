@@ -56,6 +56,7 @@ struct lm_options {
     bool unpause_to_suspend;    /* --unpause-to-suspend                     */
     bool no_prebuild;           /* --no-prebuild                            */
     bool verify;                /* --verify                                 */
+    bool timing;                /* --timing                                 */
     bool exempt_last_round;     /* --exempt-last-round                      */
     bool live_line;             /* -t: live line although not a terminal    */
     bool timestamps;            /* -T                                       */

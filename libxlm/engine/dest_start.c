@@ -98,14 +98,15 @@ static int start(struct xlm__dest *d, struct xlm__running *r,
     return rc;
 }
 
+/* Unless the source says goodbye before: it was not asked for that. */
 static void tell_gap(struct xlm__dest *d, struct xlm__stream *st)
 {
     uint64_t gap_us = 0;
 
-    if (d->paused)
+    if (d->paused || xlm__chan_poll(st->chan, 0))
         return;
     if (!d->ts->ops->guest_gap(d->ts, xlm_session_domid(d->s), GAP_MS,
-                               &gap_us) &&
+                               st->chan->rfd, &gap_us) &&
         gap_us)
         xlm__send_guest_gap(st, gap_us);
 }

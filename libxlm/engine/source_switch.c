@@ -432,7 +432,7 @@ static int destroy_copy(struct xlm__source *m)
     return 0;
 }
 
-static void await_gap(struct xlm__source *m)
+static void await_bye(struct xlm__source *m)
 {
     struct xlm__stream *stream = &xlm__session_control(m->s)->stream;
     struct xlm__chan *c = stream->chan;
@@ -468,6 +468,8 @@ static int unknown_there(struct xlm__source *m)
 static int finish_move(struct xlm__source *m, const struct xlm__running *r)
 {
     struct xlm__running running = *r;
+    const bool wait = m->s->opt.flags & XLM_F_GUEST_GAP;
+    struct xlm__stream *control = &xlm__session_control(m->s)->stream;
     int rc, told, moved = XLM_ERR_CLEANUP;
 
     told = xlm__source_tell_guard(m, XLM__GUARD_RUNNING);
@@ -475,10 +477,14 @@ static int finish_move(struct xlm__source *m, const struct xlm__running *r)
     rc = destroy_copy(m);
     if (!rc)
         moved = xlm__source_mark_moved(m);
-    await_gap(m);
-    /* With this goodbye the destination forgets what we may have to ask. */
+    if (wait)
+        await_bye(m);
+    /* With this goodbye the destination forgets what we may have to ask, and
+     * does not wait for what the guest has to say. */
     if (!told || !moved)
-        xlm__send_empty(&xlm__session_control(m->s)->stream, XLM__REC_BYE);
+        xlm__send_empty(control, XLM__REC_BYE);
+    if (!wait)
+        await_bye(m);
     return rc;
 }
 

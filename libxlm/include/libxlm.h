@@ -268,6 +268,11 @@ typedef int xlm_reopen_control_fn(void *user, int *rfd_out, int *wfd_out);
                 * with what the destination has; DIFFERS there, and PEER here, \
                 * if it is not the same: the domain runs on at the source */
 
+#define XLM_F_GUEST_GAP                                                        \
+    (1u << 12) /* source: when all is done, wait up to 4 s for the guest's own \
+                * report of how long its clock stood still:                    \
+                * xlm_stats.guest_gap_us */
+
 /* How contents of pages travel.  AUTO: by what the channel and the processor
  * turn out to do, again and again. */
 enum xlm_compress {

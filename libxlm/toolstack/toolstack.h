@@ -182,10 +182,11 @@ struct xlm__toolstack_ops {
      * other thread uses the hypervisor. */
     int (*restore_abort)(struct xlm__toolstack *t);
     /* The guest's own report of its longest gap, written to its xenstore node
-     * data/xlm/gap-ms after it ran here; waits at most timeout_ms;
-     * *gap_us_out 0 if it reports none. */
+     * data/xlm/gap-ms after it ran here; waits at most timeout_ms, and until
+     * there is something to read from unless_fd (-1: none); *gap_us_out 0 if it
+     * reports none. */
     int (*guest_gap)(struct xlm__toolstack *t, uint32_t domid,
-                     uint32_t timeout_ms, uint64_t *gap_us_out);
+                     uint32_t timeout_ms, int unless_fd, uint64_t *gap_us_out);
 };
 
 struct xlm__toolstack {

@@ -180,6 +180,6 @@ void xlm__ts_restore_close(struct xlm__ts *ts);
 int xlm__ts_storage_drop_cache(struct xlm__toolstack *t,
                                const struct xlm__config *c);
 int xlm__ts_guest_gap(struct xlm__toolstack *t, uint32_t domid,
-                      uint32_t timeout_ms, uint64_t *gap_us_out);
+                      uint32_t timeout_ms, int unless_fd, uint64_t *gap_us_out);
 
 #endif /* XLM_TOOLSTACK_TOOLSTACK_LIBXL_H */

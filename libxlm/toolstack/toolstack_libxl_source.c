@@ -332,8 +332,9 @@ static bool read_gap(struct xlm__ts *ts, uint32_t domid, uint64_t *us_out)
 #define GAP_POLL_MS   100
 
 int xlm__ts_guest_gap(struct xlm__toolstack *t, uint32_t domid,
-                      uint32_t timeout_ms, uint64_t *gap_us_out)
+                      uint32_t timeout_ms, int unless_fd, uint64_t *gap_us_out)
 {
+    struct pollfd unless = { .fd = unless_fd, .events = POLLIN };
     uint64_t until = xlm__clock_ns() + timeout_ms * XLM__NS_PER_MS;
     bool seen = false;
     uint64_t gap_us;
@@ -351,8 +352,7 @@ int xlm__ts_guest_gap(struct xlm__toolstack *t, uint32_t domid,
             if (gap_us > *gap_us_out)
                 *gap_us_out = gap_us;
         }
-        if (now >= until)
+        if (now >= until || poll(&unless, 1, GAP_POLL_MS) > 0)
             return 0;
-        (void)poll(NULL, 0, GAP_POLL_MS);
     }
 }

@@ -189,11 +189,11 @@ int fake_restore_abort(struct xlm__toolstack *base)
 }
 
 int fake_guest_gap(struct xlm__toolstack *base, uint32_t domid,
-                   uint32_t timeout_ms, uint64_t *gap_us_out)
+                   uint32_t timeout_ms, int unless_fd, uint64_t *gap_us_out)
 {
     int rc = fake_ts_enter(base, "guest_gap");
 
-    (void)domid, (void)timeout_ms;
+    (void)domid, (void)timeout_ms, (void)unless_fd;
     *gap_us_out = fake(base)->gap_us;
     return rc;
 }

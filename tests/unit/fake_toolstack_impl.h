@@ -35,6 +35,6 @@ int fake_xenstore_restore(struct xlm__toolstack *base, uint32_t domid,
 int fake_restore_go(struct xlm__toolstack *base, bool *named_out);
 int fake_restore_abort(struct xlm__toolstack *base);
 int fake_guest_gap(struct xlm__toolstack *base, uint32_t domid,
-                   uint32_t timeout_ms, uint64_t *gap_us_out);
+                   uint32_t timeout_ms, int unless_fd, uint64_t *gap_us_out);
 
 #endif /* XLM_TESTS_FAKE_TOOLSTACK_IMPL_H */

@@ -204,7 +204,7 @@ static void test_libxl_source_gap_not_reported_is_zero_in_time(void)
     uint64_t gap_us = 1;
 
     begin(LIBXL_DOMAIN_TYPE_PVH);
-    CU_ASSERT_EQUAL(xlm__ts_guest_gap(&ts.base, 5, 150, &gap_us), 0);
+    CU_ASSERT_EQUAL(xlm__ts_guest_gap(&ts.base, 5, 150, -1, &gap_us), 0);
     CU_ASSERT_EQUAL(gap_us, 0);
     CU_ASSERT_TRUE(xlm__clock_ns() - start >= 150 * XLM__NS_PER_MS);
     CU_ASSERT_TRUE(xlm__clock_ns() - start < 2 * XLM__NS_PER_S);
@@ -217,8 +217,25 @@ static void test_libxl_source_gap_is_read_in_milliseconds(void)
 
     begin(LIBXL_DOMAIN_TYPE_PVH);
     fake_xs_text(GAP, "120");
-    CU_ASSERT_EQUAL(xlm__ts_guest_gap(&ts.base, 5, 150, &gap_us), 0);
+    CU_ASSERT_EQUAL(xlm__ts_guest_gap(&ts.base, 5, 150, -1, &gap_us), 0);
     CU_ASSERT_EQUAL(gap_us, 120000);
+    end();
+}
+
+static void test_libxl_source_gap_that_nobody_waits_for_is_no_wait(void)
+{
+    const uint64_t start = xlm__clock_ns();
+    uint64_t gap_us = 1;
+    int fds[2];
+
+    begin(LIBXL_DOMAIN_TYPE_PVH);
+    CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
+    CU_ASSERT_EQUAL(write(fds[1], "x", 1), 1);
+    CU_ASSERT_EQUAL(xlm__ts_guest_gap(&ts.base, 5, 20000, fds[0], &gap_us), 0);
+    CU_ASSERT_EQUAL(gap_us, 0);
+    CU_ASSERT_TRUE(xlm__clock_ns() - start < 10 * XLM__NS_PER_S);
+    close(fds[0]);
+    close(fds[1]);
     end();
 }
 
@@ -233,7 +250,7 @@ static void test_libxl_source_gap_of_nonsense_is_none(void)
 
         begin(LIBXL_DOMAIN_TYPE_PVH);
         fake_xs_text(GAP, bad[i]);
-        CU_ASSERT_EQUAL(xlm__ts_guest_gap(&ts.base, 5, 20, &gap_us), 0);
+        CU_ASSERT_EQUAL(xlm__ts_guest_gap(&ts.base, 5, 20, -1, &gap_us), 0);
         CU_ASSERT_EQUAL(gap_us, 0);
         end();
     }
@@ -249,6 +266,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_libxl_source_hvm_without_qemu_is_a_device_error),
     UNIT_TEST(test_libxl_source_gap_not_reported_is_zero_in_time),
     UNIT_TEST(test_libxl_source_gap_is_read_in_milliseconds),
+    UNIT_TEST(test_libxl_source_gap_that_nobody_waits_for_is_no_wait),
     UNIT_TEST(test_libxl_source_gap_of_nonsense_is_none),
     CU_TEST_INFO_NULL,
 };

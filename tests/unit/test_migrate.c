@@ -489,7 +489,7 @@ static void report_gap(struct run *r)
 
 static void test_migrate_guest_gap_is_reported(void)
 {
-    LOOK(MOVED, .prepare = report_gap);
+    LOOK(MOVED, .prepare = report_gap, .opt.flags = XLM_F_GUEST_GAP);
 
     SCENARIO_CHECK(r, r->src.stats.guest_gap_us == 1234);
     DONE();
