@@ -52,13 +52,15 @@ static void host_name(const struct lm_options *o, char *out, size_t bytes)
     snprintf(out, bytes, "%s", !*o->ssh ? "" : at ? at + 1 : o->host);
 }
 
-static uint32_t default_channels(void)
+/* TLS keeps a processor busy; a plain channel waits for memory and the wire
+ * half of its time. */
+static uint32_t default_channels(bool plain)
 {
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    long nr = sysconf(_SC_NPROCESSORS_ONLN) * (plain ? 2 : 1);
 
-    return cpus < 1                     ? 1
-           : cpus > LM_CHANNELS_DEFAULT ? LM_CHANNELS_DEFAULT
-                                        : (uint32_t)cpus;
+    return nr < 1                     ? 1
+           : nr > LM_CHANNELS_DEFAULT ? LM_CHANNELS_DEFAULT
+                                      : (uint32_t)nr;
 }
 
 static void data_options(struct job *j, struct xlm_options *opt)
@@ -69,7 +71,7 @@ static void data_options(struct job *j, struct xlm_options *opt)
         return;
     host_name(o, j->data_host, sizeof(j->data_host));
     opt->data = o->plain ? XLM_DATA_PLAIN : XLM_DATA_TLS;
-    opt->data_channels = o->channels ? o->channels : default_channels();
+    opt->data_channels = o->channels ? o->channels : default_channels(o->plain);
     opt->data_host = *j->data_host ? j->data_host : NULL;
     opt->data_address = o->migration_address;
     opt->port_low = o->port_low ? o->port_low : LM_PORT_LOW;

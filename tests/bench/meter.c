@@ -5,10 +5,10 @@
  *   meter FILE CMD...
  *
  * appends to FILE a line "MILLISECONDS CPU-MICROSECONDS PEAK-KIB" for CMD, and
- * ends as CMD did.  CPU: of CMD and of those of its descendants that have ended
- * half a second later.  Memory: what is private to them (RssAnon; a guest's
- * memory, which they map, is not), the highest sum seen at one of 20 looks a
- * second.
+ * ends as and when CMD did.  CPU: of CMD and of those of its descendants that
+ * have ended half a second later.  Memory: what is private to them (RssAnon; a
+ * guest's memory, which they map, is not), the highest sum seen at one of 20
+ * looks a second.
  */
 #include "config.h"
 
@@ -116,7 +116,8 @@ static void watch(pid_t pid, int looks, int *status, long *peak)
     }
 }
 
-int main(int argc, char **argv)
+/* Says the status of CMD when it ends, and goes on alone. */
+static int measure(char **argv, int tell_fd)
 {
     sigset_t child;
     long peak = 0;
@@ -125,10 +126,6 @@ int main(int argc, char **argv)
     struct rusage used;
     pid_t pid;
 
-    if (argc < 3) {
-        fprintf(stderr, "usage: meter FILE CMD...\n");
-        return 2;
-    }
     /* What CMD leaves behind is ours to wait for, to know what it cost. */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     sigemptyset(&child);
@@ -138,6 +135,8 @@ int main(int argc, char **argv)
     pid = fork();
     if (!pid) {
         sigprocmask(SIG_UNBLOCK, &child, NULL);
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
         execvp(argv[2], argv + 2);
         perror(argv[2]);
         _exit(127);
@@ -146,13 +145,39 @@ int main(int argc, char **argv)
         perror("fork");
         return 2;
     }
-    signal(SIGINT, SIG_IGN);
-    signal(SIGTERM, SIG_IGN);
     watch(pid, -1, &status, &peak);
     ms = now_ms() - began_ms;
+    if (write(tell_fd, &status, sizeof(status)) != sizeof(status))
+        perror("meter");
+    /* Who waits for the other ends of these has waited enough. */
+    for (int fd = 0; fd <= tell_fd; fd++)
+        close(fd);
     watch(-1, LATER, &status, &peak);
     getrusage(RUSAGE_CHILDREN, &used);
-    if (write_line(argv[1], ms, cpu_us(&used), peak))
+    return write_line(argv[1], ms, cpu_us(&used), peak);
+}
+
+int main(int argc, char **argv)
+{
+    int status, tell[2];
+    pid_t pid;
+
+    if (argc < 3) {
+        fprintf(stderr, "usage: meter FILE CMD...\n");
+        return 2;
+    }
+    if (pipe2(tell, O_CLOEXEC) || (pid = fork()) < 0) {
+        perror("meter");
+        return 2;
+    }
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    if (!pid) {
+        close(tell[0]);
+        _exit(measure(argv, tell[1]));
+    }
+    close(tell[1]);
+    if (read(tell[0], &status, sizeof(status)) != sizeof(status))
         return 2;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
