@@ -27,6 +27,15 @@ static bool plain_word(const char *name)
     return *name && name[strspn(name, ok)] == 0;
 }
 
+/* A host out of reach must be noticed while the domain stands still; whoever
+ * names a command of his own has his reasons. */
+static const char *ssh_words(const struct lm_options *o)
+{
+    return strcmp(o->ssh, "ssh") ? o->ssh
+                                 : "ssh -o ServerAliveInterval=10 "
+                                   "-o ServerAliveCountMax=3";
+}
+
 char *transport_command(const struct lm_options *o, const char *name)
 {
     bool named = plain_word(name);
@@ -38,8 +47,8 @@ char *transport_command(const struct lm_options *o, const char *name)
         return strdup(o->host);
     memset(verbose + 2, 'v', n);
     verbose[n ? n + 2 : 0] = 0;
-    if (asprintf(&out, "exec %s %s xl%s%s lmigrate-receive%s%s%s%s%s", o->ssh,
-                 o->host, o->timestamps ? " -T" : "", verbose,
+    if (asprintf(&out, "exec %s %s xl%s%s lmigrate-receive%s%s%s%s%s",
+                 ssh_words(o), o->host, o->timestamps ? " -T" : "", verbose,
                  o->no_monitor ? " -e" : "", o->debug ? " -d" : "",
                  o->leave_paused ? " -p" : "", named ? " --name=" : "",
                  named ? name : "") < 0)

@@ -4,11 +4,13 @@
 #include "chan/tcp.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -222,6 +224,24 @@ void xlm__tcp_tune(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between_s, sizeof(between_s));
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof(times));
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
+}
+
+bool xlm__tcp_is_lost(int sys_errno)
+{
+    return sys_errno == ETIMEDOUT || sys_errno == EHOSTUNREACH ||
+           sys_errno == ENETUNREACH;
+}
+
+int xlm__tcp_lost(int fd)
+{
+    struct pollfd p = { .fd = fd };
+    socklen_t bytes = sizeof(int);
+    int reason = 0;
+
+    if (poll(&p, 1, 0) <= 0 || !(p.revents & POLLERR) ||
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &reason, &bytes))
+        return 0;
+    return xlm__tcp_is_lost(reason) ? reason : 0;
 }
 
 void xlm__tcp_dead_after(int fd, unsigned ms)

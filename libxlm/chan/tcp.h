@@ -54,4 +54,11 @@ void xlm__tcp_tune(int fd);
 #define XLM__TCP_SOON_MS 10000u
 void xlm__tcp_dead_after(int fd, unsigned ms);
 
+/* Is that what a connection fails with that nothing gets through, other than
+ * one that the peer's host has ended? */
+bool xlm__tcp_is_lost(int sys_errno);
+/* Why a connection that nobody reads from or writes to is lost, or 0; also for
+ * what is no connection.  Takes the reason away. */
+int xlm__tcp_lost(int fd);
+
 #endif /* XLM_CHAN_TCP_H */

@@ -213,9 +213,6 @@ void xlm__dest_doorman_end(struct xlm__dest *d);
 int xlm__dest_confirm(struct xlm__dest_channel *c, uint32_t type);
 /* On the channel's thread: was that the connection, and may another come? */
 bool xlm__dest_may_return(struct xlm__dest_channel *c, int rc);
-/* A connection that failed so was ended by the source's host, and not by a wire
- * that nothing gets through. */
-bool xlm__dest_is_end(int sys_errno);
 /* ... wait for it.  Errors: CHANNEL (it did not come), CANCELLED. */
 int xlm__dest_return(struct xlm__dest_channel *c);
 

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "chan/tcp.h"
 #include "util/clock.h"
 
 /* All data channels were closed at once, as a source does that has ended: for
@@ -126,7 +127,7 @@ static bool has_ended(struct xlm__dest_channel *c)
     if ((p.revents & POLLERR) && !c->live_errno)
         (void)getsockopt(c->live_fd, SOL_SOCKET, SO_ERROR, &c->live_errno,
                          &bytes);
-    return xlm__dest_is_end(c->live_errno);
+    return !xlm__tcp_is_lost(c->live_errno);
 }
 
 static bool all_ended(struct xlm__dest *d)

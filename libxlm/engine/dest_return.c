@@ -199,12 +199,6 @@ bool xlm__dest_may_return(struct xlm__dest_channel *c, int rc)
            xlm__errslot_code(&c->link->err) == XLM_ERR_CHANNEL;
 }
 
-bool xlm__dest_is_end(int sys_errno)
-{
-    return sys_errno != ETIMEDOUT && sys_errno != EHOSTUNREACH &&
-           sys_errno != ENETUNREACH;
-}
-
 /* Another connection, up to then. */
 static int await_arrival(struct xlm__dest_channel *c, uint64_t deadline_ns,
                          struct xlm__arrival *out)
@@ -216,7 +210,7 @@ static int await_arrival(struct xlm__dest_channel *c, uint64_t deadline_ns,
     pthread_mutex_lock(&d->lock);
     c->live_fd = -1;
     c->ended = e &&
-               xlm__dest_is_end(c->live_errno ? c->live_errno : e->sys_errno);
+               !xlm__tcp_is_lost(c->live_errno ? c->live_errno : e->sys_errno);
     c->live_errno = 0;
     while (!c->arrived && !d->stopping && !d->no_return &&
            xlm__deadline_left_ms(deadline_ns))

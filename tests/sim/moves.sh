@@ -173,6 +173,10 @@ told() {
         said_once "the control channel broke and came back ${1#*:} time" ||
             { echo 'nothing of the control channel' && return 1; }
         ;;
+    still:*)
+        said_once 'data 0: nothing comes back from hostb: Connection timed out' &&
+            on a grep -q 'state: failed' "/var/log/xen/xlm-$2.log"
+        ;;
     wire:*) said_once '; not back within [23] s: ' ;;
     silence) said_once 'memory goes the way of the control channel' ;;
     stranger)
@@ -356,11 +360,26 @@ await_nth() {
     return 1
 }
 
+# await_fault HOST: a rule has come true there.
+await_fault() {
+    local end=$((SECONDS + 60))
+
+    until on "$1" test -s "$SIMXEN_DIR/host$1/hv/faults.log"; do
+        kill -0 "$MOVE" 2>/dev/null && [ "$SECONDS" -lt "$end" ] ||
+            { echo "the call at host$1 was not made" && return 1; }
+        sleep 0.05
+    done
+}
+
 # strike FAULT BY NAME: while memory is copied. PATTERN's dots match spaces.
 strike() {
     local kind host n pattern pid
 
     IFS=: read -r kind host n pattern <<<"$1"
+    if [ "$kind" = still ]; then
+        await_fault "$host" && simxen net "host$host" cut
+        return
+    fi
     copying || return 1
     if [ "$kind" = slowed ]; then
         await_step || return 1
@@ -399,6 +418,7 @@ repair() {
     done
     case $1 in
     wire:*) simxen net "host${1#*:}" mend ;;
+    still:*) simxen net hostb mend && VIA= ;;
     silence) on a ip neigh del "$SILENT" dev xenbr0 ;;
     stranger) end_stranger && on a ip neigh del "$SILENT" dev xenbr0 ;;
     esac

@@ -172,7 +172,9 @@ static void test_command_name_for_no_shell_to_act_on(void)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char *c = transport_command(&o, names[i]);
 
-        CU_ASSERT_STRING_EQUAL(c, "exec ssh h xl lmigrate-receive");
+        CU_ASSERT_STRING_EQUAL(c, "exec ssh -o ServerAliveInterval=10 "
+                                  "-o ServerAliveCountMax=3 h "
+                                  "xl lmigrate-receive");
         free(c);
     }
 }

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -290,6 +291,36 @@ static void test_tcp_address_that_is_not_here_is_named(void)
     xlm__errslot_destroy(&e);
 }
 
+static void test_tcp_lost_is_only_what_nothing_gets_through(void)
+{
+    const uint64_t limit = xlm__deadline_ns(30000);
+    struct pollfd p = { .events = 0 };
+    int reason = 0, fds[2];
+    struct pit pit;
+
+    dig(&pit);
+    p.fd = dial_raw(pit.port);
+    CU_ASSERT_EQUAL(xlm__tcp_lost(p.fd), 0);
+    xlm__tcp_dead_after(p.fd, 500);
+    while (!(reason = xlm__tcp_lost(p.fd)) && xlm__deadline_left_ms(limit))
+        (void)poll(NULL, 0, 50);
+    CU_ASSERT_EQUAL(reason, ETIMEDOUT);
+    CU_ASSERT_EQUAL(xlm__tcp_lost(p.fd), 0); /* said once */
+    close(p.fd);
+    fill_in(&pit);
+
+    p.fd = dial_raw(closed_port());
+    CU_ASSERT_EQUAL(poll(&p, 1, 10000), 1);
+    CU_ASSERT_TRUE(p.revents & POLLERR);
+    CU_ASSERT_EQUAL(xlm__tcp_lost(p.fd), 0); /* refused */
+    close(p.fd);
+
+    CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
+    close(fds[0]);
+    CU_ASSERT_EQUAL(xlm__tcp_lost(fds[1]), 0); /* as of --data ssh */
+    close(fds[1]);
+}
+
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_tcp_listen_takes_the_first_free_of_a_range),
     UNIT_TEST(test_tcp_listen_full_range_names_it),
@@ -303,6 +334,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_dialer_stop_ends_it),
     UNIT_TEST(test_tcp_listens_at_one_address_only),
     UNIT_TEST(test_tcp_address_that_is_not_here_is_named),
+    UNIT_TEST(test_tcp_lost_is_only_what_nothing_gets_through),
     CU_TEST_INFO_NULL,
 };
 
