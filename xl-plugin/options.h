@@ -11,7 +11,7 @@
 #include "optable.h"
 
 #define LM_CHANNELS_MAX     64 /* of doc/stream-format.md, OFFER */
-#define LM_CHANNELS_DEFAULT 4  /* and no more than cpus, twice with --plain */
+#define LM_CHANNELS_DEFAULT 4  /* at most: job.c */
 /* As libvirt has them: who runs that, has opened them already. */
 #define LM_PORT_LOW   49152
 #define LM_PORT_HIGH  49215

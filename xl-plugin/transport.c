@@ -183,7 +183,7 @@ static void explain_code(const struct lm_options *o, int code, bool greeted,
 {
     const char *gap = *o->ssh ? " " : "";
 
-    if (code == 255)
+    if (code == 255 && *o->ssh)
         snprintf(out, bytes,
                  "%s%s'%s %s' itself failed (it ended with 255): "
                  "try '%s %s true'",

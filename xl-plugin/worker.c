@@ -30,7 +30,6 @@ struct worker {
     struct transport transport[TRANSPORTS_MAX];
     unsigned nr_transports;
     struct xlm_session *session;
-    bool greeted; /* the far side is a receiver of ours */
 };
 
 /* What the signal handler may touch. */
@@ -94,8 +93,6 @@ static void on_progress(void *user, enum xlm_state state,
 {
     struct worker *w = user;
 
-    if (state >= XLM_STATE_PRECOPY)
-        w->greeted = true;
     progress_update(&w->progress, state, stats);
 }
 
@@ -248,14 +245,15 @@ static void explain_transport(struct worker *w, struct outcome *o)
         return;
     for (unsigned i = 0; i < w->nr_transports; i++) {
         struct transport *t = &w->transport[i];
+        const bool greeted = i || o->stats.answered;
         enum transport_fault f;
         size_t n = strlen(o->message);
 
         transport_wait(t, LINGER_MS);
-        f = transport_explain(t, &w->job->opt, w->greeted, why, sizeof(why));
+        f = transport_explain(t, &w->job->opt, greeted, why, sizeof(why));
         if (f == TRANSPORT_OK)
             continue;
-        if (code == XLM_ERR_CHANNEL && !w->greeted)
+        if (code == XLM_ERR_CHANNEL && !greeted)
             n = 0;
         snprintf(o->message + n, sizeof(o->message) - n, "%s%s", n ? ": " : "",
                  why);

@@ -42,8 +42,8 @@ struct xlm__dest_channel {
     unsigned unconfirmed; /* of these records         */
     /* under dest.lock */
     int live_fd;      /* what the thread reads from; -1: nothing now      */
-    int live_errno;   /* of it, taken by another thread; 0: none seen      */
     bool ended;       /* ... because the source has closed it             */
+    int live_errno;   /* why it failed, seen by another thread; or 0      */
     uint32_t attempt; /* the last one to bring the channel back           */
     bool arrived;     /* a connection that is to take the place of that   */
     struct xlm__arrival arrival;

@@ -112,6 +112,14 @@ bool xlm__dest_control_is_away(struct xlm__dest *d, int rc)
            xlm__stream_is_away(&xlm__session_control(d->s)->stream);
 }
 
+/* Its thread will only see that it has ended. */
+static void tell_errno(const struct xlm__dest_channel *c, int r)
+{
+    if (!r && c->live_errno)
+        XLM_LOG(&c->d->s->err, INFO, "%s: %s", c->link->chan.name,
+                strerror(c->live_errno));
+}
+
 /* Under lock.  Its thread may have something else to do than to read.  A source
  * that ends with an answer unread resets the connection; who asks for the
  * reason takes it away from the thread. */
@@ -125,8 +133,8 @@ static bool has_ended(struct xlm__dest_channel *c)
     if (poll(&p, 1, 0) <= 0)
         return false;
     if ((p.revents & POLLERR) && !c->live_errno)
-        (void)getsockopt(c->live_fd, SOL_SOCKET, SO_ERROR, &c->live_errno,
-                         &bytes);
+        tell_errno(c, getsockopt(c->live_fd, SOL_SOCKET, SO_ERROR,
+                                 &c->live_errno, &bytes));
     return !xlm__tcp_is_lost(c->live_errno);
 }
 

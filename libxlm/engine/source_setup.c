@@ -127,6 +127,7 @@ int xlm__source_greet(struct xlm__source *m)
     l->chan.read_deadline_ns = 0;
     if (rc)
         return rc;
+    XLM__STATS(s, st->answered = 1);
     if (m->agreed.features & XLM__FEATURE_RESUME)
         m->resume_ms = s->opt.reconnect_ms;
     xlm__uuid_format(s->greeting.session, id);

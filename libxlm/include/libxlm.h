@@ -187,6 +187,7 @@ struct xlm_stats {
     uint32_t control_lost;        /* source: 1: the control channel is      */
                                   /* being made again now                   */
     uint32_t control_reconnects;  /* source: times that it came back        */
+    uint32_t answered; /* source: 1: an xlm has answered at the other end   */
 };
 
 /* One thing that preflight found. */

@@ -184,7 +184,7 @@ struct xlm__toolstack_ops {
     /* The guest's own report of its longest gap, written to its xenstore node
      * data/xlm/gap-ms after it ran here; waits at most timeout_ms, and until
      * there is something to read from unless_fd (-1: none); *gap_us_out 0 if it
-     * reports none. */
+     * reports none, or that was not waited for. */
     int (*guest_gap)(struct xlm__toolstack *t, uint32_t domid,
                      uint32_t timeout_ms, int unless_fd, uint64_t *gap_us_out);
 };

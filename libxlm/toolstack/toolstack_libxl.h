@@ -44,7 +44,7 @@ struct xlm__ts {
     struct xs_handle *xs;
     char *xl_path;
     int record_fd;
-    uint64_t dom0_gives_kb; /* for the domain that is to come, 0 nothing */
+    uint64_t dom0_gives_mib; /* for the domain that is to come, 0 nothing */
     struct xlm__hostlock lock;
     struct xlm__restore restore;
 };

@@ -161,9 +161,9 @@ int xlm__ts_check_destination(struct xlm__toolstack *t, struct xlm__hv *hv,
         rc = gather(ts, hv, c, &dc, memory_pages, &facts);
     }
     if (!rc) {
-        ts->dom0_gives_kb = facts.need_kb > facts.free_kb
-                                ? facts.need_kb - facts.free_kb
-                                : 0;
+        ts->dom0_gives_mib = facts.need_kb > facts.free_kb
+                                 ? facts.need_kb / 1024 - facts.free_kb / 1024
+                                 : 0;
         xlm__libxl_check_destination(&dc, &facts, f);
     }
     libxl_domain_config_dispose(&dc);

@@ -119,10 +119,10 @@ static int create(struct xlm__ts *ts, const char *json, uint32_t *domid_out)
     int rc;
 
     /* xl says no more than "code -3" if dom0 could not. */
-    if (ts->dom0_gives_kb)
+    if (ts->dom0_gives_mib)
         snprintf(what, sizeof(what),
                  "%llu MiB of dom0's memory and the domain to be created",
-                 (unsigned long long)(ts->dom0_gives_kb / 1024));
+                 (unsigned long long)ts->dom0_gives_mib);
     xlm__buf_init(&b, XLM__XLSTREAM_MAX_JSON + 4096);
     xlm__xlstream_begin(&b, json);
     rc = send_buf(ts, &b);

@@ -352,7 +352,11 @@ int xlm__ts_guest_gap(struct xlm__toolstack *t, uint32_t domid,
             if (gap_us > *gap_us_out)
                 *gap_us_out = gap_us;
         }
-        if (now >= until || poll(&unless, 1, GAP_POLL_MS) > 0)
+        if (now >= until)
             return 0;
+        if (poll(&unless, 1, GAP_POLL_MS) > 0)
+            break;
     }
+    *gap_us_out = 0; /* it may not have been the last word */
+    return 0;
 }

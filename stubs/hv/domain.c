@@ -72,8 +72,10 @@ long sim_domain_create(struct xen_domctl *op)
     if (sim_is_hvm(d))
         sim_hvm_context_init(d);
     sim_warm_take(d);
-    if (!sim_tables(d))
+    if (!sim_tables(d)) {
+        sim_remove_tables(d);
         return -ENOMEM;
+    }
     d->used = true;
     op->domain = d->domid;
     return 0;

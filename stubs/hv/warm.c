@@ -67,6 +67,7 @@ static void note_mapped(uint64_t idx, uint64_t nr, void *mapped)
     *(bool *)mapped = true;
 }
 
+/* By a process of this host: others cannot be looked at. */
 static bool is_mapped(const struct stat *st)
 {
     DIR *proc = opendir("/proc");
@@ -74,9 +75,8 @@ static bool is_mapped(const struct stat *st)
     bool mapped = !proc;
 
     while (proc && (e = readdir(proc)))
-        if (isdigit((unsigned char)e->d_name[0]) &&
-            !sim_each_mapped(atoi(e->d_name), st, note_mapped, &mapped))
-            mapped = true;
+        if (isdigit((unsigned char)e->d_name[0]))
+            (void)sim_each_mapped(atoi(e->d_name), st, note_mapped, &mapped);
     if (proc)
         closedir(proc);
     return mapped;
@@ -89,10 +89,12 @@ static bool scrub(int fd)
     const uint64_t all = SIM_SLOT_PAGES << PAGE_SHIFT;
     void *p;
 
-    if (ftruncate(fd, all))
+    /* Allocated first: what there is no room for is a signal later. */
+    if (ftruncate(fd, all) ||
+        fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, bytes,
+                  all - bytes) ||
+        fallocate(fd, 0, 0, bytes))
         return false;
-    (void)fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, bytes,
-                    all - bytes);
     p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
              fd, 0);
     if (p == MAP_FAILED)
@@ -118,12 +120,18 @@ static int make_warm(void)
         return 1;
     for (unsigned s = 0; s <= MAPPED_LIMIT_S; s++) {
         sleep(1);
-        if (!is_mapped(&st))
-            return !scrub(fd) || rename(from, to);
+        if (is_mapped(&st))
+            continue;
+        if (scrub(fd) && !rename(from, to))
+            return 0;
+        fprintf(stderr, "simxen-hvd: %u MiB of memory: %s\n", sim_hv->warm_mb,
+                strerror(errno));
+        unlink(from);
+        return 1;
     }
     fprintf(stderr,
-            "simxen-hvd: memory of a domain that is gone is still "
-            "mapped after %d s\n",
+            "simxen-hvd: memory of a domain that is gone is still mapped "
+            "after %d s\n",
             MAPPED_LIMIT_S);
     unlink(from);
     return 1;

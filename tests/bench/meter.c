@@ -6,9 +6,9 @@
  *
  * appends to FILE a line "MILLISECONDS CPU-MICROSECONDS PEAK-KIB" for CMD, and
  * ends as and when CMD did.  CPU: of CMD and of those of its descendants that
- * have ended half a second later.  Memory: what is private to them (RssAnon; a
- * guest's memory, which they map, is not), the highest sum seen at one of 20
- * looks a second.
+ * have ended half a second later; until then there is a FILE.PID.  Memory: what
+ * is private to them (RssAnon; a guest's memory, which they map, is not), the
+ * highest sum seen at one of 20 looks a second.
  */
 #include "config.h"
 
@@ -119,13 +119,16 @@ static void watch(pid_t pid, int looks, int *status, long *peak)
 /* Says the status of CMD when it ends, and goes on alone. */
 static int measure(char **argv, int tell_fd)
 {
+    char busy[256];
     sigset_t child;
     long peak = 0;
     double began_ms, ms;
-    int status = 0;
+    int status = 0, rc;
     struct rusage used;
     pid_t pid;
 
+    snprintf(busy, sizeof(busy), "%s.%d", argv[1], getpid());
+    close(open(busy, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
     /* What CMD leaves behind is ours to wait for, to know what it cost. */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     sigemptyset(&child);
@@ -154,7 +157,9 @@ static int measure(char **argv, int tell_fd)
         close(fd);
     watch(-1, LATER, &status, &peak);
     getrusage(RUSAGE_CHILDREN, &used);
-    return write_line(argv[1], ms, cpu_us(&used), peak);
+    rc = write_line(argv[1], ms, cpu_us(&used), peak);
+    unlink(busy);
+    return rc;
 }
 
 int main(int argc, char **argv)

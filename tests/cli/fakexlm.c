@@ -172,6 +172,8 @@ static int greet(struct xlm_session *s)
                     "control channel closed before the peer's hello");
     if (memcmp(answer, "HELLO", 5))
         return fail(s, XLM_ERR_STREAM, "peer's hello: not from xlm");
+    s->stats.answered = 1;
+    fakexlm_show(s);
     return 0;
 }
 
@@ -341,6 +343,9 @@ static int run_source(struct xlm_session *s)
     if (is("cleanup"))
         return simple(s, XLM_STATE_SWITCHOVER, XLM_OWNER_DESTINATION,
                       XLM_ERR_CLEANUP, "destroy of domain 7 failed");
+    if (is("lost"))
+        return simple(s, XLM_STATE_NEGOTIATING, XLM_OWNER_SOURCE,
+                      XLM_ERR_CHANNEL, "the connection broke");
     if (is("busy"))
         return simple(s, XLM_STATE_NEGOTIATING, XLM_OWNER_SOURCE, XLM_ERR_BUSY,
                       "guest1 is being moved by process 4711");

@@ -79,6 +79,7 @@ missing) exit 127 ;;
 stockxl) echo "command not implemented" >&2; exit 1 ;;
 down) echo "connect to host down: refused" >&2; exit 255 ;;
 early) head -c 96 >/dev/null; exit 0 ;;
+lost) printf HELLO; head -c 96 >/dev/null; exit 255 ;;
 broken) exit 9 ;;
 killed) kill -9 $$ ;;
 garbage) echo "Welcome to garbage, last login: today, press a key"; cat ;;

@@ -217,6 +217,9 @@ test_options_default_channels_follow_the_cpus()
     [ "$cpus" -le 4 ] || cpus=4
     FAKE_XLM_DUMP=$work/dump run xl lmigrate -s ./fakessh guest1 hostb
     expect_file "$work/dump" "channels=$cpus host="
+    [ "$cpus" -gt 2 ] && cpus=4 || cpus=$((cpus * 2))
+    FAKE_XLM_DUMP=$work/dump run xl lmigrate -s ./fakessh --plain guest1 hostb
+    expect_file "$work/dump" "channels=$cpus host="
 }
 
 test_options_config_file_is_read_by_real_xl()

@@ -35,6 +35,13 @@ test_transport_ssh_failure_is_told_apart()
     expect_no_err "closed"
 }
 
+test_transport_failure_later_is_not_an_unreachable_host()
+{
+    FAKE_XLM=lost far lost 3 "'./fakessh lost' itself failed"
+    expect_no_err "cannot be reached"
+    expect_err "the connection broke"
+}
+
 test_transport_early_end_fails()
 {
     far early 3 "control channel closed before the peer's hello"

@@ -2,6 +2,7 @@
 /* The fake toolstack at the destination. */
 #include "config.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,7 +194,12 @@ int fake_guest_gap(struct xlm__toolstack *base, uint32_t domid,
 {
     int rc = fake_ts_enter(base, "guest_gap");
 
-    (void)domid, (void)timeout_ms, (void)unless_fd;
-    *gap_us_out = fake(base)->gap_us;
+    struct pollfd unless = { .fd = unless_fd, .events = POLLIN };
+
+    (void)domid, (void)timeout_ms;
+    fake(base)->gap_unwanted = fake(base)->gap_wait_ms &&
+                               poll(&unless, 1, (int)fake(base)->gap_wait_ms) >
+                                   0;
+    *gap_us_out = fake(base)->gap_unwanted ? 0 : fake(base)->gap_us;
     return rc;
 }

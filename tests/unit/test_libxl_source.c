@@ -229,6 +229,7 @@ static void test_libxl_source_gap_that_nobody_waits_for_is_no_wait(void)
     int fds[2];
 
     begin(LIBXL_DOMAIN_TYPE_PVH);
+    fake_xs_text(GAP, "3");
     CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
     CU_ASSERT_EQUAL(write(fds[1], "x", 1), 1);
     CU_ASSERT_EQUAL(xlm__ts_guest_gap(&ts.base, 5, 20000, fds[0], &gap_us), 0);

@@ -485,6 +485,13 @@ static void test_migrate_to_fragmented_host_moves(void)
 static void report_gap(struct run *r)
 {
     r->dst.ts.gap_us = 1234;
+    r->dst.ts.gap_wait_ms = 100;
+}
+
+static void report_gap_late(struct run *r)
+{
+    r->dst.ts.gap_us = 1234;
+    r->dst.ts.gap_wait_ms = 20000;
 }
 
 static void test_migrate_guest_gap_is_reported(void)
@@ -492,6 +499,16 @@ static void test_migrate_guest_gap_is_reported(void)
     LOOK(MOVED, .prepare = report_gap, .opt.flags = XLM_F_GUEST_GAP);
 
     SCENARIO_CHECK(r, r->src.stats.guest_gap_us == 1234);
+    SCENARIO_CHECK(r, !r->dst.ts.gap_unwanted);
+    DONE();
+}
+
+static void test_migrate_guest_gap_that_nobody_wants_is_not_waited_for(void)
+{
+    LOOK(MOVED, .prepare = report_gap_late);
+
+    SCENARIO_CHECK(r, r->src.stats.guest_gap_us == 0);
+    SCENARIO_CHECK(r, r->dst.ts.gap_unwanted);
     DONE();
 }
 
@@ -535,6 +552,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_lost_log_is_started_again),
     UNIT_TEST(test_migrate_to_fragmented_host_moves),
     UNIT_TEST(test_migrate_guest_gap_is_reported),
+    UNIT_TEST(test_migrate_guest_gap_that_nobody_wants_is_not_waited_for),
     CU_TEST_INFO_NULL,
 };
 UNIT_MAIN("migrate", tests)

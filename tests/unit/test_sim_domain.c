@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "sim_fixture.h"
 
@@ -47,6 +48,47 @@ static void test_domain_destroyed_leaves_nothing(void)
     CU_ASSERT_EQUAL(access(path, F_OK), -1);
     for (unsigned i = SIM_MAXDOM; i < sim_hv->nr_chunks; i++)
         CU_ASSERT_EQUAL(sim_hv->chunk_owner[i], 0);
+}
+
+/* Makes it, as simxen-hvd's process does, and waits for that. */
+static bool warmed(void)
+{
+    int status = -1;
+    pid_t pid;
+
+    sim_lock();
+    pid = sim_warm_tend();
+    sim_unlock();
+    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static void test_domain_memory_that_was_used_is_clean_for_another(void)
+{
+    const uint64_t bytes = UINT64_C(16) << 20;
+    const uint8_t *mem;
+    uint64_t dirt = 0;
+    char path[256];
+    uint32_t d;
+
+    sim_hv->warm_mb = 16;
+    CU_ASSERT(sim_path(path, sizeof(path), "warm.mem"));
+    CU_ASSERT(warmed());
+    CU_ASSERT_EQUAL(access(path, F_OK), 0);
+    d = sim_new_domain(true, PAGES, NULL);
+    CU_ASSERT_EQUAL(access(path, F_OK), -1); /* it has that */
+    memset(sim_tables(sim_find(d))->mem, 0xaa, bytes + 4096);
+    sim_kill_domain(d);
+    CU_ASSERT(warmed());
+
+    d = sim_new_domain(true, PAGES, NULL);
+    CU_ASSERT_EQUAL(access(path, F_OK), -1);
+    mem = sim_tables(sim_find(d))->mem;
+    for (uint64_t i = 0; i < bytes + 4096; i++)
+        dirt += mem[i];
+    CU_ASSERT_EQUAL(dirt, 0);
+    sim_kill_domain(d);
+    sim_hv->warm_mb = 0;
+    sim_hv->warm_made = false;
 }
 
 static void test_domain_limits_are_kept(void)
@@ -294,6 +336,7 @@ static void test_domain_unsupported_call_is_logged_once(void)
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_domain_is_paused_when_made),
     UNIT_TEST(test_domain_destroyed_leaves_nothing),
+    UNIT_TEST(test_domain_memory_that_was_used_is_clean_for_another),
     UNIT_TEST(test_domain_limits_are_kept),
     UNIT_TEST(test_domain_memory_of_host_ends),
     UNIT_TEST(test_domain_pv_frames_are_its_own),
