@@ -76,7 +76,8 @@ static bool is_mapped(const struct stat *st)
 
     while (proc && (e = readdir(proc)))
         if (isdigit((unsigned char)e->d_name[0]))
-            (void)sim_each_mapped(atoi(e->d_name), st, note_mapped, &mapped);
+            (void)sim_each_mapped((int32_t)strtol(e->d_name, NULL, 10), st,
+                                  note_mapped, &mapped);
     if (proc)
         closedir(proc);
     return mapped;
