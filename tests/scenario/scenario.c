@@ -102,8 +102,10 @@ void scenario_unit(void *user, enum direction to, unsigned unit, uint32_t type)
 
     if (type == XLM__REC_PERMIT)
         atomic_store(&r->phase, PHASE_HANDOFF);
-    if (type == XLM__REC_ROUND_BEGIN && !r->begin_unit)
-        r->begin_unit = unit;
+    /* A channel that returns has a pump of its own beside the old one's. */
+    if (type == XLM__REC_ROUND_BEGIN &&
+        !__atomic_load_n(&r->begin_unit, __ATOMIC_RELAXED))
+        __atomic_store_n(&r->begin_unit, unit, __ATOMIC_RELAXED);
     if (!sc->event || sc->event_to != to ||
         (sc->event_type ? type != sc->event_type : unit != sc->event_unit))
         return;
