@@ -232,7 +232,7 @@ bool xlm__tcp_is_lost(int sys_errno)
            sys_errno == ENETUNREACH;
 }
 
-int xlm__tcp_lost(int fd)
+int xlm__tcp_fault(int fd)
 {
     struct pollfd p = { .fd = fd };
     socklen_t bytes = sizeof(int);
@@ -241,7 +241,7 @@ int xlm__tcp_lost(int fd)
     if (poll(&p, 1, 0) <= 0 || !(p.revents & POLLERR) ||
         getsockopt(fd, SOL_SOCKET, SO_ERROR, &reason, &bytes))
         return 0;
-    return xlm__tcp_is_lost(reason) ? reason : 0;
+    return reason;
 }
 
 void xlm__tcp_dead_after(int fd, unsigned ms)

@@ -57,8 +57,8 @@ void xlm__tcp_dead_after(int fd, unsigned ms);
 /* Is that what a connection fails with that nothing gets through, other than
  * one that the peer's host has ended? */
 bool xlm__tcp_is_lost(int sys_errno);
-/* Why a connection that nobody reads from or writes to is lost, or 0; also for
- * what is no connection.  Takes the reason away. */
-int xlm__tcp_lost(int fd);
+/* The errno with which a connection has failed that nobody reads from or writes
+ * to, or 0; also for what is no connection.  Takes it away. */
+int xlm__tcp_fault(int fd);
 
 #endif /* XLM_CHAN_TCP_H */

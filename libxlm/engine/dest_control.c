@@ -18,7 +18,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -112,29 +111,20 @@ bool xlm__dest_control_is_away(struct xlm__dest *d, int rc)
            xlm__stream_is_away(&xlm__session_control(d->s)->stream);
 }
 
-/* Its thread will only see that it has ended. */
-static void tell_errno(const struct xlm__dest_channel *c, int r)
-{
-    if (!r && c->live_errno)
-        XLM_LOG(&c->d->s->err, INFO, "%s: %s", c->link->chan.name,
-                strerror(c->live_errno));
-}
-
 /* Under lock.  Its thread may have something else to do than to read.  A source
  * that ends with an answer unread resets the connection; who asks for the
- * reason takes it away from the thread. */
+ * reason takes it away from the thread, which only sees the end then. */
 static bool has_ended(struct xlm__dest_channel *c)
 {
     struct pollfd p = { .fd = c->live_fd, .events = POLLRDHUP };
-    socklen_t bytes = sizeof(c->live_errno);
 
     if (c->live_fd < 0)
         return c->ended;
     if (poll(&p, 1, 0) <= 0)
         return false;
-    if ((p.revents & POLLERR) && !c->live_errno)
-        tell_errno(c, getsockopt(c->live_fd, SOL_SOCKET, SO_ERROR,
-                                 &c->live_errno, &bytes));
+    if (!c->live_errno && (c->live_errno = xlm__tcp_fault(c->live_fd)))
+        XLM_LOG(&c->d->s->err, INFO, "%s: %s", c->link->chan.name,
+                strerror(c->live_errno));
     return !xlm__tcp_is_lost(c->live_errno);
 }
 

@@ -137,8 +137,8 @@ static int look_at_wire(struct xlm__source *m)
     for (unsigned i = 1; i < m->s->nr_links; i++) {
         const struct xlm__chan *c = &m->s->links[i].chan;
 
-        reason = xlm__tcp_lost(c->wfd);
-        if (reason)
+        reason = xlm__tcp_fault(c->wfd);
+        if (xlm__tcp_is_lost(reason))
             return XLM_FAIL(&m->s->err, XLM_ERR_CHANNEL,
                             "%s: nothing comes back from %s: %s", c->name,
                             xlm__source_peer(m), strerror(reason));

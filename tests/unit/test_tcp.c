@@ -291,7 +291,7 @@ static void test_tcp_address_that_is_not_here_is_named(void)
     xlm__errslot_destroy(&e);
 }
 
-static void test_tcp_lost_is_only_what_nothing_gets_through(void)
+static void test_tcp_fault_tells_silence_from_an_end(void)
 {
     const uint64_t limit = xlm__deadline_ns(30000);
     struct pollfd p = { .events = 0 };
@@ -300,24 +300,27 @@ static void test_tcp_lost_is_only_what_nothing_gets_through(void)
 
     dig(&pit);
     p.fd = dial_raw(pit.port);
-    CU_ASSERT_EQUAL(xlm__tcp_lost(p.fd), 0);
+    CU_ASSERT_EQUAL(xlm__tcp_fault(p.fd), 0);
     xlm__tcp_dead_after(p.fd, 500);
-    while (!(reason = xlm__tcp_lost(p.fd)) && xlm__deadline_left_ms(limit))
+    while (!(reason = xlm__tcp_fault(p.fd)) && xlm__deadline_left_ms(limit))
         (void)poll(NULL, 0, 50);
     CU_ASSERT_EQUAL(reason, ETIMEDOUT);
-    CU_ASSERT_EQUAL(xlm__tcp_lost(p.fd), 0); /* said once */
+    CU_ASSERT_TRUE(xlm__tcp_is_lost(reason));
+    CU_ASSERT_EQUAL(xlm__tcp_fault(p.fd), 0); /* said once */
     close(p.fd);
     fill_in(&pit);
 
     p.fd = dial_raw(closed_port());
     CU_ASSERT_EQUAL(poll(&p, 1, 10000), 1);
     CU_ASSERT_TRUE(p.revents & POLLERR);
-    CU_ASSERT_EQUAL(xlm__tcp_lost(p.fd), 0); /* refused */
+    reason = xlm__tcp_fault(p.fd);
+    CU_ASSERT_EQUAL(reason, ECONNREFUSED);
+    CU_ASSERT_FALSE(xlm__tcp_is_lost(reason));
     close(p.fd);
 
     CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
     close(fds[0]);
-    CU_ASSERT_EQUAL(xlm__tcp_lost(fds[1]), 0); /* as of --data ssh */
+    CU_ASSERT_EQUAL(xlm__tcp_fault(fds[1]), 0); /* as of --data ssh */
     close(fds[1]);
 }
 
@@ -334,7 +337,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_dialer_stop_ends_it),
     UNIT_TEST(test_tcp_listens_at_one_address_only),
     UNIT_TEST(test_tcp_address_that_is_not_here_is_named),
-    UNIT_TEST(test_tcp_lost_is_only_what_nothing_gets_through),
+    UNIT_TEST(test_tcp_fault_tells_silence_from_an_end),
     CU_TEST_INFO_NULL,
 };
 
