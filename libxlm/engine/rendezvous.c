@@ -5,6 +5,7 @@
 #include "engine/rendezvous.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,11 +19,16 @@
 #include "base/log.h"
 
 #define JOIN_POLL_MS 100u
-#define DEAD_MS      2000u
 /* Room for more than the two descriptors that are due: none may get lost. */
 #define FDS_MAX 8
 
 #define PATH_BYTES sizeof(((struct sockaddr_un *)0)->sun_path)
+
+/* What it is bound as, and called once it listens.  One is as long as the
+ * other. */
+#define BOUND  ".bind"
+#define LISTEN ".sock"
+#define SUFFIX (sizeof(LISTEN) - 1)
 
 static int socket_path(struct xlm__errslot *err, const struct xlm__meeting *at,
                        char path[PATH_BYTES])
@@ -33,7 +39,7 @@ static int socket_path(struct xlm__errslot *err, const struct xlm__meeting *at,
 
     for (int i = 0; i < 16; i++)
         snprintf(hex + 2 * i, 3, "%02x", at->session[i]);
-    n = snprintf(path, PATH_BYTES, "%s/xlm-%s.sock", dir, hex);
+    n = snprintf(path, PATH_BYTES, "%s/xlm-%s" LISTEN, dir, hex);
     if (n >= 0 && (size_t)n < PATH_BYTES)
         return 0;
     return XLM_FAIL(err, XLM_ERR_SYSTEM,
@@ -56,11 +62,11 @@ static int is_socket_name(const struct dirent *d)
                               "-0123456789abcdef");
 
     return !strncmp(d->d_name, "xlm-", 4) && hex == 33 &&
-           !strcmp(d->d_name + 36, ".sock");
+           (!strcmp(d->d_name + 36, LISTEN) || !strcmp(d->d_name + 36, BOUND));
 }
 
-/* A path is the last of a line; it may be that of another mount namespace,
- * which then only lets a dead socket lie. */
+/* By either name.  A path is the last of a line; it may be that of another
+ * mount namespace, which then only lets a dead socket lie. */
 static bool is_bound(FILE *f, const char *path)
 {
     const size_t n = strlen(path);
@@ -70,19 +76,21 @@ static bool is_bound(FILE *f, const char *path)
     rewind(f);
     while (fgets(line, sizeof(line), f)) {
         end = strcspn(line, "\n");
-        if (end >= n && !memcmp(line + end - n, path, n))
+        if (end >= n && !memcmp(line + end - n, path, n - SUFFIX))
             return true;
     }
     return ferror(f);
 }
 
-/* bind() makes the file, and then the list's entry. */
-static bool is_fresh(const char *path)
+/* bind() makes the file, and then the list's entry.  What is called LISTEN has
+ * both. */
+static bool may_be_dead(const char *path)
 {
     struct stat st;
 
-    return lstat(path, &st) || !S_ISSOCK(st.st_mode) ||
-           st.st_mtime + 1 >= time(NULL);
+    return !lstat(path, &st) && S_ISSOCK(st.st_mode) &&
+           (!strcmp(path + strlen(path) - SUFFIX, LISTEN) ||
+            st.st_mtime + 1 < time(NULL));
 }
 
 void xlm__rendezvous_sweep(const char *dir, const char *bound)
@@ -100,7 +108,7 @@ void xlm__rendezvous_sweep(const char *dir, const char *bound)
         if (f &&
             snprintf(path, sizeof(path), "%s/%s", dir, list[i]->d_name) <
                 (int)sizeof(path) &&
-            !is_fresh(path) && !is_bound(f, path))
+            may_be_dead(path) && !is_bound(f, path))
             unlink(path);
         free(list[i]);
     }
@@ -111,36 +119,53 @@ void xlm__rendezvous_sweep(const char *dir, const char *bound)
 
 /* ---- the session's side ---- */
 
+static int fail_to_listen(struct xlm__errslot *err, const char *path)
+{
+    return XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "listen at %s", path);
+}
+
+/* A file that is there already is another session's. */
+static int listen_at(struct xlm__errslot *err, int fd, const char *path)
+{
+    struct sockaddr_un sa;
+    mode_t old;
+    int r, rc = 0;
+
+    socket_name(path, &sa);
+    memcpy(sa.sun_path + strlen(path) - SUFFIX, BOUND, SUFFIX);
+    old = umask(0177);
+    r = bind(fd, (struct sockaddr *)&sa, sizeof(sa));
+    umask(old);
+    if (r)
+        return fail_to_listen(err, path);
+    if (listen(fd, 64) ||
+        renameat2(AT_FDCWD, sa.sun_path, AT_FDCWD, path, RENAME_NOREPLACE)) {
+        rc = fail_to_listen(err, path);
+        unlink(sa.sun_path);
+    }
+    return rc;
+}
+
 int xlm__rendezvous_open(struct xlm__errslot *err,
                          const struct xlm__meeting *at,
                          struct xlm__rendezvous *out)
 {
-    struct sockaddr_un sa;
-    mode_t old;
-    int r, rc;
+    int rc;
 
     out->listen_fd = -1;
-    out->dir = at->dir;
     out->uid = geteuid();
     xlm__rendezvous_sweep(at->dir, NULL);
     rc = socket_path(err, at, out->path);
     if (rc)
         return rc;
-    socket_name(out->path, &sa);
     out->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
                             0);
     if (out->listen_fd < 0)
         return XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "socket for data channels");
-    old = umask(0177);
-    r = bind(out->listen_fd, (struct sockaddr *)&sa, sizeof(sa));
-    umask(old);
-    if (r) { /* what is there already is another session's */
-        rc = XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "listen at %s", out->path);
+    rc = listen_at(err, out->listen_fd, out->path);
+    if (rc) {
         close(out->listen_fd);
         out->listen_fd = -1;
-    } else if (listen(out->listen_fd, 64)) {
-        rc = XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "listen at %s", out->path);
-        xlm__rendezvous_close(out);
     }
     return rc;
 }
@@ -158,8 +183,6 @@ void xlm__rendezvous_close(struct xlm__rendezvous *r)
     close(r->listen_fd);
     unlink(r->path);
     r->listen_fd = -1;
-    /* What was too fresh for that when we began. */
-    xlm__rendezvous_sweep(r->dir, NULL);
 }
 
 static bool peer_is_root(const struct xlm__rendezvous *r, int fd)
@@ -239,21 +262,12 @@ int xlm__rendezvous_accept(struct xlm__errslot *err, struct xlm__rendezvous *r,
     return 0;
 }
 
-/* A session that is late has no socket yet. One that has, and does not listen
- * for longer than it takes from bind() to listen(), has died. */
-static bool may_still_come(int why, uint32_t *refused_ms)
-{
-    if (why == ECONNREFUSED)
-        return (*refused_ms += JOIN_POLL_MS) <= DEAD_MS;
-    *refused_ms = 0;
-    return why == ENOENT;
-}
-
+/* A session that is late has no socket yet.  One that does not listen at it has
+ * died. */
 static int connect_session(struct xlm__errslot *err, const char *path,
                            uint32_t limit_ms)
 {
     const struct timespec nap = { .tv_nsec = JOIN_POLL_MS * 1000000L };
-    uint32_t refused_ms = 0;
     struct sockaddr_un sa;
     int fd;
 
@@ -263,7 +277,7 @@ static int connect_session(struct xlm__errslot *err, const char *path,
         return XLM_FAIL_ERRNO(err, XLM_ERR_SYSTEM, "socket for %s", path);
     for (uint32_t ms = 0; connect(fd, (struct sockaddr *)&sa, sizeof(sa));
          ms += JOIN_POLL_MS) {
-        if (ms >= limit_ms || !may_still_come(errno, &refused_ms)) {
+        if (ms >= limit_ms || errno != ENOENT) {
             int rc = XLM_FAIL_ERRNO(err, XLM_ERR_CHANNEL,
                                     "no session at %s after %u ms", path, ms);
             close(fd);

@@ -18,9 +18,8 @@
 #include "base/error.h"
 
 struct xlm__rendezvous {
-    int listen_fd;   /* -1: closed */
-    uid_t uid;       /* ours; beside root's, who may connect */
-    const char *dir; /* the caller's, or NULL */
+    int listen_fd; /* -1: closed */
+    uid_t uid;     /* ours; beside root's, who may connect */
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
