@@ -32,8 +32,8 @@
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool wanted;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pid_t
-    owner;         /* whose line and sums these are: not of a child of a fork */
+/* Whose line and sums these are: not of a child of a fork. */
+static pid_t owner;
 static char *line; /* in the file, shared */
 static uint64_t spent_ns, writing_ns, nr_calls;
 static __thread unsigned depth;

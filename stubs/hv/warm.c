@@ -106,34 +106,35 @@ static bool scrub(int fd)
     return true;
 }
 
+static bool is_let_go(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st))
+        return false;
+    for (unsigned s = 0; s <= MAPPED_LIMIT_S; s++) {
+        sleep(1);
+        if (!is_mapped(&st))
+            return true;
+    }
+    errno = EBUSY;
+    return false;
+}
+
 /* Of what a domain left, or from nothing. */
 static int make_warm(void)
 {
     char from[512], to[512];
-    struct stat st;
     int fd;
 
     setpriority(PRIO_PROCESS, 0, 19);
     if (!used_path(from) || !warm_path(to))
         return 1;
     fd = open(from, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 || fstat(fd, &st))
-        return 1;
-    for (unsigned s = 0; s <= MAPPED_LIMIT_S; s++) {
-        sleep(1);
-        if (is_mapped(&st))
-            continue;
-        if (scrub(fd) && !rename(from, to))
-            return 0;
-        fprintf(stderr, "simxen-hvd: %u MiB of memory: %s\n", sim_hv->warm_mb,
-                strerror(errno));
-        unlink(from);
-        return 1;
-    }
-    fprintf(stderr,
-            "simxen-hvd: memory of a domain that is gone is still mapped "
-            "after %d s\n",
-            MAPPED_LIMIT_S);
+    if (fd >= 0 && is_let_go(fd) && scrub(fd) && !rename(from, to))
+        return 0;
+    fprintf(stderr, "simxen-hvd: %u MiB of memory for later: %s\n",
+            sim_hv->warm_mb, strerror(errno));
     unlink(from);
     return 1;
 }

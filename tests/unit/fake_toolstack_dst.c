@@ -192,9 +192,8 @@ int fake_restore_abort(struct xlm__toolstack *base)
 int fake_guest_gap(struct xlm__toolstack *base, uint32_t domid,
                    uint32_t timeout_ms, int unless_fd, uint64_t *gap_us_out)
 {
-    int rc = fake_ts_enter(base, "guest_gap");
-
     struct pollfd unless = { .fd = unless_fd, .events = POLLIN };
+    int rc = fake_ts_enter(base, "guest_gap");
 
     (void)domid, (void)timeout_ms;
     fake(base)->gap_unwanted = fake(base)->gap_wait_ms &&
