@@ -89,8 +89,8 @@ struct fake_toolstack {
     atomic_bool has_images;  /* it does not, and has its disks' images */
     bool go_fails_cleanly;   /* restore_go: *running_out false, return 0 */
     uint64_t gap_us;
-    uint32_t gap_wait_ms; /* how long it waits for the guest's word; 0 not */
-    bool gap_unwanted;    /* the source said goodbye meanwhile             */
+    uint32_t gap_wait_ms; /* how long it waits for the guest's word        */
+    bool gap_waited;      /* so long, without the source's goodbye         */
 };
 
 /* The domain exists and runs; name "guest". */

@@ -196,9 +196,8 @@ int fake_guest_gap(struct xlm__toolstack *base, uint32_t domid,
     int rc = fake_ts_enter(base, "guest_gap");
 
     (void)domid, (void)timeout_ms;
-    fake(base)->gap_unwanted = fake(base)->gap_wait_ms &&
-                               poll(&unless, 1, (int)fake(base)->gap_wait_ms) >
-                                   0;
-    *gap_us_out = fake(base)->gap_unwanted ? 0 : fake(base)->gap_us;
+    fake(base)->gap_waited = poll(&unless, 1, (int)fake(base)->gap_wait_ms) ==
+                             0;
+    *gap_us_out = fake(base)->gap_waited ? fake(base)->gap_us : 0;
     return rc;
 }
