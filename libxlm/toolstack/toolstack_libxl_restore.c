@@ -313,6 +313,37 @@ static bool is_held(struct xlm__ts *ts, uint32_t domid)
     return is_named(ts, domid, ts->restore.name, &paused) && paused;
 }
 
+/* Ours, by uuid, but xl had not named it yet, or not any more.  What has run is
+ * not what xl makes here, whatever xenstore says. */
+static bool is_unnamed(struct xlm__ts *ts, uint32_t domid)
+{
+    char *name = libxl_domid_to_name(ts->ctx, domid);
+    libxl_dominfo info;
+    bool is_it;
+
+    libxl_dominfo_init(&info);
+    is_it = !name && !libxl_domain_info(ts->ctx, &info, domid) && info.paused &&
+            !info.cpu_time &&
+            !memcmp(libxl_uuid_bytearray(&info.uuid), ts->restore.uuid, 16);
+    libxl_dominfo_dispose(&info);
+    free(name);
+    return is_it;
+}
+
+/* One host may be both, and the source's domain here as well. */
+static bool find_unnamed(struct xlm__ts *ts, uint32_t *domid_out)
+{
+    uint32_t first;
+
+    if (ts->hv->ops->find_uuid(ts->hv, ts->restore.uuid, 0, &first) || !first)
+        return false;
+    *domid_out = first;
+    return is_unnamed(ts, first) ||
+           (!ts->hv->ops->find_uuid(ts->hv, ts->restore.uuid, first,
+                                    domid_out) &&
+            *domid_out && is_unnamed(ts, *domid_out));
+}
+
 /* The domain that xl left, by its temporary name or, paused, by its own; false:
  * there is none.  Before xl has created it, or if a name is not there yet, its
  * id is not known. */
@@ -323,7 +354,8 @@ static bool find_leftover(struct xlm__ts *ts, uint32_t *domid_out)
     *domid_out = domid;
     return (domid && (is_incoming(ts, domid) || is_held(ts, domid))) ||
            (!libxl_name_to_domid(ts->ctx, ts->restore.incoming, domid_out) &&
-            is_incoming(ts, *domid_out));
+            is_incoming(ts, *domid_out)) ||
+           find_unnamed(ts, domid_out);
 }
 
 /* Somebody took its pauses back: nothing is undone then, nor proven. */

@@ -21,9 +21,13 @@
 
 static struct {
     bool exists, paused, destroyed, unpaused, destroy_fails, dying;
-    char name[64];
+    bool has_twin; /* the source's, as one host is both: SOURCE_ID */
+    uint64_t ran_ns;
+    char name[64]; /* empty: none yet */
     unsigned char uuid[16];
 } domain;
+
+#define SOURCE_ID 3
 
 static const unsigned char uuid[16] = { 9, 8, 7 };
 
@@ -39,7 +43,10 @@ int libxl_name_to_domid(libxl_ctx *ctx, const char *name, uint32_t *domid)
 char *libxl_domid_to_name(libxl_ctx *ctx, uint32_t domid)
 {
     (void)ctx;
-    return domain.exists && domid == DOMID ? strdup(domain.name) : NULL;
+    if (domain.has_twin && domid == SOURCE_ID)
+        return strdup("g1");
+    return domain.exists && domid == DOMID && *domain.name ? strdup(domain.name)
+                                                           : NULL;
 }
 
 int libxl_domain_info(libxl_ctx *ctx, libxl_dominfo *info, uint32_t domid)
@@ -49,6 +56,7 @@ int libxl_domain_info(libxl_ctx *ctx, libxl_dominfo *info, uint32_t domid)
         return ERROR_DOMAIN_NOTFOUND;
     memcpy(libxl_uuid_bytearray(&info->uuid), domain.uuid, 16);
     info->paused = domain.paused;
+    info->cpu_time = domain.ran_ns;
     return 0;
 }
 
@@ -101,7 +109,22 @@ static int fake_dominfo(struct xlm__hv *hv, uint32_t domid,
     return 0;
 }
 
-static const struct xlm__hv_ops hv_ops = { .dominfo = fake_dominfo };
+static int fake_find_uuid(struct xlm__hv *hv, const unsigned char want[16],
+                          uint32_t except, uint32_t *domid_out)
+{
+    (void)hv;
+    *domid_out = 0;
+    if (memcmp(domain.uuid, want, 16))
+        return 0;
+    if (domain.has_twin && except != SOURCE_ID)
+        *domid_out = SOURCE_ID;
+    else if (domain.exists && except != DOMID)
+        *domid_out = DOMID;
+    return 0;
+}
+
+static const struct xlm__hv_ops hv_ops = { .dominfo = fake_dominfo,
+                                           .find_uuid = fake_find_uuid };
 
 /* ---------------- the fixture ---------------- */
 
@@ -384,6 +407,39 @@ static void test_libxl_restore_abort_destroys_what_xl_left(void)
     end();
 }
 
+static void test_libxl_restore_abort_destroys_what_has_no_name_yet(void)
+{
+    for (int twin = 0; twin < 2; twin++) {
+        begin(BEGIN ";x0"); /* killed: created, not yet named */
+        domain.has_twin = twin;
+        set_name("");
+        CU_ASSERT_EQUAL(restore_begin(0), XLM_ERR_TOOLSTACK);
+        CU_ASSERT_EQUAL(xlm__ts_restore_abort(&ts.base), 0);
+        CU_ASSERT_TRUE(domain.destroyed);
+        end();
+    }
+}
+
+static void unnamed_is_spared(bool paused, uint64_t ran_ns, unsigned char first)
+{
+    begin(BEGIN ";x0");
+    set_name("");
+    domain.paused = paused;
+    domain.ran_ns = ran_ns;
+    domain.uuid[0] = first;
+    CU_ASSERT_EQUAL(restore_begin(0), XLM_ERR_TOOLSTACK);
+    CU_ASSERT_EQUAL(xlm__ts_restore_abort(&ts.base), 0);
+    CU_ASSERT_FALSE(domain.destroyed);
+    end();
+}
+
+static void test_libxl_restore_abort_spares_the_nameless_that_are_not_xls(void)
+{
+    unnamed_is_spared(false, 0, uuid[0]);
+    unnamed_is_spared(true, 1, uuid[0]);
+    unnamed_is_spared(true, 0, uuid[0] + 1);
+}
+
 static void test_libxl_restore_abort_spares_a_namesake(void)
 {
     begin_ready("x1", 0);
@@ -447,6 +503,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_libxl_restore_go_leftover_that_stays_is_an_error),
     UNIT_TEST(test_libxl_restore_abort_leaves_it_to_xl),
     UNIT_TEST(test_libxl_restore_abort_destroys_what_xl_left),
+    UNIT_TEST(test_libxl_restore_abort_destroys_what_has_no_name_yet),
+    UNIT_TEST(test_libxl_restore_abort_spares_the_nameless_that_are_not_xls),
     UNIT_TEST(test_libxl_restore_abort_spares_a_namesake),
     UNIT_TEST(test_libxl_restore_abort_spares_what_runs),
     UNIT_TEST(test_libxl_restore_abort_spares_the_source),
