@@ -269,9 +269,10 @@ int xlm__recover_find(struct xlm__errslot *err, struct xlm__hv *hv,
                       struct xlm__toolstack *t, const char *domain,
                       struct xlm__mark *sent_out, enum xlm__copy *copy_out)
 {
+    struct xlm__dominfo info;
     char name[XLM_NAME_MAX];
+    bool found, exists;
     uint32_t domid;
-    bool found;
     int rc;
 
     if (find_copy(t, domain, &domid))
@@ -281,7 +282,15 @@ int xlm__recover_find(struct xlm__errslot *err, struct xlm__hv *hv,
     if (!rc && !found)
         return t->ops->find(t, domain, &domid, name); /* for its message */
     if (!rc)
-        rc = t->ops->lock(t, sent_out->uuid);
+        rc = xlm__hv_dominfo_of(hv, sent_out->domid, sent_out->uuid, &info,
+                                &exists);
+    if (rc)
+        return rc;
+    /* Its name goes before it does, if it is destroyed. */
+    if (exists)
+        return find_here(err, hv, t, domain, sent_out->domid, sent_out,
+                         copy_out);
+    rc = t->ops->lock(t, sent_out->uuid);
     return rc ? rc : check_gone(err, hv, t, sent_out);
 }
 

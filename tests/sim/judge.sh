@@ -71,16 +71,18 @@ where() {
     ! domains a | grep -q "^$1" || echo suspended
 }
 
-# As an operator would: at most some times, until it is decided.
+# As an operator would: at most some times, until it is decided, and what the
+# command left for it is done.
 recover() {
-    local i
+    local i left=$CODE
 
     for i in 1 2 3 4 5 6; do
-        [ "$(where "$1")" = suspended ] || return 0
+        [ "$left" -eq 6 ] || [ "$(where "$1")" = suspended ] || return 0
         RECOVERED=$i
         echo "recover $i:"
         on a timeout 130 xl lmigrate-recover -s simxen-ssh "$1" hostb \
             </dev/null && return 0
+        left=0
         sleep 2
     done
 }

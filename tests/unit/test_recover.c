@@ -392,6 +392,21 @@ static void test_recover_find_gone_copy_by_name_and_uuid(void)
     host_close(&h);
 }
 
+/* As a destroy that got half of the way leaves it. */
+static void test_recover_find_copy_without_a_name(void)
+{
+    struct host h;
+
+    source(&h, XLM__GUARD_RUNNING);
+    h.ts.fail_op = "find";
+    h.ts.fail_code = XLM_ERR_INVAL;
+    CU_ASSERT_EQUAL(find(&h, "guest"), 0);
+    CU_ASSERT_TRUE(h.copy == XLM__COPY_SUSPENDED && h.ts.locked);
+    CU_ASSERT_EQUAL(act(&h, XLM_VERDICT_DESTROYED), 0);
+    CU_ASSERT_EQUAL(fake_toolstack_count(&h.ts, "destroy"), 1);
+    host_close(&h);
+}
+
 static void test_recover_find_gone_and_moved_is_refused(void)
 {
     struct host h;
@@ -543,6 +558,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_recover_runs_on_where_nothing_was_logged),
     UNIT_TEST(test_recover_runs_as_another_domain_only_clears_the_journal),
     UNIT_TEST(test_recover_find_gone_copy_by_name_and_uuid),
+    UNIT_TEST(test_recover_find_copy_without_a_name),
     UNIT_TEST(test_recover_find_gone_and_moved_is_refused),
     UNIT_TEST(test_recover_find_gone_but_came_back_is_not_found),
     UNIT_TEST(test_recover_find_suspended_since_an_earlier_boot_is_refused),
