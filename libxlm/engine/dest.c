@@ -219,7 +219,10 @@ static int converse(struct xlm__dest *d)
     int rc = 0;
 
     while (!rc && !done) {
-        rc = xlm__stream_read(&xlm__session_control(d->s)->stream, &rec);
+        if (d->no_return)
+            rc = xlm__dest_await_word(d);
+        if (!rc)
+            rc = xlm__stream_read(&xlm__session_control(d->s)->stream, &rec);
         if (!rc) {
             rc = take(d, &rec, &done);
             if (rec.type == XLM__REC_BUILD)

@@ -9,13 +9,16 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "chan/tcp.h"
 #include "util/clock.h"
 
-#define PERMIT_MS 600000
+/* What the source has left to do is to write PERMITTED to its disk. */
+#define PERMIT_MS 60000
 /* A device model that has its state holds the locks of its images, for which
  * the source's waits IMAGES_MS (toolstack_libxl_source.c) when contact is lost.
  */
 #define PERMIT_DM_MS 30000
+#define LOOK_MS      1000
 
 /* ---- what is kept until the domain is complete ---- */
 
@@ -147,6 +150,41 @@ int xlm__dest_ready(struct xlm__dest *d)
     xlm__session_control(d->s)->chan.read_deadline_ns = xlm__deadline_ns(
         d->dm.data ? PERMIT_DM_MS : PERMIT_MS);
     return 0;
+}
+
+/* Of the connections by which memory came, whose threads have ended or soon
+ * will. */
+static int look_at_wire(struct xlm__dest *d)
+{
+    int reason;
+
+    for (unsigned i = 1; i < d->s->nr_links; i++) {
+        const struct xlm__chan *c = &d->s->links[i].chan;
+
+        reason = xlm__tcp_fault(c->rfd);
+        if (xlm__tcp_is_lost(reason))
+            return XLM_FAIL(&d->s->err, XLM_ERR_CHANNEL,
+                            "%s: nothing comes from the source any more: %s",
+                            c->name, strerror(reason));
+    }
+    return 0;
+}
+
+int xlm__dest_await_word(struct xlm__dest *d)
+{
+    struct xlm__chan *control = &xlm__session_control(d->s)->chan;
+    int rc, left;
+
+    do {
+        rc = look_at_wire(d);
+        if (rc)
+            return rc;
+        left = control->read_deadline_ns
+                   ? xlm__deadline_left_ms(control->read_deadline_ns)
+                   : LOOK_MS;
+        rc = xlm__chan_poll(control, left < LOOK_MS ? left : LOOK_MS);
+    } while (!rc && left);
+    return 0; /* who reads is told the rest */
 }
 
 /* ---- undo ---- */

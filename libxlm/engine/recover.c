@@ -332,7 +332,7 @@ static enum xlm_verdict decide_fate(const struct xlm__mark *sent,
     case XLM__FATE_BUSY:
         snprintf(why, XLM_MESSAGE_MAX,
                  "somebody still works on it there: try again; a receiver "
-                 "without contact gives up within 10 minutes");
+                 "without contact gives up within a minute");
         break;
     case XLM__FATE_LEFT:
         snprintf(why, XLM_MESSAGE_MAX,
