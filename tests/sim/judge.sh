@@ -107,7 +107,7 @@ only_running() {
 
 # tidy yes|no: whether a host lost its power.
 tidy() {
-    local h
+    local h limit=10
 
     for h in a b; do
         for d in $(domains $h); do
@@ -124,7 +124,9 @@ tidy() {
         [ "$1" != yes ] ||
             on $h sh -c 'rm -f /var/lib/xen/userdata-* /var/lib/xen/qemu-*'
     done
-    nothing_left || { echo "LEAK" && return 1; }
+    # A receiver waits for a source that may be back (--reconnect).
+    [ "$1" = no ] || limit=60
+    nothing_left $limit || { echo "LEAK" && return 1; }
 }
 
 # judge NAME WHAT-TO-REPAIR: after its move, which has ended. "OUTCOME WORD" is
