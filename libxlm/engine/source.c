@@ -188,6 +188,13 @@ static bool is_ours(struct xlm__source *m)
            !await_aborted(m, xlm__deadline_ns(ABORTED_MS));
 }
 
+/* The destination's word was had: who finishes for us need not ask again. */
+static void note_return(struct xlm__source *m)
+{
+    if (m->permit_ns)
+        (void)xlm__source_tell_guard(m, XLM__GUARD_RENAMED);
+}
+
 static int unwind(struct xlm__source *m, int rc)
 {
     struct xlm__chan *control = &xlm__session_control(m->s)->chan;
@@ -207,6 +214,7 @@ static int unwind(struct xlm__source *m, int rc)
         return XLM_ERR_UNDECIDED;
     }
     xlm__session_set_owner(m->s, XLM_OWNER_SOURCE);
+    note_return(m);
     await_images(m, rc);
     if (m->locked && !m->ended && (run_on(m) || slowed || limited))
         return rc; /* the guardian is not told: it tries again */

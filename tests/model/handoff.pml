@@ -375,7 +375,10 @@ proctype worker(byte s)
         note[s] = P_DONE;
         goto undecided;
 unwind:
-        skip;
+        if /* note_return() */
+        :: note[s] > P_RENAMED -> write_s(s, P_RENAMED); note[s] = P_RENAMED
+        :: else
+        fi;
         start_s();
 #ifndef BREAK_BYE_BEFORE_CLEAR
         clear_s(s);

@@ -465,6 +465,34 @@ static void test_migrate_stays_never_started_there_is_resumed_here(void)
     DONE();
 }
 
+static void work_again(void *user, const char *op)
+{
+    struct run *r = user;
+
+    if (!strcmp(op, "resume"))
+        r->src.ts.fail_op = NULL;
+}
+
+static void go_fails_and_so_does_resume(struct run *r)
+{
+    go_fails(r);
+    r->src.ts.fail_op = "resume";
+    r->src.ts.on_op = work_again;
+    r->src.ts.on_op_user = r;
+}
+
+/* The permission was given, and taken back: the guardian knows. */
+static void test_migrate_stays_never_started_there_is_resumed_by_guardian(void)
+{
+    LOOK(.rc = XLM_ERR_PEER, STAYED, .prepare = go_fails_and_so_does_resume);
+
+    SCENARIO_CHECK(r, r->note.phase == XLM__GUARD_RENAMED);
+    SCENARIO_CHECK(r, fake_toolstack_count(&r->src.ts, "resume") == 2);
+    SCENARIO_CHECK(r,
+                   !r->src.ts.suspended && !r->src.ts.marked[XLM__MARK_SENT]);
+    DONE();
+}
+
 static void go_breaks(struct run *r)
 {
     r->dst.ts.fail_op = "restore_go";
@@ -576,6 +604,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_stays_guardian_dies_before_the_permission),
     UNIT_TEST(test_migrate_stays_guardian_dies_after_the_permission_moves),
     UNIT_TEST(test_migrate_stays_never_started_there_is_resumed_here),
+    UNIT_TEST(test_migrate_stays_never_started_there_is_resumed_by_guardian),
     UNIT_TEST(test_migrate_stays_failing_start_is_resumed_here),
     UNIT_TEST(test_migrate_stays_first_unpause_fails_is_resumed_here),
     UNIT_TEST(test_migrate_stays_second_unpause_fails_is_undecided),
