@@ -99,10 +99,10 @@ traces() {
             /proc/net/unix' 2>/dev/null | sort
 }
 
-# nothing_left [SECONDS]: processes end soon after the command that needed them,
-# not before it.
+# nothing_left SECONDS: processes end soon after the command that needed them, not
+# before it.
 nothing_left() {
-    local h left end=$((SECONDS + ${1:-10}))
+    local h left end=$((SECONDS + $1))
 
     for h in a b; do
         while :; do

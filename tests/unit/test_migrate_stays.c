@@ -449,113 +449,6 @@ static void test_migrate_stays_guardian_dies_after_the_permission_moves(void)
         .event_type = XLM__REC_COMMIT);
 }
 
-/* ---- the end ---- */
-
-static void go_fails(struct run *r)
-{
-    r->dst.ts.go_fails_cleanly = true;
-}
-
-static void test_migrate_stays_never_started_there_is_resumed_here(void)
-{
-    LOOK(.rc = XLM_ERR_PEER, STAYED, .prepare = go_fails);
-
-    SCENARIO_CHECK(r, fake_toolstack_count(&r->src.ts, "resume") == 1);
-    SCENARIO_CHECK(r, r->dst.owner == XLM_OWNER_SOURCE);
-    DONE();
-}
-
-static void work_again(void *user, const char *op)
-{
-    struct run *r = user;
-
-    if (!strcmp(op, "resume"))
-        r->src.ts.fail_op = NULL;
-}
-
-static void go_fails_and_so_does_resume(struct run *r)
-{
-    go_fails(r);
-    r->src.ts.fail_op = "resume";
-    r->src.ts.on_op = work_again;
-    r->src.ts.on_op_user = r;
-}
-
-/* The permission was given, and taken back: the guardian knows. */
-static void test_migrate_stays_never_started_there_is_resumed_by_guardian(void)
-{
-    LOOK(.rc = XLM_ERR_PEER, STAYED, .prepare = go_fails_and_so_does_resume);
-
-    SCENARIO_CHECK(r, r->note.phase == XLM__GUARD_RENAMED);
-    SCENARIO_CHECK(r, fake_toolstack_count(&r->src.ts, "resume") == 2);
-    SCENARIO_CHECK(r,
-                   !r->src.ts.suspended && !r->src.ts.marked[XLM__MARK_SENT]);
-    DONE();
-}
-
-static void go_breaks(struct run *r)
-{
-    r->dst.ts.fail_op = "restore_go";
-}
-
-/* Whatever xl does then: the domain is held, so it never ran. */
-static void test_migrate_stays_failing_start_is_resumed_here(void)
-{
-    LOOK(.rc = XLM_ERR_PEER, STAYED, .prepare = go_breaks);
-
-    SCENARIO_CHECK(r, fake_toolstack_count(&r->src.ts, "resume") == 1);
-    SCENARIO_CHECK(r, !r->dst.hv->exists);
-    DONE();
-}
-
-static void first_unpause_fails(struct run *r)
-{
-    r->dst.hv->fail_unpause = 1;
-}
-
-/* Nobody else can have started it: that is written down, and it is ours. */
-static void test_migrate_stays_first_unpause_fails_is_resumed_here(void)
-{
-    LOOK(.rc = XLM_ERR_PEER, STAYED, .prepare = first_unpause_fails);
-
-    SCENARIO_CHECK(r, !r->dst.hv->exists);
-    DONE();
-}
-
-static void second_unpause_fails(struct run *r)
-{
-    r->dst.hv->fail_unpause = 2;
-}
-
-/* One pause is left, which anybody may have taken back: nothing is proven, and
- * recovery starts it. */
-static void test_migrate_stays_second_unpause_fails_is_undecided(void)
-{
-    LOOK(.rc = XLM_ERR_CLEANUP, .owner = XLM_OWNER_DESTINATION,
-         .prepare = second_unpause_fails);
-
-    SCENARIO_CHECK(r, fake_toolstack_count(&r->src.ts, "resume") == 0);
-    SCENARIO_CHECK(r, r->dst.hv->exists && r->dst.hv->info.paused);
-    SCENARIO_CHECK(r, scenario_is_undecided(r));
-    SCENARIO_CHECK(r, scenario_recover(r) == XLM_VERDICT_DESTROYED);
-    SCENARIO_CHECK(r, destination_runs(r) && !r->src.hv->exists);
-    DONE();
-}
-
-static void destroy_fails(struct run *r)
-{
-    r->src.ts.fail_op = "destroy";
-}
-
-static void test_migrate_stays_stale_copy_left_is_told(void)
-{
-    LOOK(.rc = XLM_ERR_CLEANUP, .owner = XLM_OWNER_DESTINATION,
-         .prepare = destroy_fails);
-
-    SCENARIO_CHECK(r, destination_runs(r));
-    DONE();
-}
-
 static void test_migrate_stays_data_channel_cut_in_round(void)
 {
     RUN(.rc = SCENARIO_ANY, STAYED, .channels = 2, .cut_data_bytes = 300000,
@@ -603,12 +496,6 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_stays_destroyed_while_suspended_ends),
     UNIT_TEST(test_migrate_stays_guardian_dies_before_the_permission),
     UNIT_TEST(test_migrate_stays_guardian_dies_after_the_permission_moves),
-    UNIT_TEST(test_migrate_stays_never_started_there_is_resumed_here),
-    UNIT_TEST(test_migrate_stays_never_started_there_is_resumed_by_guardian),
-    UNIT_TEST(test_migrate_stays_failing_start_is_resumed_here),
-    UNIT_TEST(test_migrate_stays_first_unpause_fails_is_resumed_here),
-    UNIT_TEST(test_migrate_stays_second_unpause_fails_is_undecided),
-    UNIT_TEST(test_migrate_stays_stale_copy_left_is_told),
     UNIT_TEST(test_migrate_stays_data_channel_cut_in_round),
     UNIT_TEST(test_migrate_stays_data_channel_cut_in_greeting),
     CU_TEST_INFO_NULL,
