@@ -130,7 +130,8 @@ tidy() {
 }
 
 # judge NAME WHAT-TO-REPAIR: after its move, which has ended. "OUTCOME WORD" is
-# its last line if all is well.
+# its last line if all is well. A guest may be gone only with the power of the
+# host that ran it, or of b if that had the permission.
 judge() {
     local gone_a=no gone_b=no gone=no ran at h
 
@@ -144,6 +145,8 @@ judge() {
     done
     RECOVERED=0
     recover "$1"
+    # Nobody is left who would give it back what it had.
+    [ "$CODE$gone" != 137no ] || on a xl lmigrate-recover --all || true
     at=$(where "$1")
     single_run || return 1
     echo "exit $CODE, last ran at $ran, is now at ${at:-none}"
@@ -152,7 +155,8 @@ judge() {
         well "$at" "$1" && only_running "$at" "$1" || return 1
         ;;
     *)
-        [ "$ran$gone_a" = ayes ] || [ "$ran$gone_b" = byes ] || {
+        [ "$ran$gone_a" = ayes ] || [ "$ran$gone_b" = byes ] ||
+            [ "$gone_b$CODE" = yes5 ] || [ "$gone_b$CODE" = yes6 ] || {
             echo "LOSS: at ${at:-none} after recover; nobody's power was cut" \
                 "who ran it"
             return 1
