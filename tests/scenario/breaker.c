@@ -19,6 +19,11 @@
 #define CONNECTIONS_MAX 64u
 #define KEEP_MAX        (64u << 20) /* more than all of memory */
 
+/* The destination listens at the same number: not one that the kernel gives to
+ * whoever connects, nor one of another test. */
+#define PORT_LOW (20000u + (unsigned)getpid() % 120u * NR_PORTS)
+#define NR_PORTS 100u
+
 struct connection {
     int src, dst; /* -1: closed */
     uint64_t limit;
@@ -149,7 +154,9 @@ struct breaker *breaker_start(const struct scenario *sc, uint16_t *port_out)
     if (!b)
         abort();
     b->sc = sc;
-    b->listen_fd = xlm__tcp_listen(&err, BREAKER_SOURCE, 0, 0, port_out);
+    b->listen_fd = xlm__tcp_listen(&err, BREAKER_SOURCE, (uint16_t)PORT_LOW,
+                                   (uint16_t)(PORT_LOW + NR_PORTS - 1),
+                                   port_out);
     if (b->listen_fd < 0 || pipe(b->end) ||
         xlm__tcp_resolve(BREAKER_DESTINATION, *port_out, &b->to, 1, &nr) ||
         pthread_create(&b->thread, NULL, serve, b))
