@@ -89,6 +89,9 @@ static int check_compress(const struct xlm_options *opt, char *message_out)
                        "options: compress_level is %d, limits %d and %d",
                        opt->compress_level, XLM__COMPRESS_LEVEL_MIN,
                        XLM__COMPRESS_LEVEL_MAX);
+    if (opt->delta_mib > XLM__DELTA_MIB_MAX && opt->delta_mib != XLM_DELTA_OFF)
+        return invalid(message_out, "options: delta_mib is %u, limit %u",
+                       opt->delta_mib, XLM__DELTA_MIB_MAX);
     return 0;
 }
 
@@ -182,6 +185,10 @@ static void defaults(struct xlm_options *opt)
         opt->reconnect_ms = 0;
     if (opt->compress == XLM_COMPRESS_ZSTD && !opt->compress_level)
         opt->compress_level = XLM__COMPRESS_LEVEL_DEFAULT;
+    if (!opt->delta_mib)
+        opt->delta_mib = XLM__DELTA_MIB_DEFAULT;
+    else if (opt->delta_mib == XLM_DELTA_OFF)
+        opt->delta_mib = 0;
     if (!opt->xl_path)
         opt->xl_path = XLM_REAL_XL;
 }

@@ -17,6 +17,8 @@
 #define XLM__COMPRESS_LEVEL_MIN         (-5)
 #define XLM__COMPRESS_LEVEL_MAX         9
 #define XLM__COMPRESS_LEVEL_DEFAULT     1
+#define XLM__DELTA_MIB_DEFAULT          64u
+#define XLM__DELTA_MIB_MAX              65536u
 #define XLM__FLAGS_ALL                                                         \
     (XLM_F_DRY_RUN | XLM_F_LEAVE_PAUSED | XLM_F_ALLOW_PAUSE |                  \
      XLM_F_UNPAUSE_TO_SUSPEND | XLM_F_NO_MONITOR | XLM_F_KEEP_DOMID |          \

@@ -55,10 +55,16 @@ static int take_pages(struct xlm__dest_channel *c, const struct xlm__rec *rec)
     void *pages[XLM__PAGES_MAX];
     int rc;
 
+    if (packed && c->d->sample && rec->u.packed.codec == XLM__PACKED_DELTA)
+        return XLM_FAIL(&c->link->err, XLM_ERR_STREAM,
+                        "PACKED at 0x%" PRIx64 ": codec %u in a sample, of "
+                        "which nothing is kept",
+                        rec->offset, XLM__PACKED_DELTA);
     rc = ops->begin(c->job, p->nr, p->pfns, p->types, pages);
     if (rc)
         return rc;
-    rc = packed ? xlm__unpack(&c->unpacker, &c->link->err, rec, pages)
+    rc = packed ? xlm__unpack(&c->unpacker, &c->link->err, rec, pages,
+                              ops->dropped(c->job))
                 : xlm__stream_read_contents(&c->link->stream, rec, pages);
     if (rc) {
         ops->abort(c->job);

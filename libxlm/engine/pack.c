@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "codec/codec.h"
+#include "codec/delta.h"
 #include "engine/choice.h"
 #include "util/clock.h"
 
@@ -18,6 +19,9 @@
 
 /* Less is not worth what unpacking costs the peer. */
 #define LEAST_GAIN 32 /* a part of the raw bytes: 3 % */
+
+/* Changes that take more are not worth it: encoded, most pages take less. */
+#define DELTA_MOST (XLM__PAGE_BYTES / 4)
 
 /* 64 KiB, from all over what is to be sent. */
 #define SAMPLE_PAGES 16u
@@ -29,21 +33,30 @@ _Static_assert(XLM__COMPRESS_LEVEL_MIN == XLM__CODEC_LEVEL_MIN &&
                    XLM__COMPRESS_LEVEL_MAX == XLM__CODEC_LEVEL_MAX,
                "what the options allow, the codec does");
 
+struct batch {
+    size_t nr;
+    uint64_t pfns[XLM__PACKED_MAX];
+    uint32_t types[XLM__PACKED_MAX];
+};
+
 struct xlm__packer {
     /* set once */
     struct xlm_session *s;
     struct xlm__link *link;
     struct xlm__throttle *throttle;
     bool automatic;
-    struct xlm__method fixed; /* unless automatic */
-    struct xlm__sentlog *log; /* or NULL */
+    struct xlm__method fixed;   /* unless automatic */
+    struct xlm__sentlog *log;   /* or NULL */
+    struct xlm__copies *copies; /* or NULL */
     /* owned by the thread */
     struct xlm__choice choice; /* if automatic */
     bool ready[XLM__CODEC_MAX];
     void *encoders[XLM__CODEC_MAX]; /* by number of the codec, less 1 */
     unsigned char *raw;             /* RAW_BYTES; from when it is needed */
     unsigned char *record;          /* for what xlm__send_packed() wants */
-    uint64_t raw_bytes, packed_bytes;
+    struct batch changed, others;   /* of the pages at hand */
+    size_t changed_bytes;
+    struct xlm__packer_sums sums;
 };
 
 static const struct xlm__method *method(const struct xlm__packer *p)
@@ -121,11 +134,17 @@ void xlm__packer_free(struct xlm__packer *p)
     free(p);
 }
 
-void xlm__packer_count(const struct xlm__packer *p, uint64_t *raw_bytes,
-                       uint64_t *packed_bytes)
+void xlm__packer_copies(struct xlm__packer *p, struct xlm__copies *copies)
 {
-    *raw_bytes += p->raw_bytes;
-    *packed_bytes += p->packed_bytes;
+    p->copies = copies;
+}
+
+void xlm__packer_count(const struct xlm__packer *p,
+                       struct xlm__packer_sums *sums)
+{
+    sums->raw_bytes += p->sums.raw_bytes;
+    sums->packed_bytes += p->sums.packed_bytes;
+    sums->delta_pages += p->sums.delta_pages;
 }
 
 static int prepare(struct xlm__packer *p, const struct xlm__codec_ops *codec)
@@ -213,9 +232,51 @@ static int try_samples(struct xlm__packer *p,
     return rc;
 }
 
+/* ---- what has changed ---- */
+
+static void add(struct batch *to, const struct xlm__pages_out *pages, size_t i)
+{
+    to->pfns[to->nr] = pages->pfns[i];
+    to->types[to->nr++] = pages->types[i];
+}
+
+/* Copy pages that all have contents; those of which little has changed go
+ * behind p->record's front as that, the others stay in p->raw. */
+static void sort(struct xlm__packer *p, const struct xlm__pages_out *pages)
+{
+    unsigned char *to = p->record + XLM__PACKED_FRONT;
+    size_t n = 0;
+
+    p->changed.nr = p->others.nr = p->changed_bytes = 0;
+    for (size_t i = 0; i < pages->nr; i++) {
+        const size_t at = p->others.nr;
+
+        copy_page(p, at, pages->pages[i]);
+        if (p->copies)
+            n = xlm__copies_delta(p->copies, pages->pfns[i],
+                                  p->raw + at * XLM__PAGE_BYTES,
+                                  to + p->changed_bytes, DELTA_MOST);
+        add(n ? &p->changed : &p->others, pages, i);
+        p->changed_bytes += n;
+    }
+}
+
+/* Of what all of them took, that of the others. */
+static uint64_t part_of(const struct xlm__packer *p, uint64_t ns)
+{
+    return ns * p->others.nr / (p->changed.nr + p->others.nr);
+}
+
 /* ---- sending ---- */
 
-static int send_plain(struct xlm__packer *p, const struct xlm__pages_out *pages,
+/* What was sent from there on. */
+static int note(struct xlm__packer *p, const struct xlm__point *at, size_t nr,
+                const uint64_t *numbers)
+{
+    return p->log ? xlm__sent_pages(p->log, &p->link->err, at, nr, numbers) : 0;
+}
+
+static int send_as_is(struct xlm__packer *p, const struct xlm__pages_out *pages,
                       struct xlm__choice_sent *sent)
 {
     uint64_t bytes = 0;
@@ -227,40 +288,73 @@ static int send_plain(struct xlm__packer *p, const struct xlm__pages_out *pages,
     return xlm__send_pages(&p->link->stream, pages);
 }
 
-/* Pages that all have contents. */
-static int send_encoded(struct xlm__packer *p,
-                        const struct xlm__pages_out *pages,
-                        struct xlm__choice_sent *sent)
+/* From p->raw: what is sent is what was kept. */
+static int send_copied(struct xlm__packer *p, struct xlm__choice_sent *sent)
 {
-    const struct xlm__method *m = method(p);
-    struct xlm__packed_out out = { pages->nr, pages->pfns, pages->types,
-                                   m->codec,  NULL,        0 };
-    uint64_t begin = xlm__clock_cpu_ns();
-    int rc = prepare(p, xlm__codec_find(m->codec));
+    const void *pages[XLM__PACKED_MAX];
+    const struct xlm__pages_out out = { p->others.nr, p->others.pfns,
+                                        p->others.types, pages };
 
-    if (rc)
-        return rc;
-    for (size_t i = 0; i < pages->nr; i++)
-        copy_page(p, i, pages->pages[i]);
-    out.bytes = encode(p, m, pages->nr);
-    sent->encode_ns = xlm__clock_cpu_ns() - begin;
-    if (!out.bytes)
-        return send_plain(p, pages, sent);
-    out.data = p->record + XLM__PACKED_FRONT;
-    sent->raw_bytes = pages->nr * XLM__PAGE_BYTES;
-    sent->packed_bytes = out.bytes;
-    xlm__throttle_wait(p->throttle, out.bytes, p->s->stop_fd);
+    for (size_t i = 0; i < out.nr; i++)
+        pages[i] = p->raw + i * XLM__PAGE_BYTES;
+    return send_as_is(p, &out, sent);
+}
+
+static int send_packed(struct xlm__packer *p, const struct batch *pages,
+                       uint32_t codec, size_t bytes)
+{
+    const struct xlm__packed_out out = {
+        pages->nr,
+        pages->pfns,
+        pages->types,
+        codec,
+        p->record + XLM__PACKED_FRONT,
+        bytes,
+    };
+
+    xlm__throttle_wait(p->throttle, bytes, p->s->stop_fd);
     return xlm__send_packed(&p->link->stream, &out);
 }
 
-static void note(struct xlm__packer *p, const struct xlm__choice_sent *sent)
+static int send_changed(struct xlm__packer *p)
+{
+    struct xlm__point at;
+    int rc;
+
+    xlm__stream_point(&p->link->stream, &at);
+    rc = send_packed(p, &p->changed, XLM__PACKED_DELTA, p->changed_bytes);
+    if (rc)
+        return rc;
+    p->sums.raw_bytes += p->changed.nr * XLM__PAGE_BYTES;
+    p->sums.packed_bytes += p->changed_bytes;
+    p->sums.delta_pages += p->changed.nr;
+    return note(p, &at, p->changed.nr, p->changed.pfns);
+}
+
+static int send_others(struct xlm__packer *p, struct xlm__choice_sent *sent)
+{
+    const struct xlm__method *m = method(p);
+    const uint64_t begin = xlm__clock_cpu_ns();
+    const size_t bytes = encode(p, m, p->others.nr);
+
+    sent->encode_ns += xlm__clock_cpu_ns() - begin;
+    if (!bytes)
+        return send_copied(p, sent);
+    sent->raw_bytes = p->others.nr * XLM__PAGE_BYTES;
+    sent->packed_bytes = bytes;
+    return send_packed(p, &p->others, m->codec, bytes);
+}
+
+static void count(struct xlm__packer *p, struct xlm__choice_sent *sent,
+                  uint64_t begin_ns)
 {
     const unsigned before = p->choice.now;
 
-    p->raw_bytes += sent->raw_bytes;
-    p->packed_bytes += sent->packed_bytes;
+    p->sums.raw_bytes += sent->raw_bytes;
+    p->sums.packed_bytes += sent->packed_bytes;
     if (!p->automatic)
         return;
+    sent->total_ns += xlm__clock_ns() - begin_ns;
     xlm__choice_sent(&p->choice, sent);
     if (p->choice.now != before)
         XLM_LOG(&p->s->err, DEBUG, "%s: compression: %s after %s",
@@ -268,25 +362,59 @@ static void note(struct xlm__packer *p, const struct xlm__choice_sent *sent)
                 xlm__methods[before].name);
 }
 
-static int send_slice(struct xlm__packer *p, const struct xlm__pages_out *pages)
+static int send_plain(struct xlm__packer *p, const struct xlm__pages_out *pages)
 {
+    const uint64_t begin = xlm__clock_ns();
     struct xlm__choice_sent sent = { 0 };
-    uint64_t begin = xlm__clock_ns();
     struct xlm__point at;
     int rc;
 
+    for (size_t i = 0; p->copies && i < pages->nr; i++)
+        xlm__copies_forget(p->copies, pages->pfns[i]);
     xlm__stream_point(&p->link->stream, &at);
-    if (method(p)->codec && pages->pages[0])
-        rc = send_encoded(p, pages, &sent);
-    else
-        rc = send_plain(p, pages, &sent);
-    sent.total_ns = xlm__clock_ns() - begin;
+    rc = send_as_is(p, pages, &sent);
+    if (rc)
+        return rc;
+    count(p, &sent, begin);
+    return note(p, &at, pages->nr, pages->pfns);
+}
+
+/* Pages that all have contents, in two records.  flush_pages() takes the first
+ * ones of its list for those that were sent; if only `changed` went, these may
+ * be others, so all are noted, and what did not arrive goes again. */
+static int send_encoded(struct xlm__packer *p,
+                        const struct xlm__pages_out *pages)
+{
+    struct xlm__choice_sent sent = { 0 };
+    uint64_t begin = xlm__clock_ns(), cpu = xlm__clock_cpu_ns();
+    struct xlm__point at;
+    int rc = prepare(p, xlm__codec_find(method(p)->codec)), noted;
+
+    if (rc)
+        return rc;
+    sort(p, pages);
+    /* The codec is judged by its own pages alone. */
+    sent.encode_ns = part_of(p, xlm__clock_cpu_ns() - cpu);
+    sent.total_ns = part_of(p, xlm__clock_ns() - begin);
+    if (p->changed.nr)
+        rc = send_changed(p);
+    if (rc || !p->others.nr)
+        return rc;
+    begin = xlm__clock_ns();
+    xlm__stream_point(&p->link->stream, &at);
+    rc = send_others(p, &sent);
     if (!rc)
-        note(p, &sent);
-    if (!rc && p->log)
-        rc = xlm__sent_pages(p->log, &p->link->err, &at, pages->nr,
-                             pages->pfns);
-    return rc;
+        count(p, &sent, begin);
+    if (rc && !p->changed.nr)
+        return rc;
+    noted = note(p, &at, p->others.nr, p->others.pfns);
+    return rc ? rc : noted;
+}
+
+static int send_slice(struct xlm__packer *p, const struct xlm__pages_out *pages)
+{
+    return method(p)->codec && pages->pages[0] ? send_encoded(p, pages)
+                                               : send_plain(p, pages);
 }
 
 static size_t within(uint64_t n, size_t least, size_t most)

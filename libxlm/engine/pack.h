@@ -4,14 +4,16 @@
  *
  *      frames ──────────────────────────────────────> PAGES   no copy
  *      frames ──> private copy ──> encoder ─────────> PACKED
- *                                     └ no gain: ───> PAGES
+ *                          │          └ no gain: ───> PAGES
+ *                          └ copy of what was sent ─> PACKED, what has changed
  *
  * The guest may write to its frames all the time, so only a copy is encoded.
- * What does not shrink goes from the frames, as if nothing had been tried.
+ * What does not shrink goes as if nothing had been tried.
  */
 #ifndef XLM_ENGINE_PACK_H
 #define XLM_ENGINE_PACK_H
 
+#include "engine/copies.h"
 #include "engine/sent.h"
 #include "engine/session.h"
 #include "engine/throttle.h"
@@ -27,13 +29,21 @@ void xlm__packer_free(struct xlm__packer *p);
 /* What is sent is noted there from now on, too. */
 void xlm__packer_note(struct xlm__packer *p, struct xlm__sentlog *log);
 
+/* While contents are encoded, pages of which there is a copy go by what has
+ * changed.  Borrowed; all channels have them, or none. */
+void xlm__packer_copies(struct xlm__packer *p, struct xlm__copies *copies);
+
 /* Waits as the bandwidth limit demands, for the bytes that really go out.
  * Errors: NOMEM, and those of xlm__send_pages(). */
 int xlm__packer_send(struct xlm__packer *p, const struct xlm__pages_out *pages);
 
-/* Contents that were sent so far, and what became of them on the wire; added.
- * Not while a send is in progress. */
-void xlm__packer_count(const struct xlm__packer *p, uint64_t *raw_bytes,
-                       uint64_t *packed_bytes);
+/* What was sent so far. */
+struct xlm__packer_sums {
+    uint64_t raw_bytes, packed_bytes; /* contents, and what became of them */
+    uint64_t delta_pages;             /* of which only the changed words went */
+};
+/* Added.  Not while a send is in progress. */
+void xlm__packer_count(const struct xlm__packer *p,
+                       struct xlm__packer_sums *sums);
 
 #endif /* XLM_ENGINE_PACK_H */

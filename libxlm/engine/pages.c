@@ -49,6 +49,8 @@ static void add_zero(struct xlm__worker *w, const struct xlm__entry *e)
 {
     struct xlm__extent *last = &w->zeros[w->nr_zeros ? w->nr_zeros - 1 : 0];
 
+    if (w->pool->copies)
+        xlm__copies_forget(w->pool->copies, e->pfn);
     if (w->nr_zeros && last->first + last->nr == e->pfn &&
         last->type == e->type)
         last->nr++;
@@ -274,6 +276,7 @@ static int start_workers(struct xlm__pages_pool *p)
             return rc;
         if (w->link->may_return)
             xlm__packer_note(w->packer, &w->sent);
+        xlm__packer_copies(w->packer, p->copies);
         if (pthread_create(&w->thread, NULL, work, w))
             return XLM_FAIL(&s->err, XLM_ERR_SYSTEM,
                             "thread for data channel %u", i);
@@ -283,7 +286,7 @@ static int start_workers(struct xlm__pages_pool *p)
 }
 
 int xlm__pages_open(struct xlm_session *s, struct xlm__dom *dom,
-                    const struct xlm__again *again,
+                    const struct xlm__again *again, size_t nr_copies,
                     struct xlm__pages_pool **out)
 {
     pthread_condattr_t monotonic;
@@ -304,6 +307,8 @@ int xlm__pages_open(struct xlm_session *s, struct xlm__dom *dom,
     pthread_cond_init(&p->done, &monotonic);
     pthread_condattr_destroy(&monotonic);
     xlm__throttle_init(&p->throttle, atomic_load(&s->bandwidth_bytes_s));
+    if (nr_copies && !(p->copies = xlm__copies_new(nr_copies)))
+        XLM_LOG(&s->err, WARN, "no memory for copies of %zu pages", nr_copies);
     p->workers = calloc(p->nr_workers, sizeof(*p->workers));
     rc = p->workers ? start_workers(p)
                     : XLM_FAIL(&s->err, XLM_ERR_NOMEM, "sender threads");
@@ -344,6 +349,7 @@ void xlm__pages_close(struct xlm__pages_pool *p)
         xlm__packer_free(p->workers[i].packer);
         forget_sent(&p->workers[i]);
     }
+    xlm__copies_free(p->copies);
     xlm__throttle_destroy(&p->throttle);
     pthread_cond_destroy(&p->work);
     pthread_cond_destroy(&p->done);
@@ -367,6 +373,8 @@ void xlm__pages_begin(struct xlm__pages_pool *p,
     pthread_mutex_lock(&p->lock);
     assert(!p->busy);
     p->job = *job;
+    if (p->copies)
+        xlm__copies_round(p->copies, job->final);
     xlm__ranges_begin(&p->ranges, job->todo, p->dom->nr_pfns);
     atomic_store(&p->sent, 0);
     atomic_store(&p->cut, false);
@@ -466,10 +474,10 @@ uint64_t xlm__pages_wire_bytes(const struct xlm__pages_pool *p)
     return bytes;
 }
 
-void xlm__pages_contents(const struct xlm__pages_pool *p, uint64_t *raw_bytes,
-                         uint64_t *packed_bytes)
+void xlm__pages_contents(const struct xlm__pages_pool *p,
+                         struct xlm__packer_sums *sums_out)
 {
-    *raw_bytes = *packed_bytes = 0;
+    *sums_out = (struct xlm__packer_sums){ 0 };
     for (unsigned i = 0; i < p->nr_workers; i++)
-        xlm__packer_count(p->workers[i].packer, raw_bytes, packed_bytes);
+        xlm__packer_count(p->workers[i].packer, sums_out);
 }

@@ -13,6 +13,7 @@
 #define XLM_ENGINE_PAGES_H
 
 #include "dom/dom.h"
+#include "engine/pack.h"
 #include "engine/session.h"
 #include "mem/dirty.h"
 
@@ -46,10 +47,11 @@ struct xlm__again {
 };
 
 /* The data links of s must be open.  Starts the threads.  Those links that may
- * return are dialled again if they break before the last round.
+ * return are dialled again if they break before the last round.  Copies of at
+ * most nr_copies pages are kept to send what has changed in them.
  * Errors: NOMEM, SYSTEM. */
 int xlm__pages_open(struct xlm_session *s, struct xlm__dom *dom,
-                    const struct xlm__again *again,
+                    const struct xlm__again *again, size_t nr_copies,
                     struct xlm__pages_pool **out);
 /* Ends the threads, whatever they do; the session must be stopped, or no
  * round be in progress.  NULL is allowed. */
@@ -82,8 +84,8 @@ uint64_t xlm__pages_reached(const struct xlm__pages_pool *p);
  * through a thread. */
 uint64_t xlm__pages_wire_bytes(const struct xlm__pages_pool *p);
 
-/* After end(): contents sent since open(), and their bytes on the wire. */
-void xlm__pages_contents(const struct xlm__pages_pool *p, uint64_t *raw_bytes,
-                         uint64_t *packed_bytes);
+/* After end(): contents sent since open(). */
+void xlm__pages_contents(const struct xlm__pages_pool *p,
+                         struct xlm__packer_sums *sums_out);
 
 #endif /* XLM_ENGINE_PAGES_H */

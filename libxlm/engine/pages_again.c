@@ -154,6 +154,8 @@ static int take_back(struct xlm__worker *w, struct loss *l, uint64_t *pages)
 
     if (rc)
         return rc;
+    if (w->pool->copies)
+        xlm__copies_clear(w->pool->copies);
     xlm__stream_point(&w->link->stream, &from);
     *pages = xlm__sent_rewind(&w->sent, &w->again, &from, &marked);
     xlm__stream_resume(&w->link->stream, &from);

@@ -3,7 +3,6 @@
 #ifndef XLM_ENGINE_PAGES_INT_H
 #define XLM_ENGINE_PAGES_INT_H
 
-#include "engine/pack.h"
 #include "engine/pages.h"
 #include "engine/sent.h"
 #include "mem/batch.h"
@@ -41,6 +40,7 @@ struct xlm__pages_pool {
     unsigned nr_workers, nr_threads;
     struct xlm__worker *workers;
     struct xlm__throttle throttle;
+    struct xlm__copies *copies; /* or NULL */
     struct xlm__again redial;
     /* set by the leader before a round */
     struct xlm__pages_job job;

@@ -86,15 +86,16 @@ static void count_round(struct xlm__source *m, const struct xlm__round *total)
     /* Not of the channels themselves: one may just be made again. */
     uint64_t wire = xlm__session_control(m->s)->chan.written_bytes +
                     xlm__pages_wire_bytes(m->pool);
-    uint64_t raw, packed;
+    struct xlm__packer_sums sums;
 
-    xlm__pages_contents(m->pool, &raw, &packed);
+    xlm__pages_contents(m->pool, &sums);
     XLM__STATS(m->s, {
         st->sent_pages += total->pages + total->zero_pages;
         st->zero_pages += total->zero_pages;
         st->wire_bytes = wire;
-        st->raw_bytes = raw;
-        st->packed_bytes = packed;
+        st->raw_bytes = sums.raw_bytes;
+        st->packed_bytes = sums.packed_bytes;
+        st->delta_pages = sums.delta_pages;
     });
 }
 
@@ -201,13 +202,17 @@ int xlm__source_round(struct xlm__source *m, bool final,
 /* Of all rounds so far. */
 static void tell_compression(struct xlm__source *m)
 {
-    uint64_t raw, packed;
+    struct xlm__packer_sums sums;
 
-    xlm__pages_contents(m->pool, &raw, &packed);
-    if (packed < raw)
+    xlm__pages_contents(m->pool, &sums);
+    if (sums.packed_bytes < sums.raw_bytes)
         XLM_LOG(&m->s->err, INFO,
                 "compressed %.1f : 1, %" PRIu64 " KiB to %" PRIu64 " KiB",
-                (double)raw / (double)packed, raw >> 10, packed >> 10);
+                (double)sums.raw_bytes / (double)sums.packed_bytes,
+                sums.raw_bytes >> 10, sums.packed_bytes >> 10);
+    if (sums.delta_pages)
+        XLM_LOG(&m->s->err, INFO, "of %" PRIu64 " pages only what had changed",
+                sums.delta_pages);
 }
 
 static void tell_round(struct xlm__source *m, const struct xlm__round_result *r,

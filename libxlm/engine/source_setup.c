@@ -309,6 +309,22 @@ static int prebuild(struct xlm__source *m)
     return rc;
 }
 
+/* Of pages that are sent again.  PV: at the destination they do not stay where
+ * they could be changed. */
+static size_t nr_copies(const struct xlm__source *m)
+{
+    const uint64_t nr = ((uint64_t)m->s->opt.delta_mib << 20) / XLM__PAGE_BYTES;
+
+    /* A channel that does not take changes would not note what it sends. */
+    for (unsigned i = 1; i < m->s->nr_links; i++)
+        if (!(m->s->links[i].features & XLM__FEATURE_DELTA))
+            return 0;
+    if (m->s->opt.compress == XLM_COMPRESS_NONE || !m->info.hvm ||
+        (m->s->opt.flags & XLM_F_ESTIMATE))
+        return 0;
+    return nr < m->dom->nr_pfns ? nr : m->dom->nr_pfns;
+}
+
 int xlm__source_build(struct xlm__source *m)
 {
     struct xlm__build b = { .flags = build_flags(m) };
@@ -339,7 +355,7 @@ int xlm__source_build(struct xlm__source *m)
     if (!rc)
         rc = xlm__source_clock(m);
     if (!rc)
-        rc = xlm__pages_open(m->s, m->dom, &again, &m->pool);
+        rc = xlm__pages_open(m->s, m->dom, &again, nr_copies(m), &m->pool);
     if (!rc && m->prebuild && !(m->s->opt.flags & XLM_F_ESTIMATE))
         rc = prebuild(m);
     return rc;

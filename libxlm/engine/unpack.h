@@ -4,6 +4,7 @@
  *
  *      packed bytes ──> decoder ──> frames that follow each other
  *                          └──> bounce buffer ──> frames anywhere
+ *      changed words ──> frames, as they were
  */
 #ifndef XLM_ENGINE_UNPACK_H
 #define XLM_ENGINE_UNPACK_H
@@ -19,11 +20,13 @@ struct xlm__unpacker {
 };
 
 /*
- * Fill pages[], one for each entry of the PACKED record rec.
+ * Fill pages[], one for each entry of the PACKED record rec; with codec 3, they
+ * are changed.  Of those that are `dropped` (NULL: none) no result is expected.
  * Errors: STREAM (not what the record says: named), NOMEM; recorded in err.
  */
 int xlm__unpack(struct xlm__unpacker *u, struct xlm__errslot *err,
-                const struct xlm__rec *rec, void *const *pages);
+                const struct xlm__rec *rec, void *const *pages,
+                const void *dropped);
 void xlm__unpack_free(struct xlm__unpacker *u);
 
 #endif /* XLM_ENGINE_UNPACK_H */

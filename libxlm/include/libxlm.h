@@ -188,6 +188,8 @@ struct xlm_stats {
                                   /* being made again now                   */
     uint32_t control_reconnects;  /* source: times that it came back        */
     uint32_t answered; /* source: 1: an xlm has answered at the other end   */
+    uint64_t delta_pages; /* source: sent by what had changed in    */
+                          /* them                                   */
 };
 
 /* One thing that preflight found. */
@@ -285,6 +287,8 @@ enum xlm_compress {
 
 /* A broken channel ends the migration at once. */
 #define XLM_RECONNECT_OFF UINT32_MAX
+/* A page that is sent again goes as a whole. */
+#define XLM_DELTA_OFF UINT32_MAX
 
 /*
  * Options.  Zero means "default" in every field, now and for every field
@@ -350,6 +354,10 @@ struct xlm_options {
     const char *journal_ssh;  /* and the command that leads there           */
     xlm_reopen_control_fn *reopen_control; /* source; default: a control     */
                                            /* channel that breaks ends it    */
+    uint32_t delta_mib; /* source: while contents are compressed, memory for */
+                        /* copies of what was sent, so that of pages sent    */
+                        /* again only what has changed travels: MiB, up to   */
+                        /* 65536, or XLM_DELTA_OFF; default 64               */
 };
 
 /* What went wrong first.  Owned by the session, valid until it is closed. */

@@ -45,6 +45,9 @@ struct xlm__sink_ops {
     int (*begin)(struct xlm__job *j, size_t nr, const uint64_t *pfns,
                  const uint32_t *types, void **pages_out);
     int (*end)(struct xlm__job *j);
+    /* Where this job's pages_out point for pages that are kept; NULL: nowhere.
+     */
+    const void *(*dropped)(const struct xlm__job *j);
     /* After a failure between begin() and end(). */
     void (*abort)(struct xlm__job *j);
 

@@ -130,12 +130,18 @@ static int given_keep(struct xlm__sink *s, uint64_t pfn)
     return g->next->ops->keep(g->next, pfn);
 }
 
+static const void *given_dropped(const struct xlm__job *j)
+{
+    return j->sink->next->ops->dropped(j->next);
+}
+
 static const struct xlm__sink_ops given_ops = {
     .close = given_close,
     .job_new = given_job_new,
     .job_free = given_job_free,
     .begin = given_begin,
     .end = given_end,
+    .dropped = given_dropped,
     .abort = given_abort,
     .zero = given_zero,
     .release = given_release,

@@ -347,12 +347,18 @@ static int hvm_keep(struct xlm__sink *s, uint64_t pfn)
     return rc;
 }
 
+static const void *hvm_dropped(const struct xlm__job *j)
+{
+    return j->dropped;
+}
+
 static const struct xlm__sink_ops hvm_ops = {
     .close = hvm_close,
     .job_new = hvm_job_new,
     .job_free = hvm_job_free,
     .begin = hvm_begin,
     .end = hvm_end,
+    .dropped = hvm_dropped,
     .abort = hvm_abort,
     .zero = hvm_zero,
     .release = hvm_release,

@@ -73,12 +73,19 @@ static int null_keep(struct xlm__sink *s, uint64_t pfn)
     return xlm__sink_check_range(s, pfn, 1);
 }
 
+static const void *null_dropped(const struct xlm__job *j)
+{
+    (void)j;
+    return NULL;
+}
+
 static const struct xlm__sink_ops null_ops = {
     .close = null_close,
     .job_new = null_job_new,
     .job_free = null_job_free,
     .begin = null_begin,
     .end = null_end,
+    .dropped = null_dropped,
     .abort = null_abort,
     .zero = null_zero,
     .release = null_release,

@@ -164,12 +164,19 @@ static int pv_keep(struct xlm__sink *s, uint64_t pfn)
                     "page %#" PRIx64 " of a PV domain is to be kept", pfn);
 }
 
+static const void *pv_dropped(const struct xlm__job *j)
+{
+    (void)j;
+    return NULL;
+}
+
 static const struct xlm__sink_ops pv_ops = {
     .close = pv_close,
     .job_new = pv_job_new,
     .job_free = pv_job_free,
     .begin = pv_begin,
     .end = pv_end,
+    .dropped = pv_dropped,
     .abort = pv_abort,
     .zero = pv_zero,
     .release = pv_release,

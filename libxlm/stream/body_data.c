@@ -102,6 +102,8 @@ static void take_codec(struct xlm__taker *t, struct xlm__packed *out)
     xlm__take_in(t, out->codec, 1, XLM__PACKED_CODEC, "as codec");
     if (!t->rc && !(t->ctx->features & XLM__FEATURE_OF_CODEC(out->codec)))
         xlm__take_fail(t, "codec %u is not in use on this channel", out->codec);
+    if (!t->rc && out->codec == XLM__PACKED_DELTA && t->ctx->pv)
+        xlm__take_fail(t, "codec %u for a PV domain", out->codec);
     out->bytes = xlm__take_u32(t, "packed bytes");
     xlm__take_in(t, out->bytes, 1,
                  (uint64_t)XLM__PAGE_BYTES * out->pages.nr - 1, "packed bytes");

@@ -24,16 +24,19 @@
 #define XLM__STREAM_VERSION_MIN 1u
 #define XLM__STREAM_VERSION_MAX 1u
 
-/* Section 10: a codec's number is that of its bit plus one. */
-#define XLM__FEATURE_LZ4             (1ull << 0)
-#define XLM__FEATURE_ZSTD            (1ull << 1)
-#define XLM__FEATURE_OF_CODEC(codec) (1ull << ((codec)-1))
-#define XLM__FEATURE_PREBUILD_DM     (1ull << 2) /* of the control channel */
-#define XLM__FEATURE_VERIFY          (1ull << 4) /* the same               */
-#define XLM__FEATURE_PAUSED          (1ull << 6) /* the same               */
+/* Section 10. */
+#define XLM__FEATURE_LZ4         (1ull << 0)
+#define XLM__FEATURE_ZSTD        (1ull << 1)
+#define XLM__FEATURE_PREBUILD_DM (1ull << 2) /* of the control channel */
+#define XLM__FEATURE_DELTA       (1ull << 3)
+#define XLM__FEATURE_VERIFY      (1ull << 4) /* of the control channel */
+#define XLM__FEATURE_PAUSED      (1ull << 6) /* of the control channel */
 #define XLM__STREAM_FEATURES                                                   \
-    (XLM__FEATURE_LZ4 | XLM__FEATURE_ZSTD | XLM__FEATURE_PREBUILD_DM |         \
-     XLM__FEATURE_VERIFY | XLM__FEATURE_PAUSED)
+    (XLM__FEATURE_LZ4 | XLM__FEATURE_ZSTD | XLM__FEATURE_DELTA |               \
+     XLM__FEATURE_PREBUILD_DM | XLM__FEATURE_VERIFY | XLM__FEATURE_PAUSED)
+/* Of PACKED's codec, 1..XLM__PACKED_CODEC. */
+#define XLM__FEATURE_OF_CODEC(codec)                                           \
+    ((codec) == XLM__PACKED_DELTA ? XLM__FEATURE_DELTA : 1ull << ((codec)-1))
 /* Section 2.3; offered by who wants it. */
 #define XLM__FEATURE_RESUME (1ull << 8)
 /* Section 2.4; the same. */
@@ -359,7 +362,8 @@ _Static_assert(sizeof(struct xlm__wire_taken) == 8, "no holes");
 #define XLM__TAKEN_EVERY 16u
 
 #define XLM__PACKED_MAX   256u
-#define XLM__PACKED_CODEC 2u /* the highest number of a codec */
+#define XLM__PACKED_DELTA 3u /* the codec that needs what was there   */
+#define XLM__PACKED_CODEC 3u /* the highest number of a codec         */
 #define XLM__PACKED_BYTES_MAX                                                  \
     (16u + XLM__PACKED_MAX * (8u + XLM__PAGE_BYTES) - 1u)
 

@@ -22,6 +22,7 @@
     X(config, 16384)                                                           \
     X(control, 8192)                                                           \
     X(data, 8192)                                                              \
+    X(delta, 8192)                                                             \
     X(greeting, 256)                                                           \
     X(hostconf, 2048)                                                          \
     X(mark, 1500)                                                              \

@@ -35,6 +35,8 @@ enum writer {
     WRITER_NONE,
     WRITER_SLOW,    /* a page now and then                        */
     WRITER_FAST,    /* all of memory again and again              */
+    WRITER_WORDS,   /* the same, but only a word of each page     */
+    WRITER_SHRINKS, /* the same, and it balloons                  */
     WRITER_CAPPED,  /* as fast as its CPU lets it             */
     WRITER_BALLOON, /* gives memory back, takes it again, writes  */
 };

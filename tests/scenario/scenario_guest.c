@@ -77,6 +77,17 @@ static void write_page(struct run *r, struct dice *d, uint64_t pfn)
         fake_fill(r->src.hv, pfn, roll(d, UINT64_MAX));
 }
 
+/* However often, so few of a page's words that they are worth it. */
+#define WORDS 64u
+
+static void write_word(struct run *r, struct dice *d, uint64_t pfn)
+{
+    const uint64_t word = roll(d, UINT64_MAX);
+
+    if (fake_page(r->src.hv, pfn))
+        fake_write(r->src.hv, pfn, 8 * roll(d, WORDS), &word, sizeof(word));
+}
+
 static void balloon(struct run *r, struct dice *d)
 {
     uint64_t first = FIRST_FREE + roll(d, nr_ram(r) - FIRST_FREE - BALLOON);
@@ -119,6 +130,14 @@ static void step(struct run *r, struct dice *d)
     case WRITER_FAST:
         for (uint64_t i = 0; i < writable; i++)
             write_page(r, d, FIRST_FREE + i);
+        break;
+    case WRITER_SHRINKS:
+        if (!roll(d, 16))
+            balloon(r, d);
+        /* fall through */
+    case WRITER_WORDS:
+        for (uint64_t i = 0; i < writable; i++)
+            write_word(r, d, FIRST_FREE + i);
         break;
     case WRITER_CAPPED:
         compute(r, d);

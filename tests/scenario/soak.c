@@ -108,7 +108,7 @@ static void choose_guest(struct scenario *sc)
         .nr_ram = NR_RAM,
         .sparse = one_in(4),
         .paused = one_in(8),
-        .writer = (enum writer)roll(3),
+        .writer = (enum writer)roll(5),
         .rc = SCENARIO_ANY,
     };
     sc->refuse_logdirty = sc->type == XLM__TYPE_PV && one_in(2);

@@ -171,7 +171,7 @@ static bool greeting_fields(struct dump *d)
         return false;
     if (required & ~offered)
         return fail(d, "it requires features that it does not offer");
-    if (required & ~(0x17ull | PAUSED | RESUME | RETURN))
+    if (required & ~(0x1full | PAUSED | RESUME | RETURN))
         return fail(d, "it requires features that version 1 does not have");
     d->offered = offered;
     if (is_zero(p + 32, 16))
@@ -347,8 +347,6 @@ static void begin(struct dump *d, const struct dump *options, size_t nr,
     *d = *options;
     d->out = out;
     d->nr = nr;
-    if (options->domain_type == 0)
-        d->domain_type = PV; /* the most that may come */
 }
 
 /* Every prefix has to be refused with exactly one error. */

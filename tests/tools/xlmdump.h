@@ -60,6 +60,7 @@ enum type {
 #define RESUME    (1ull << 8) /* section 10 */
 #define PAUSED    (1ull << 6)
 #define RETURN    (1ull << 9)
+#define DELTA     3u /* of PACKED's codecs, section 7 */
 
 /* What the bodies say that the order depends on. */
 struct body {
@@ -78,7 +79,7 @@ struct dump {
     unsigned errors;
     /* of the channel */
     unsigned kind, role;
-    uint32_t domain_type;
+    uint32_t domain_type; /* 0: nobody has said */
     uint64_t nr_pfns, offered;
     uint32_t seq;
     bool resumed; /* on its first record: seq and round are not known */

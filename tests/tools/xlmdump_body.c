@@ -297,7 +297,7 @@ static bool entry(struct dump *d, uint64_t e)
     if (e >> 52 & 0xff)
         return fail(d, "reserved bits of entry 0x%llx", (unsigned long long)e);
     if (!(type == 0 || type >= 13 ||
-          (d->domain_type == PV &&
+          (d->domain_type <= PV &&
            ((type >= 1 && type <= 4) || (type >= 9 && type <= 12)))))
         return fail(d, "page type %u", type);
     if (pfn >= d->nr_pfns)
@@ -339,19 +339,65 @@ static bool pages(struct dump *d, struct body *b)
     return true;
 }
 
-/* The packed bytes themselves are not unpacked here. */
+static const struct {
+    const char *name;
+    unsigned feature;
+} codecs[] = { { "lz4", 0 }, { "zstd", 1 }, { "delta", 3 } };
+
+static bool codec_in_use(struct dump *d, uint64_t codec)
+{
+    if (!(d->offered >> codecs[codec - 1].feature & 1))
+        return fail(d, "codec %u was not offered", (unsigned)codec);
+    if (codec == DELTA && d->domain_type == PV)
+        return fail(d, "codec %u for a PV domain", (unsigned)codec);
+    if (codec == DELTA && !d->domain_type)
+        d->domain_type = HVM; /* or PVH, which has the same pages */
+    return true;
+}
+
+/* The pages that these are changes of are in other files: a CRC can be any. */
+static bool deltas(struct dump *d, uint64_t count, uint64_t *words)
+{
+    uint64_t mask, crc;
+
+    *words = 0;
+    while (count--) {
+        uint64_t nr = 0;
+
+        for (int i = 0; i < 8; i++) {
+            if (!number(d, 8, &mask))
+                return false;
+            for (; mask; mask &= mask - 1)
+                nr++;
+        }
+        if (!number(d, 4, &crc) || !reserved(d) || !skip(d, 8 * nr))
+            return false;
+        *words += nr;
+    }
+    return true;
+}
+
+/* What LZ4 and Zstandard have packed is not unpacked here. */
+static bool packed_bytes(struct dump *d, uint64_t codec, uint64_t count)
+{
+    uint64_t words;
+
+    if (codec != DELTA)
+        return skip(d, d->end - d->at);
+    if (!deltas(d, count, &words))
+        return false;
+    say(d, ", %llu words changed", (unsigned long long)words);
+    return true;
+}
+
 static bool packed(struct dump *d, struct body *b)
 {
-    static const char *const names[] = { "lz4", "zstd" };
     uint64_t round, count, codec, bytes, contents = 0;
 
     if (!number(d, 4, &round) || !limits(d, "round", round, 1, 65535) ||
         !number(d, 4, &count) || !limits(d, "count", count, 1, 256) ||
-        !number(d, 4, &codec) || !limits(d, "codec", codec, 1, 2))
-        return false;
-    if (!(d->offered >> (codec - 1) & 1))
-        return fail(d, "codec %u was not offered", (unsigned)codec);
-    if (!number(d, 4, &bytes) ||
+        !number(d, 4, &codec) || !limits(d, "codec", codec, 1, 3) ||
+        !codec_in_use(d, codec) || !number(d, 4, &bytes) ||
         !limits(d, "packed bytes", bytes, 1, 4096 * count - 1))
         return false;
     if (d->end - d->at != 8 * count + bytes)
@@ -364,10 +410,9 @@ static bool packed(struct dump *d, struct body *b)
         return fail(d, "pages of types without contents");
     b->pages = count;
     say(d, " round %u pages %llu %s %llu bytes, %.2f : 1", (unsigned)round,
-        (unsigned long long)count, names[codec - 1], (unsigned long long)bytes,
-        4096.0 * (double)count / (double)bytes);
-    d->at = d->end;
-    return true;
+        (unsigned long long)count, codecs[codec - 1].name,
+        (unsigned long long)bytes, 4096.0 * (double)count / (double)bytes);
+    return packed_bytes(d, codec, count);
 }
 
 static bool zeros(struct dump *d, struct body *b)

@@ -323,31 +323,6 @@ static int pages_pv(struct xlm__stream *s)
     return xlm__send_pages(s, &p);
 }
 
-static int send_packed(struct xlm__stream *s, uint32_t codec, uint64_t first,
-                       uint32_t second_type)
-{
-    static uint8_t room[XLM__PACKED_FRONT + 21 + XLM__PACKED_BEHIND];
-    const uint64_t pfns[] = { first, first + 2 };
-    const uint32_t types[] = { 0, second_type };
-    const struct xlm__packed_out p = {
-        2, pfns, types, codec, room + XLM__PACKED_FRONT, 21
-    };
-
-    /* The record layer does not look into it. */
-    memcpy(p.data, "packed contents of 2", 21);
-    return xlm__send_packed(s, &p);
-}
-
-static int packed_hvm(struct xlm__stream *s)
-{
-    return send_packed(s, 1, 0x100, 0);
-}
-
-static int packed_pv(struct xlm__stream *s)
-{
-    return send_packed(s, 2, 0x10, 0xc0000000u);
-}
-
 static int zeros_pv(struct xlm__stream *s)
 {
     const struct xlm__extent e[] = { { 4, 1, 0x10000000u } };
@@ -567,13 +542,18 @@ static const struct script_step blocked[] = {
 };
 
 static const struct script_step data_hvm[] = {
-    S(PAGES, pages_hvm),  S(ZEROS, zeros_hvm),   S(PACKED, packed_hvm),
+    S(PAGES, pages_hvm),  S(ZEROS, zeros_hvm),   S(PACKED, script_packed_lz4),
     S(MARK, mark),        S(PAGES, pages_hvm_2), S(MARK, mark_final),
     S(CLOSE, close_data),
 };
 
 static const struct script_step data_pv[] = {
-    S(PAGES, pages_pv),  S(PACKED, packed_pv), S(ZEROS, zeros_pv),
+    S(PAGES, pages_pv),  S(PACKED, script_packed_zstd), S(ZEROS, zeros_pv),
+    S(MARK, mark_final), S(CLOSE, close_data),
+};
+
+static const struct script_step data_delta[] = {
+    S(PAGES, pages_hvm), S(MARK, mark),        S(PACKED, script_packed_delta),
     S(MARK, mark_final), S(CLOSE, close_data),
 };
 
@@ -592,5 +572,7 @@ const struct script scripts[] = {
       "hvm", XLM__FEATURE_VERIFY },
     { "data-hvm", XLM__KIND_DATA, NR_PFNS, false, STEPS(data_hvm), "hvm", 0 },
     { "data-pv", XLM__KIND_DATA, NR_PFNS, true, STEPS(data_pv), "pv", 0 },
+    { "data-delta", XLM__KIND_DATA, NR_PFNS, false, STEPS(data_delta), "hvm",
+      XLM__FEATURE_DELTA },
 };
 const size_t nr_scripts = sizeof(scripts) / sizeof(scripts[0]);

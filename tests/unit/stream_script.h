@@ -33,6 +33,11 @@ const struct script *script_find(const char *name);
 /* Of all scripts. */
 #define SCRIPT_PFNS 0x1000u
 
+/* stream_script_packed.c */
+int script_packed_lz4(struct xlm__stream *s);
+int script_packed_zstd(struct xlm__stream *s);
+int script_packed_delta(struct xlm__stream *s);
+
 /* stream_script_verify.c */
 int script_verify(struct xlm__stream *s);
 int script_spared(struct xlm__stream *s);

@@ -78,6 +78,12 @@ static void count_failure(void *user, enum xlm_log_level level,
     *(unsigned *)user += level == XLM_LOG_ERROR;
 }
 
+/* As the files of the first release have it. */
+static uint64_t features(const struct script *sc)
+{
+    return XLM__FEATURE_LZ4 | XLM__FEATURE_ZSTD | sc->features;
+}
+
 static int end_open(struct end *e, const struct script *sc, enum xlm_role role,
                     int rfd, int wfd)
 {
@@ -93,7 +99,7 @@ static int end_open(struct end *e, const struct script *sc, enum xlm_role role,
     else if (!rc)
         rc = xlm__stream_init_data(&e->stream, &e->chan, role);
     xlm__stream_limits(&e->stream, sc->nr_pfns, sc->pv);
-    xlm__stream_features(&e->stream, XLM__STREAM_FEATURES);
+    xlm__stream_features(&e->stream, features(sc));
     return rc;
 }
 
@@ -111,8 +117,7 @@ static struct xlm__greeting script_greeting(const struct script *sc,
     struct xlm__greeting g;
 
     xlm__greeting_init(&g, sc->kind, role, 0);
-    /* As the files of the first release have it. */
-    g.offered = XLM__FEATURE_LZ4 | XLM__FEATURE_ZSTD | sc->features;
+    g.offered = features(sc);
     memset(g.session, 0x44, sizeof(g.session));
     if (role == XLM_SOURCE)
         memset(g.token, 0x55, sizeof(g.token));

@@ -195,9 +195,9 @@ static void test_greeting_required_feature_is_refused_on_both_sides(void)
     struct xlm__greeting s = greeting(XLM_SOURCE);
     struct xlm__greeting d = greeting(XLM_DESTINATION);
 
-    s.offered = s.required = 8;
-    expect_disagree(&s, &d, XLM_ERR_VERSION, "lacks features 0x8");
-    expect_disagree(&d, &s, XLM_ERR_VERSION, "requires features 0x8");
+    s.offered = s.required = 1ull << 63;
+    expect_disagree(&s, &d, XLM_ERR_VERSION, "lacks features 0x8000");
+    expect_disagree(&d, &s, XLM_ERR_VERSION, "requires features 0x8000");
 }
 
 static void test_greeting_same_role_is_refused(void)

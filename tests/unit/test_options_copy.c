@@ -204,6 +204,34 @@ static void test_options_bad_compression_is_refused(void)
                            "options: compress_level is -6, limits -5 and 9");
 }
 
+static void test_options_delta_is_taken(void)
+{
+    static const struct {
+        uint32_t asked, got;
+    } good[] = { { 0, 64 }, { 1, 1 }, { 65536, 65536 }, { XLM_DELTA_OFF, 0 } };
+    struct xlm_options src = valid(), dst;
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        src.delta_mib = good[i].asked;
+        CU_ASSERT_EQUAL_FATAL(xlm__options_copy(&dst, &src, XLM_SOURCE, NULL),
+                              0);
+        CU_ASSERT_EQUAL(dst.delta_mib, good[i].got);
+        xlm__options_free(&dst);
+    }
+}
+
+static void test_options_too_much_for_delta_is_refused(void)
+{
+    struct xlm_options src = valid();
+
+    src.delta_mib = 65537;
+    CU_ASSERT_STRING_EQUAL(refusal(&src),
+                           "options: delta_mib is 65537, limit 65536");
+    src.delta_mib = XLM_DELTA_OFF - 1;
+    CU_ASSERT_STRING_EQUAL(refusal(&src),
+                           "options: delta_mib is 4294967294, limit 65536");
+}
+
 static void test_options_ways_for_slow_goals_are_taken(void)
 {
     static const uint8_t good[][4] = {
@@ -324,6 +352,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_options_too_many_rounds_are_refused),
     UNIT_TEST(test_options_compression_is_taken),
     UNIT_TEST(test_options_bad_compression_is_refused),
+    UNIT_TEST(test_options_delta_is_taken),
+    UNIT_TEST(test_options_too_much_for_delta_is_refused),
     UNIT_TEST(test_options_ways_for_slow_goals_are_taken),
     UNIT_TEST(test_options_ways_out_of_order_are_refused),
     UNIT_TEST(test_options_negative_descriptor_is_refused),

@@ -3,10 +3,12 @@
 
 #include "engine/pack.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "chan/chan_pair.h"
+#include "codec/delta.h"
 #include "engine/unpack.h"
 #include "unit.h"
 
@@ -26,6 +28,8 @@ static uint64_t pfns[NR];
 static uint32_t types[NR];
 static const void *contents[NR];
 
+static bool is_pv = true;
+
 static void open_packer(enum xlm_compress how)
 {
     memset(&session, 0, sizeof(session));
@@ -44,8 +48,8 @@ static void open_packer(enum xlm_compress how)
     CU_ASSERT_EQUAL(xlm__stream_init_data(&peer, &peer_chan, XLM_DESTINATION),
                     0);
     link_.features = XLM__STREAM_FEATURES;
-    xlm__stream_limits(&link_.stream, 2 * NR, true);
-    xlm__stream_limits(&peer, 2 * NR, true);
+    xlm__stream_limits(&link_.stream, 2 * NR, is_pv);
+    xlm__stream_limits(&peer, 2 * NR, is_pv);
     xlm__stream_features(&link_.stream, link_.features);
     xlm__stream_features(&peer, link_.features);
     xlm__throttle_init(&throttle, 0);
@@ -136,7 +140,7 @@ static void travel(size_t nr, char *kinds, size_t bytes)
         const struct xlm__pages *p = aim(&r, pages);
         bool packed = r.type == XLM__REC_PACKED;
 
-        CU_ASSERT_EQUAL(packed ? xlm__unpack(&u, &err, &r, pages)
+        CU_ASSERT_EQUAL(packed ? xlm__unpack(&u, &err, &r, pages, NULL)
                                : xlm__stream_read_contents(&peer, &r, pages),
                         0);
         n += snprintf(kinds + n, bytes - (size_t)n, "%s%u ", packed ? "P" : "p",
@@ -242,7 +246,7 @@ static void test_pack_pages_that_do_not_shrink_go_plainly(void)
 
 static void test_pack_counts_what_went_out(void)
 {
-    uint64_t raw = 1, packed = 1;
+    struct xlm__packer_sums sums = { 1, 1, 1 };
     char kinds[256];
 
     fill();
@@ -250,12 +254,13 @@ static void test_pack_counts_what_went_out(void)
     without_contents(599);
     open_packer(XLM_COMPRESS_ZSTD);
     travel(NR, kinds, sizeof(kinds));
-    xlm__packer_count(packer, &raw, &packed);
-    CU_ASSERT_EQUAL(raw, 1 + 599 * XLM__PAGE_BYTES);
-    CU_ASSERT(packed > 256 * XLM__PAGE_BYTES);
-    CU_ASSERT(packed < 300 * XLM__PAGE_BYTES);
+    xlm__packer_count(packer, &sums);
+    CU_ASSERT_EQUAL(sums.raw_bytes, 1 + 599 * XLM__PAGE_BYTES);
+    CU_ASSERT(sums.packed_bytes > 256 * XLM__PAGE_BYTES);
+    CU_ASSERT(sums.packed_bytes < 300 * XLM__PAGE_BYTES);
+    CU_ASSERT_EQUAL(sums.delta_pages, 1);
     /* heads and lists are all that is besides */
-    CU_ASSERT(link_.chan.written_bytes - packed < 8 * NR + 6 * 64);
+    CU_ASSERT(link_.chan.written_bytes - sums.packed_bytes < 8 * NR + 6 * 64);
     close_packer();
 }
 
@@ -280,6 +285,114 @@ static void test_pack_peer_without_codec_gets_plain_pages(void)
     close_packer();
 }
 
+/* ---- what has changed ---- */
+
+/* Of 256 pages: which was sent before as it is but for a word? */
+static bool is_little_changed(size_t i)
+{
+    return i % 5 < 2;
+}
+
+/* A round that keeps them, and then most are others. */
+static struct xlm__copies *open_changed(void)
+{
+    static unsigned char room[XLM__DELTA_BYTES_MAX];
+    struct xlm__copies *c = xlm__copies_new(NR * 2);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    is_pv = false;
+    fill();
+    open_packer(XLM_COMPRESS_LZ4);
+    xlm__packer_copies(packer, c);
+    xlm__copies_round(c, false);
+    xlm__copies_round(c, false);
+    for (size_t i = 0; i < 256; i++) {
+        if (!is_little_changed(i))
+            continue;
+        xlm__copies_delta(c, pfns[i], memory[i], room, sizeof(room));
+        memcpy(arrived[i], memory[i], XLM__PAGE_BYTES);
+        memory[i][17 * i % XLM__PAGE_BYTES]++;
+    }
+    xlm__copies_round(c, false);
+    return c;
+}
+
+static void close_changed(struct xlm__copies *c)
+{
+    close_packer();
+    xlm__copies_free(c);
+    is_pv = true;
+}
+
+static void test_pack_little_changed_pages_have_a_record_of_their_own(void)
+{
+    struct xlm__packer_sums sums = { 0, 0, 0 };
+    struct xlm__copies *c = open_changed();
+    char kinds[256];
+
+    travel(256, kinds, sizeof(kinds));
+    CU_ASSERT_STRING_EQUAL(kinds, "P103 P153 ");
+    xlm__packer_count(packer, &sums);
+    CU_ASSERT_EQUAL(sums.delta_pages, 103);
+    CU_ASSERT_EQUAL(sums.raw_bytes, 256 * XLM__PAGE_BYTES);
+    close_changed(c);
+}
+
+static const struct xlm__chan_ops *real_ops;
+static size_t bytes_left;
+
+static ssize_t write_what_is_left(struct xlm__chan *c, const struct iovec *iov,
+                                  size_t nr)
+{
+    const struct iovec some = { iov->iov_base, iov->iov_len < bytes_left
+                                                   ? iov->iov_len
+                                                   : bytes_left };
+    ssize_t n;
+
+    (void)nr;
+    if (!some.iov_len) {
+        errno = EPIPE;
+        return -1;
+    }
+    n = real_ops->writev(c, &some, 1);
+    bytes_left -= n > 0 ? (size_t)n : 0;
+    return n;
+}
+
+static void cut_after(size_t bytes)
+{
+    static struct xlm__chan_ops ops;
+
+    real_ops = link_.chan.ops;
+    ops = *real_ops;
+    ops.writev = write_what_is_left;
+    link_.chan.ops = &ops;
+    bytes_left = bytes;
+}
+
+/* The caller takes the first pages of its list for those that were sent. */
+static void test_pack_broken_between_the_two_all_pages_are_noted(void)
+{
+    const struct xlm__pages_out out = { 256, pfns, types, contents };
+    unsigned nr_none = 0, nr_all = 0;
+
+    for (size_t after = 0; after < 12000; after += 500) {
+        struct xlm__copies *c = open_changed();
+        struct xlm__sentlog log;
+
+        xlm__sentlog_init(&log);
+        xlm__packer_note(packer, &log);
+        cut_after(after);
+        CU_ASSERT_NOT_EQUAL(xlm__packer_send(packer, &out), 0);
+        CU_ASSERT_TRUE(log.pages == 0 || log.pages == 256);
+        nr_none += log.pages == 0;
+        nr_all += log.pages == 256;
+        xlm__sentlog_free(&log);
+        close_changed(c);
+    }
+    CU_ASSERT_TRUE(nr_none > 0 && nr_all > 0);
+}
+
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_pack_none_is_one_plain_record),
     UNIT_TEST(test_pack_256_pages_a_record),
@@ -291,6 +404,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_pack_counts_what_went_out),
     UNIT_TEST(test_pack_auto_without_a_limit_begins_plainly),
     UNIT_TEST(test_pack_peer_without_codec_gets_plain_pages),
+    UNIT_TEST(test_pack_little_changed_pages_have_a_record_of_their_own),
+    UNIT_TEST(test_pack_broken_between_the_two_all_pages_are_noted),
     CU_TEST_INFO_NULL,
 };
 UNIT_MAIN("pack", tests)

@@ -304,6 +304,18 @@ static void test_json_counts_what_came_back(void)
     free(text);
 }
 
+static void test_json_counts_what_changes_went_alone(void)
+{
+    struct outcome o = outcome(0, 0, XLM_OWNER_DESTINATION);
+    char *text;
+
+    o.stats.size = sizeof(o.stats);
+    o.stats.delta_pages = 4711;
+    text = json_of(&o);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"delta_pages\": 4711"));
+    free(text);
+}
+
 static void test_json_has_an_estimate_if_there_is_one(void)
 {
     struct outcome o = outcome(0, 0, XLM_OWNER_SOURCE);
@@ -376,6 +388,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_json_of_a_failure_names_it),
     UNIT_TEST(test_json_says_what_was_done_for_a_goal_out_of_reach),
     UNIT_TEST(test_json_counts_what_came_back),
+    UNIT_TEST(test_json_counts_what_changes_went_alone),
     UNIT_TEST(test_json_has_an_estimate_if_there_is_one),
     UNIT_TEST(test_json_that_cannot_be_written_is_told),
     UNIT_TEST(test_json_with_an_invalid_name_is_not_cut_silently),

@@ -464,6 +464,21 @@ static void test_sink_hvm_kept_page_is_not_written(void)
     unmake();
 }
 
+static void test_sink_hvm_kept_page_is_said_to_be_dropped(void)
+{
+    const uint64_t both[2] = { 6, 7 };
+    const uint32_t plain[2] = { XLM__PT_NOTAB, XLM__PT_NOTAB };
+    void *at[2];
+
+    make_kept(7);
+    CU_ASSERT_EQUAL_FATAL(s->ops->begin(j, 2, both, plain, at), 0);
+    CU_ASSERT_PTR_NOT_NULL(at[1]);
+    CU_ASSERT_PTR_EQUAL(s->ops->dropped(j), at[1]);
+    CU_ASSERT_PTR_NOT_EQUAL(s->ops->dropped(j), at[0]);
+    s->ops->abort(j);
+    unmake();
+}
+
 static void test_sink_hvm_kept_page_alone_is_not_written(void)
 {
     make_kept(7);
@@ -512,6 +527,7 @@ static void test_sink_hvm_kept_page_out_of_range_is_refused(void)
 
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_sink_hvm_kept_page_is_not_written),
+    UNIT_TEST(test_sink_hvm_kept_page_is_said_to_be_dropped),
     UNIT_TEST(test_sink_hvm_kept_page_alone_is_not_written),
     UNIT_TEST(test_sink_hvm_kept_page_is_not_zeroed),
     UNIT_TEST(test_sink_hvm_kept_page_is_not_released),

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "codec/delta.h"
 #include "dump_run.h"
 #include "unit.h"
 #include "util/byteorder.h"
@@ -22,15 +23,14 @@ struct change {
     const char *says; /* part of the library's message; NULL: accepted */
 };
 
-static struct bytes golden(const struct change *c)
+static struct bytes golden(const struct script *sc, enum xlm_role by)
 {
-    const struct script *sc = script_find(c->script);
     struct bytes s = { 0 }, d = { 0 };
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(sc);
     CU_ASSERT_EQUAL_FATAL(script_run(sc, &s, &d), 0);
-    bytes_free(c->by == XLM_SOURCE ? &d : &s);
-    return c->by == XLM_SOURCE ? s : d;
+    bytes_free(by == XLM_SOURCE ? &d : &s);
+    return by == XLM_SOURCE ? s : d;
 }
 
 static void put(uint8_t *at, unsigned width, uint64_t value)
@@ -45,22 +45,22 @@ static void fix_greeting(struct bytes *b)
 }
 
 /* Both readers, the same verdict, one error. */
-static void judge(const struct change *c, const struct bytes *b)
+static void judge(const struct script *sc, enum xlm_role by,
+                  const struct bytes *b, const char *says)
 {
-    const struct script *sc = script_find(c->script);
     char text[XLM_MESSAGE_MAX], dump_text[512];
     unsigned failures;
-    int rc = script_read(sc, c->by, b->data, b->nr, text, &failures);
+    int rc = script_read(sc, by, b->data, b->nr, text, &failures);
     int dumped = dump_run(sc, "-q", b, dump_text);
     char *newline = strchr(dump_text, '\n');
 
-    if (c->says) {
+    if (says) {
         CU_ASSERT(rc == XLM_ERR_STREAM || rc == XLM_ERR_VERSION ||
                   rc == XLM_ERR_CHANNEL);
         CU_ASSERT_EQUAL(failures, 1);
         CU_ASSERT_EQUAL(dumped, 1);
         CU_ASSERT(newline && !newline[1]);
-        if (!strstr(text, c->says)) {
+        if (!strstr(text, says)) {
             printf("    said: %s\n", text);
             CU_FAIL("another message was expected");
         }
@@ -74,7 +74,8 @@ static void judge(const struct change *c, const struct bytes *b)
 
 static void run(const struct change *c)
 {
-    struct bytes b = golden(c);
+    const struct script *sc = script_find(c->script);
+    struct bytes b = golden(sc, c->by);
     unsigned width = c->width & 0xff;
 
     if (!c->type) {
@@ -89,7 +90,7 @@ static void run(const struct change *c)
         if (!(c->width & DONT_FIX))
             record_fix(&b, at);
     }
-    judge(c, &b);
+    judge(sc, c->by, &b, c->says);
     bytes_free(&b);
 }
 
@@ -196,7 +197,7 @@ static void run(const struct change *c)
     X(round_two_first_is_refused, H, S, XLM__REC_ROUND_BEGIN, BODY, 4, 2, "count by one") \
     X(round_over_limit_is_refused, H, S, XLM__REC_ROUND_BEGIN, BODY, 4, 65536, "65536 as round") \
     X(round_flags_unknown_is_refused, H, S, XLM__REC_ROUND_BEGIN, BODY + 4, 4, 4, "flags 0x4") \
-    X(round_paused_that_is_not_the_last_is_refused, H, S, XLM__REC_ROUND_BEGIN, BODY + 4, 4, 2, "not the last") \
+    X(round_paused_without_its_feature_is_refused, H, S, XLM__REC_ROUND_BEGIN, BODY + 4, 4, 2, "flags 0x2") \
     X(round_end_paused_is_refused, H, S, XLM__REC_ROUND_END, BODY + 4, 4, 3, "flags 0x3") \
     X(round_end_of_other_round_is_refused, H, S, XLM__REC_ROUND_END, BODY, 4, 2, "not the round") \
     X(round_end_final_of_live_is_refused, H, S, XLM__REC_ROUND_END, BODY + 4, 4, 1, "not the round") \
@@ -277,7 +278,12 @@ static void run(const struct change *c)
     X(packed_count_past_body_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 4, 4, 3, "37 bytes behind its head") \
     X(packed_count_short_of_body_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 4, 4, 1, "37 bytes behind its head") \
     X(packed_codec_zero_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 8, 4, 0, "0 as codec") \
-    X(packed_codec_three_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 8, 4, 3, "3 as codec, limit 2") \
+    X(packed_codec_four_is_refused, "data-delta", S, XLM__REC_PACKED, BODY + 8, 4, 4, "4 as codec, limit 3") \
+    X(packed_codec_three_not_in_use_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 8, 4, 3, "codec 3 is not in use") \
+    X(packed_crc_of_a_page_is_not_of_the_record_layer, "data-delta", S, XLM__REC_PACKED, BODY + 32 + 64, 4, 0, NULL) \
+    X(packed_delta_round_one_is_refused, "data-delta", S, XLM__REC_PACKED, BODY, 4, 1, "another round") \
+    X(packed_delta_type_without_contents_is_refused, "data-delta", S, XLM__REC_PACKED, BODY + 16, 8, 13ull << 60 | 1, "1 of 2 pages are of types without contents") \
+    X(packed_delta_contents_are_under_the_crc, "data-delta", S, XLM__REC_PACKED, BODY + 32 + 72, 1 | DONT_FIX, 0, "CRC") \
     X(packed_bytes_none_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 12, 4, 0, "0 packed bytes") \
     X(packed_bytes_as_many_as_contents_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 12, 4, 8192, "8192 packed bytes, limit 8191") \
     X(packed_bytes_wrap_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 12, 4, 0xffffffff, "4294967295 packed bytes") \
@@ -322,5 +328,102 @@ static void run(const struct change *c)
 
 CHANGES(DEFINE)
 
-static CU_TestInfo tests[] = { CHANGES(LIST) CU_TEST_INFO_NULL };
+static void test_stream_round_paused_that_is_not_the_last_is_refused(void)
+{
+    struct script sc = *script_find(H);
+    struct bytes b;
+    size_t at;
+
+    sc.features = XLM__FEATURE_PAUSED;
+    b = golden(&sc, S);
+    at = record_of(&b, XLM__REC_ROUND_BEGIN);
+    put(b.data + at + BODY + 4, 4, 2);
+    record_fix(&b, at);
+    judge(&sc, S, &b, "not the last");
+    bytes_free(&b);
+}
+
+static void test_stream_packed_codec_three_of_pv_is_refused(void)
+{
+    struct script sc = *script_find("data-delta");
+    struct bytes b = golden(&sc, S);
+
+    sc.pv = true;
+    sc.dump_as = "pv";
+    judge(&sc, S, &b, "codec 3 for a PV domain");
+    bytes_free(&b);
+}
+
+/* ---- codec 3: what the record layer does not look into ---- */
+
+#define PACKED_AT (BODY + 32) /* behind head and list, two pages */
+
+/* As the destination goes through it. */
+static bool deltas_are_whole(const uint8_t *at, size_t left)
+{
+    for (int i = 0; i < 2; i++) {
+        size_t n = xlm__delta_bytes(at, left);
+
+        if (!n)
+            return false;
+        at += n;
+        left -= n;
+    }
+    return !left;
+}
+
+static void expect_delta(size_t offset, unsigned width, uint64_t value,
+                         bool good)
+{
+    const struct script *sc = script_find("data-delta");
+    struct bytes b = golden(sc, S);
+    size_t at = record_of(&b, XLM__REC_PACKED);
+    uint8_t *packed = b.data + at + PACKED_AT;
+    char text[512];
+
+    put(packed + offset, width, value);
+    record_fix(&b, at);
+    CU_ASSERT_EQUAL(deltas_are_whole(packed, 152), good);
+    CU_ASSERT_EQUAL(dump_run(sc, "-q", &b, text), good ? 0 : 1);
+    if (good == (text[0] != '\0'))
+        printf("    said: %s\n", text);
+    bytes_free(&b);
+}
+
+static void test_stream_delta_of_another_word_is_whole(void)
+{
+    expect_delta(16, 8, 1ull << 63, true);
+}
+
+static void test_stream_delta_of_a_word_less_leaves_bytes_over(void)
+{
+    expect_delta(16, 8, 0, false);
+    expect_delta(0, 8, 0, true); /* it was */
+}
+
+static void test_stream_delta_of_a_word_more_is_not_whole(void)
+{
+    expect_delta(80, 8, 1, false);
+    expect_delta(80 + 56, 8, MAX64, false);
+    for (size_t i = 0; i < 8; i++)
+        if (i != 2)
+            expect_delta(8 * i, 8, 1ull << 63, false);
+}
+
+static void test_stream_delta_reserved_is_refused(void)
+{
+    expect_delta(68, 4, 1, false);
+    expect_delta(80 + 68, 4, 1u << 31, false);
+}
+
+static CU_TestInfo tests[] = {
+    CHANGES(LIST)
+        UNIT_TEST(test_stream_round_paused_that_is_not_the_last_is_refused),
+    UNIT_TEST(test_stream_packed_codec_three_of_pv_is_refused),
+    UNIT_TEST(test_stream_delta_of_another_word_is_whole),
+    UNIT_TEST(test_stream_delta_of_a_word_less_leaves_bytes_over),
+    UNIT_TEST(test_stream_delta_of_a_word_more_is_not_whole),
+    UNIT_TEST(test_stream_delta_reserved_is_refused),
+    CU_TEST_INFO_NULL,
+};
 UNIT_MAIN("stream_hostile", tests)

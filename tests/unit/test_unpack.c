@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "codec/delta.h"
 #include "unit.h"
 
 #define NR 3u
@@ -16,6 +17,7 @@ static unsigned char packed[2 * sizeof(raw)];
 /* one more page than is filled, to see that it is not */
 static unsigned char frames[(2 * NR + 1) * XLM__PAGE_BYTES];
 static struct xlm__rec rec;
+static uint64_t numbers[NR] = { 0x100, 0x101, 0x102 };
 
 static void pack(const struct xlm__codec_ops *codec)
 {
@@ -47,7 +49,7 @@ static int unpack(size_t step)
 
     for (size_t i = 0; i < NR; i++)
         pages[i] = frames + i * step;
-    return xlm__unpack(&u, &err, &rec, pages);
+    return xlm__unpack(&u, &err, &rec, pages, NULL);
 }
 
 static bool says(const char *text)
@@ -141,6 +143,69 @@ static void test_unpack_by_the_other_codec_is_refused(void)
     xlm__unpack_free(&u);
 }
 
+/* ---- what has changed ---- */
+
+/* Page i has i changed words, of what is there. */
+static void pack_changes(void)
+{
+    unsigned char was[XLM__PAGE_BYTES], is[XLM__PAGE_BYTES];
+    size_t n = 0;
+
+    pack(&xlm__codec_lz4);
+    memset(was, 0xee, sizeof(was));
+    for (size_t i = 0; i < NR; i++) {
+        memcpy(is, was, sizeof(is));
+        for (size_t w = 0; w < i; w++)
+            is[64 * w] = (unsigned char)i;
+        n += xlm__delta_make(was, is, packed + n, sizeof(packed) - n);
+    }
+    rec.u.packed.codec = XLM__PACKED_DELTA;
+    rec.u.packed.bytes = (uint32_t)n;
+    rec.u.packed.pages.pfns = numbers;
+}
+
+static void test_unpack_changes_what_is_there(void)
+{
+    pack_changes();
+    CU_ASSERT_EQUAL(unpack(XLM__PAGE_BYTES), 0);
+    for (size_t i = 0; i < NR; i++)
+        for (size_t k = 0; k < XLM__PAGE_BYTES; k++)
+            CU_ASSERT_EQUAL(frames[i * XLM__PAGE_BYTES + k],
+                            k % 64 == 0 && k / 64 < i ? i : 0xee);
+}
+
+static void test_unpack_changes_of_another_page_are_refused(void)
+{
+    void *pages[NR];
+
+    pack_changes();
+    for (size_t i = 0; i < NR; i++)
+        pages[i] = frames + i * XLM__PAGE_BYTES;
+    frames[2 * XLM__PAGE_BYTES + 2000] = 1;
+    CU_ASSERT_EQUAL(xlm__unpack(&u, &err, &rec, pages, NULL), XLM_ERR_STREAM);
+    CU_ASSERT(says("PACKED at 0x60: page 0x102 is not what the source has "
+                   "changed"));
+    /* Of what is dropped nothing is expected. */
+    pack_changes();
+    frames[2 * XLM__PAGE_BYTES + 2000] = 1;
+    CU_ASSERT_EQUAL(xlm__unpack(&u, &err, &rec, pages, pages[2]), 0);
+}
+
+static void test_unpack_changes_too_few_or_too_many_touch_nothing(void)
+{
+    pack_changes();
+    rec.u.packed.bytes -= 8;
+    CU_ASSERT_EQUAL(unpack(XLM__PAGE_BYTES), XLM_ERR_STREAM);
+    CU_ASSERT(says("PACKED at 0x60: "));
+    CU_ASSERT(says(" bytes are left for the changes of pages "));
+    CU_ASSERT(page_is_untouched(XLM__PAGE_BYTES));
+    pack_changes();
+    rec.u.packed.bytes += 8;
+    CU_ASSERT_EQUAL(unpack(XLM__PAGE_BYTES), XLM_ERR_STREAM);
+    CU_ASSERT(says(" bytes, but the changes of "));
+    CU_ASSERT(page_is_untouched(XLM__PAGE_BYTES));
+}
+
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_unpack_frames_in_one_piece_are_filled_in_place),
     UNIT_TEST(test_unpack_frames_apart_are_filled),
@@ -148,6 +213,9 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_unpack_too_few_pages_is_one_clear_error),
     UNIT_TEST(test_unpack_cut_contents_are_refused_apart),
     UNIT_TEST(test_unpack_by_the_other_codec_is_refused),
+    UNIT_TEST(test_unpack_changes_what_is_there),
+    UNIT_TEST(test_unpack_changes_of_another_page_are_refused),
+    UNIT_TEST(test_unpack_changes_too_few_or_too_many_touch_nothing),
     CU_TEST_INFO_NULL,
 };
 UNIT_MAIN("unpack", tests)
