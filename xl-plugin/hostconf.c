@@ -9,21 +9,10 @@
 
 /* Long names of options.  Others are about one move, or about the peer. */
 static const char *const presets[] = {
-    "downtime",
-    "rounds",
-    "channels",
-    "data",
-    "plain",
-    "bandwidth",
-    "exempt-last-round",
-    "compress",
-    "timeout",
-    "deadline",
-    "on-slow",
-    "dirty",
-    "no-prebuild",
-    "reconnect",
-    "verify",
+    "downtime", "rounds",      "channels",          "data",
+    "plain",    "bandwidth",   "exempt-last-round", "compress",
+    "delta",    "timeout",     "deadline",          "on-slow",
+    "dirty",    "no-prebuild", "reconnect",         "verify",
 };
 
 /* As options are spelled; NULL: it is none that can be set here. */

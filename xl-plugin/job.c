@@ -93,6 +93,7 @@ void job_library_options(struct job *j, struct xlm_options *opt)
         .bandwidth_bytes_s = j->opt.bandwidth_bytes_s,
         .compress = j->opt.compress,
         .compress_level = j->opt.compress_level,
+        .delta_mib = j->opt.delta_mib,
         .xl_path = *j->xl_path ? j->xl_path : NULL,
         .config_json = j->config_json,
         .journal_host = j->opt.host,

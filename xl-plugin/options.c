@@ -22,6 +22,7 @@ enum {
     ID_BANDWIDTH,
     ID_EXEMPT,
     ID_COMPRESS,
+    ID_DELTA,
     ID_RECONNECT,
     ID_TIMEOUT,
     ID_DEADLINE,
@@ -80,6 +81,9 @@ const struct lm_option lm_option_table[] = {
     { ID_COMPRESS, "compress", "how",
       "Compress pages: auto (the default, where it is faster),",
       "none, lz4 or zstd[:<level>], -5 to 9 and not 0." },
+    { ID_DELTA, "delta", "mib",
+      "Keep up to <mib> MiB of pages that are sent again; then",
+      "only their changes travel, 0 to 65536.  Default: 64." },
     { ID_RECONNECT, "reconnect", "s",
       "Try for <s> seconds to have a connection back that breaks",
       "while memory is copied, 0 to 3600.  Default: 30." },
@@ -295,6 +299,19 @@ static bool set_compress(const char *value, struct lm_options *o, char *error)
                      error);
 }
 
+static bool set_delta(const char *value, uint32_t *mib_out, char *error)
+{
+    uint64_t mib;
+
+    if (!number_parse(value, 0, LM_DELTA_MAX_MIB, &mib))
+        return bad_value(ID_DELTA, value,
+                         "a whole number of MiB from 0 to " LM_TEXT(
+                             LM_DELTA_MAX_MIB) " is wanted",
+                         error);
+    *mib_out = mib ? (uint32_t)mib : XLM_DELTA_OFF;
+    return true;
+}
+
 const char *const lm_dirty_words[] = { "auto", "log", "scan", "none" };
 _Static_assert(sizeof(lm_dirty_words) / sizeof(lm_dirty_words[0]) ==
                    LM_DIRTY_COUNT,
@@ -344,6 +361,8 @@ static bool set_value(int id, const char *value, struct lm_options *o,
         return true;
     case ID_COMPRESS:
         return set_compress(value, o, error);
+    case ID_DELTA:
+        return set_delta(value, &o->delta_mib, error);
     case ID_DIRTY:
         return set_dirty(value, &o->dirty, error);
     case ID_RECONNECT:

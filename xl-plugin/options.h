@@ -19,8 +19,9 @@
 #define LM_PORTS_LIMITS                                                        \
     "two ports from 1 to 65535 are wanted, such as " LM_PORTS_TEXT
 
-/* Of libxlm.h: an hour. */
+/* Of libxlm.h: an hour, and 64 GiB. */
 #define LM_RECONNECT_MAX_S 3600
+#define LM_DELTA_MAX_MIB   65536
 #define LM_TEXT_(x)        #x
 #define LM_TEXT(x)         LM_TEXT_(x)
 
@@ -44,6 +45,7 @@ struct lm_options {
     uint64_t bandwidth_bytes_s; /* 0: no limit                           */
     uint32_t compress;          /* --compress: enum xlm_compress            */
     int32_t compress_level;     /* 0: default                               */
+    uint32_t delta_mib;         /* 0: default; XLM_DELTA_OFF                */
     bool no_monitor;            /* -e                                       */
     bool leave_paused;          /* -p                                       */
     bool keep_domid;            /* -D                                       */

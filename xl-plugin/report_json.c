@@ -60,6 +60,7 @@ static void put_findings(yajl_gen g, const struct findings *f)
     X(wire_bytes)                                                              \
     X(raw_bytes)                                                               \
     X(packed_bytes)                                                            \
+    X(delta_pages)                                                             \
     X(dirty_rate_pages_s)                                                      \
     X(bandwidth_bytes_s)                                                       \
     X(predicted_blackout_us)                                                   \

@@ -33,6 +33,9 @@ bandwidth=312500000 compress=3/1 dirty=2 data=2 channels=3 "
     conf 'sshcommand = ./fakessh' 'reconnect = 7'
     conf_reaches "reconnect=7000 "
     conf_reaches "reconnect=4294967295 " --reconnect 0
+    conf 'sshcommand = ./fakessh' 'delta = 7'
+    conf_reaches "delta=7 "
+    conf_reaches "delta=4294967295 " --delta 0
     conf 'sshcommand = ./fakessh' 'on_slow = throttle' # without a goal
     conf_reaches "slow=0,0,0/0 domid=7 "
     conf 'sshcommand = ./fakessh' 'plain = 0' 'no-prebuild = 0'
@@ -64,6 +67,7 @@ test_conf_mistakes_name_file_line_value_limits()
 {
     wrong 'downtime = soon' \
         "--downtime 'soon': a whole number of milliseconds from 1 to 600000"
+    wrong 'delta = 65537' "--delta '65537': a whole number of MiB from 0 to 6"
     wrong 'downtme = 3' "no setting is called downtme"
     wrong 'json = x' "no setting is called json"
     wrong 'migration_address = 1.2.3.4' "no setting is called migration_addr"
@@ -118,5 +122,5 @@ test_conf_page_documents_what_there_is()
         expect_no_err "no setting is called"
         set -- "$@" "$name"
     done
-    [ $# = 18 ] || complain "$# settings on the page"
+    [ $# = 19 ] || complain "$# settings on the page"
 }

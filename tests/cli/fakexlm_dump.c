@@ -13,7 +13,7 @@ void fake_dump(const struct xlm_options *o, const char *variable)
 
     if (!f)
         return;
-    fprintf(f, "reconnect=%u ", o->reconnect_ms);
+    fprintf(f, "reconnect=%u delta=%u ", o->reconnect_ms, o->delta_mib);
     fprintf(f, "slow=%u,%u,%u/%u ", o->on_slow[0], o->on_slow[1], o->on_slow[2],
             o->deadline_ms);
     fprintf(f,

@@ -106,6 +106,16 @@ with a level of -5 to -1 or 1 to 9" --compress gzip
     done
 }
 
+test_options_bad_delta_names_option_value_limits()
+{
+    local mib
+
+    bad "--delta '65537': a whole number of MiB from 0 to 65536" --delta 65537
+    for mib in '' -1 64M 1.5 99999999999999999999; do
+        bad "--delta '$mib': a whole number of MiB from 0" "--delta=$mib"
+    done
+}
+
 test_options_compression_reaches_the_library()
 {
     local how
@@ -119,6 +129,20 @@ test_options_compression_reaches_the_library()
     done
     FAKE_XLM_DUMP=$work/dump run xl lmigrate guest1 hostb -s ./fakessh
     expect_file "$work/dump" "compress=0/0 "
+}
+
+test_options_delta_reaches_the_library()
+{
+    local mib
+
+    FAKE_XLM_DUMP=$work/dump run xl lmigrate guest1 hostb -s ./fakessh
+    expect_file "$work/dump" "delta=0 "
+    for mib in 0:4294967295 1:1 64:64 65536:65536; do
+        FAKE_XLM_DUMP=$work/dump run xl lmigrate guest1 hostb -s ./fakessh \
+            --delta "${mib%:*}"
+        expect_code 0
+        expect_file "$work/dump" "delta=${mib#*:} "
+    done
 }
 
 test_options_bad_files_are_named()

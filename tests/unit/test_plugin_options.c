@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "libxlm.h"
 #include "number.h"
 #include "options.h"
 #include "transport.h"
@@ -148,6 +149,30 @@ static void test_options_may_follow_the_arguments(void)
     CU_ASSERT_EQUAL(o.channels, 64);
 }
 
+static void test_options_delta_of_none_is_off(void)
+{
+    struct lm_options o;
+    char error[LM_ERROR_MAX];
+
+    CU_ASSERT_EQUAL(parse(&o, error, ARGV(A("d"), A("h"))), LM_RUN);
+    CU_ASSERT_EQUAL(o.delta_mib, 0);
+    CU_ASSERT(lm_options_set(&o, "delta", "65536", error));
+    CU_ASSERT_EQUAL(o.delta_mib, 65536);
+    CU_ASSERT(lm_options_set(&o, "delta", "0", error));
+    CU_ASSERT_EQUAL(o.delta_mib, XLM_DELTA_OFF);
+}
+
+static void test_options_delta_past_its_limit_is_refused(void)
+{
+    struct lm_options o;
+    char error[LM_ERROR_MAX];
+
+    CU_ASSERT_EQUAL(parse(&o, error, ARGV(A("--delta=65537"), A("d"), A("h"))),
+                    LM_BAD);
+    CU_ASSERT_STRING_EQUAL(error, "--delta '65537': a whole number of MiB "
+                                  "from 0 to 65536 is wanted");
+}
+
 static void test_command_is_composed_as_xl_does(void)
 {
     struct lm_options o = { .ssh = "ssh -p 22", .host = "root@h" };
@@ -225,6 +250,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_options_table_has_no_option_twice),
     UNIT_TEST(test_options_each_flag_of_the_table_sets_something),
     UNIT_TEST(test_options_may_follow_the_arguments),
+    UNIT_TEST(test_options_delta_of_none_is_off),
+    UNIT_TEST(test_options_delta_past_its_limit_is_refused),
     UNIT_TEST(test_command_is_composed_as_xl_does),
     UNIT_TEST(test_command_name_for_no_shell_to_act_on),
     UNIT_TEST(test_command_empty_ssh_is_the_host),
