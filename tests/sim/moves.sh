@@ -198,6 +198,14 @@ told_compression() {
     esac | { ! grep .; }
 }
 
+# told_changes BY NAME: pages that were sent again went by what had changed, if
+# they were to.
+told_changes() {
+    [[ $1 = *delta=* ]] || return 0
+    on a grep -q 'of [1-9][0-9]* pages only what had changed' \
+        "/var/log/xen/xlm-$2.log" || { echo 'no page by its changes' && return 1; }
+}
+
 # Each step was said, and the cap is as before.
 told_throttle() {
     local host=b

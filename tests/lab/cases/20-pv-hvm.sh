@@ -93,6 +93,26 @@ case_hvm_moves() {
     xl_manages b hvm1
 }
 
+# A wire so slow that pages go again and again, with what has changed in them.
+case_changes() {
+    local type
+
+    for type in pvh hvm; do
+        guest a ch-$type --type $type --mem 192 --disk qdisk --work 8 \
+            --writer 500
+        must_move a ch-$type --compress zstd --bandwidth 3M
+        on a "grep 'pages only what had changed' /var/log/xen/xlm-ch-$type.log" \
+            >/dev/null || fail "nothing in the log of $type"
+        grep -q ' of [1-9][0-9]* pages' "$work/out" ||
+            fail "no page of $type by its changes"
+        tail -n 1 "$work/out" | sed "s/.*compressed/     $type: compressed/"
+        must_move b ch-$type --compress lz4 --bandwidth 3M --verify
+        intact a ch-$type
+        destroy a ch-$type
+        [ "$sample" = no ] || return 0
+    done
+}
+
 # Nothing in it knows of Xen: all its devices are the device model's, and xl
 # suspends it without its help, so that it can move while it is paused.
 case_hvm_plain() {

@@ -17,7 +17,7 @@ cases_of() {
                 pvh_beside_xl pv_paused_copy hvm_plain pvh_control \
                 pvh_control_stale pvh_returns pvh_control_returns \
                 pvh_goal_abort pvh_goal_throttle \
-                pvh_goal_killed verify
+                pvh_goal_killed verify changes
         ;;
     shadow) echo pv_live ;;
     debian,trixie) echo upgrade_pvh upgrade_hvm upgrade_pv upgrade_by_xl ;;
