@@ -429,6 +429,9 @@ static int destroy_copy(struct xlm__source *m)
     if (rc)
         return XLM_ERR_CLEANUP;
     m->suspended = m->renamed = false;
+    /* What it could not be given back is noted for nobody now. */
+    xlm__source_give_back(m, XLM__SETTING_CAP, "has left a mark here");
+    xlm__source_give_back(m, XLM__SETTING_LIMIT, "has left a mark here");
     return 0;
 }
 

@@ -344,6 +344,8 @@ static int op_max_pages_set(struct xlm__hv *hv, uint32_t domid, uint64_t pages)
 
     if (rc)
         return rc;
+    if (fake(hv)->fail_limit && !--fake(hv)->fail_limit)
+        return fake_leave_fail(hv, "limit: made to fail");
     fake(hv)->info.max_pages = pages;
     return fake_leave(hv);
 }

@@ -83,6 +83,7 @@ struct fake_hv {
     /* --- faults a test may set --- */
     unsigned fail_call;    /* op number that fails (1 = the next), 0: none */
     unsigned fail_unpause; /* the same of unpause                        */
+    unsigned fail_limit;   /* the same of max_pages_set                  */
     bool refuse_logdirty;  /* as a Xen without shadow paging for PV        */
     unsigned lose_logs;    /* so many CLEANs from now on fail with ENOMEM  */
     bool no_superpages;

@@ -113,6 +113,21 @@ static void test_migrate_end_stale_copy_left_is_told(void)
     DONE();
 }
 
+static void limit_stays(struct run *r)
+{
+    r->src.hv->fail_limit = 2;
+}
+
+/* It could not be given its memory limit back, which is nobody's by then. */
+static void test_migrate_end_no_mark_of_a_setting_is_left(void)
+{
+    LOOK(MOVED, .prepare = limit_stays, .writer = WRITER_SLOW);
+
+    SCENARIO_CHECK(r, strstr(r->log, "still gets no memory"));
+    SCENARIO_CHECK(r, !r->src.ts.marked[XLM__MARK_LIMITED]);
+    DONE();
+}
+
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_end_never_started_there_is_resumed_here),
     UNIT_TEST(test_migrate_end_never_started_there_is_resumed_by_guardian),
@@ -120,6 +135,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_end_first_unpause_fails_is_resumed_here),
     UNIT_TEST(test_migrate_end_second_unpause_fails_is_undecided),
     UNIT_TEST(test_migrate_end_stale_copy_left_is_told),
+    UNIT_TEST(test_migrate_end_no_mark_of_a_setting_is_left),
     CU_TEST_INFO_NULL,
 };
 
