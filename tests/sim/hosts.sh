@@ -99,6 +99,16 @@ traces() {
             /proc/net/unix' 2>/dev/null | sort
 }
 
+# what_they_wait_for HOST: of the processes whose end is awaited in vain.
+what_they_wait_for() {
+    # shellcheck disable=SC2016 # expanded over there
+    on "$1" sh -c 'for p in $(pgrep -f "xl|libxl|plainsh"); do
+        echo "$p: $(tr "\0" " " <"/proc/$p/cmdline")in $(cat "/proc/$p/wchan")" \
+            "$(cat "/proc/$p/syscall")"
+        ls -l "/proc/$p/fd" | sed -n "s/.* \([0-9]* ->\)/    \1/p"
+    done' 2>/dev/null || true
+}
+
 # nothing_left SECONDS: processes end soon after the command that needed them, not
 # before it.
 nothing_left() {
@@ -111,6 +121,7 @@ nothing_left() {
             [ "$SECONDS" -lt "$end" ] || {
                 echo "left at host$h:"
                 echo "$left"
+                what_they_wait_for "$h"
                 return 1
             }
             sleep 0.1
