@@ -146,6 +146,15 @@ void xlm__choice_sampled(struct xlm__choice *c, unsigned method,
         decide_plain(c);
 }
 
+/* What a byte that is sent plainly takes at least then.  To copy and compare a
+ * page takes a tenth of that. */
+#define SLOW_NS 8.0
+
+bool xlm__choice_is_slow(const struct xlm__choice *c)
+{
+    return c->plain_ns.bytes > 0 && rate(&c->plain_ns) >= SLOW_NS;
+}
+
 /* ---- the choice ---- */
 
 static double forecast(const struct xlm__choice *c, unsigned m)

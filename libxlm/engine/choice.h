@@ -82,4 +82,8 @@ struct xlm__choice_sent {
 /* May change c->now. */
 void xlm__choice_sent(struct xlm__choice *c, const struct xlm__choice_sent *s);
 
+/* Is the way so slow that a page may be compared with what was sent of it, for
+ * the chance that few words have to go? */
+bool xlm__choice_is_slow(const struct xlm__choice *c);
+
 #endif /* XLM_ENGINE_CHOICE_H */

@@ -103,6 +103,11 @@ static void keep(struct xlm__copies *c, size_t at, uint64_t pfn,
         atomic_store(&c->used, true);
 }
 
+bool xlm__copies_wanted(const struct xlm__copies *c)
+{
+    return c->last ? atomic_load(&c->used) : c->round >= FIRST_ROUND;
+}
+
 size_t xlm__copies_delta(struct xlm__copies *c, uint64_t pfn, const void *page,
                          void *out, size_t room)
 {
@@ -112,7 +117,7 @@ size_t xlm__copies_delta(struct xlm__copies *c, uint64_t pfn, const void *page,
     size_t bytes = 0;
     bool had;
 
-    if (c->round < FIRST_ROUND)
+    if (!xlm__copies_wanted(c))
         return 0;
     pthread_mutex_lock(lock);
     had = is_its(c, p, pfn);

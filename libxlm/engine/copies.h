@@ -29,6 +29,9 @@ void xlm__copies_round(struct xlm__copies *c, bool last);
 
 /* ---- any thread ---- */
 
+/* Is anything kept or used in this round? */
+bool xlm__copies_wanted(const struct xlm__copies *c);
+
 /* `page` is what is sent of pfn now; it must not change meanwhile.  What has
  * changed since it was sent last, as xlm__delta_make() has it, at out; its
  * bytes, or 0 if that is not known or is more than `room`. */

@@ -147,9 +147,11 @@ void xlm__packer_count(const struct xlm__packer *p,
     sums->delta_pages += p->sums.delta_pages;
 }
 
+/* For plain pages, of which some may be sent by their changes: codec is NULL.
+ */
 static int prepare(struct xlm__packer *p, const struct xlm__codec_ops *codec)
 {
-    bool *ready = &p->ready[codec->id - 1];
+    bool plain = true, *ready = codec ? &p->ready[codec->id - 1] : &plain;
 
     if (!*ready)
         *ready = codec->encoder_new(&p->encoders[codec->id - 1]);
@@ -160,7 +162,7 @@ static int prepare(struct xlm__packer *p, const struct xlm__codec_ops *codec)
     if (*ready && p->raw && p->record)
         return 0;
     return XLM_FAIL(&p->link->err, XLM_ERR_NOMEM, "%s: encoder for %s",
-                    p->link->chan.name, codec->name);
+                    p->link->chan.name, codec ? codec->name : "changes");
 }
 
 /* ---- encoding ---- */
@@ -335,7 +337,7 @@ static int send_others(struct xlm__packer *p, struct xlm__choice_sent *sent)
 {
     const struct xlm__method *m = method(p);
     const uint64_t begin = xlm__clock_cpu_ns();
-    const size_t bytes = encode(p, m, p->others.nr);
+    const size_t bytes = m->codec ? encode(p, m, p->others.nr) : 0;
 
     sent->encode_ns += xlm__clock_cpu_ns() - begin;
     if (!bytes)
@@ -411,10 +413,18 @@ static int send_encoded(struct xlm__packer *p,
     return rc ? rc : noted;
 }
 
+/* Are contents copied, to be encoded or compared? */
+static bool is_copied(const struct xlm__packer *p)
+{
+    return method(p)->codec ||
+           (p->copies && p->automatic && xlm__copies_wanted(p->copies) &&
+            xlm__choice_is_slow(&p->choice));
+}
+
 static int send_slice(struct xlm__packer *p, const struct xlm__pages_out *pages)
 {
-    return method(p)->codec && pages->pages[0] ? send_encoded(p, pages)
-                                               : send_plain(p, pages);
+    return is_copied(p) && pages->pages[0] ? send_encoded(p, pages)
+                                           : send_plain(p, pages);
 }
 
 static size_t within(uint64_t n, size_t least, size_t most)
@@ -432,7 +442,7 @@ static size_t slice(const struct xlm__packer *p,
     const bool contents = pages->pages[from];
     size_t nr = 1;
 
-    if (!method(p)->codec)
+    if (!is_copied(p))
         return within(part, 1, pages->nr - from);
     while (nr < most && from + nr < pages->nr &&
            (pages->pages[from + nr] != NULL) == contents)

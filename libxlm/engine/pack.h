@@ -29,8 +29,9 @@ void xlm__packer_free(struct xlm__packer *p);
 /* What is sent is noted there from now on, too. */
 void xlm__packer_note(struct xlm__packer *p, struct xlm__sentlog *log);
 
-/* While contents are encoded, pages of which there is a copy go by what has
- * changed.  Borrowed; all channels have them, or none. */
+/* While contents are encoded, or the way is slow and it is for us to choose,
+ * pages of which there is a copy go by what has changed.  Borrowed; all
+ * channels have them, or none. */
 void xlm__packer_copies(struct xlm__packer *p, struct xlm__copies *copies);
 
 /* Waits as the bandwidth limit demands, for the bytes that really go out.

@@ -354,10 +354,11 @@ struct xlm_options {
     const char *journal_ssh;  /* and the command that leads there           */
     xlm_reopen_control_fn *reopen_control; /* source; default: a control     */
                                            /* channel that breaks ends it    */
-    uint32_t delta_mib; /* source: while contents are compressed, memory for */
-                        /* copies of what was sent, so that of pages sent    */
-                        /* again only what has changed travels: MiB, up to   */
-                        /* 65536, or XLM_DELTA_OFF; default 64               */
+    uint32_t delta_mib; /* source: while contents are compressed, or could   */
+                        /* be and the way is slow, memory for copies of what */
+                        /* was sent, so that of pages sent again only what   */
+                        /* has changed travels: MiB, up to 65536, or         */
+                        /* XLM_DELTA_OFF; default 64                         */
 };
 
 /* What went wrong first.  Owned by the session, valid until it is closed. */

@@ -283,6 +283,22 @@ static void test_choice_uses_only_what_the_peer_unpacks(void)
     CU_ASSERT_EQUAL(c.sampled_ns, 0);
 }
 
+static void test_choice_knows_a_slow_wire(void)
+{
+    const struct xlm__choice_sent sent = { MIB, MIB, 0, 20 * MIB };
+    struct xlm__choice c;
+
+    xlm__choice_init(&c, BOTH, 0);
+    CU_ASSERT_FALSE(xlm__choice_is_slow(&c)); /* nothing is known */
+    for (int i = 0; i < 32; i++)
+        xlm__choice_sent(&c, &sent);
+    CU_ASSERT_TRUE(xlm__choice_is_slow(&c));
+    xlm__choice_init(&c, BOTH, 7);
+    CU_ASSERT_FALSE(xlm__choice_is_slow(&c));
+    xlm__choice_init(&c, BOTH, 9);
+    CU_ASSERT_TRUE(xlm__choice_is_slow(&c));
+}
+
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_choice_begins_plainly),
     UNIT_TEST(test_choice_fast_wire_sends_plainly),
@@ -299,6 +315,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_choice_faster_wire_is_noticed),
     UNIT_TEST(test_choice_slower_wire_is_noticed),
     UNIT_TEST(test_choice_uses_only_what_the_peer_unpacks),
+    UNIT_TEST(test_choice_knows_a_slow_wire),
     CU_TEST_INFO_NULL,
 };
 UNIT_MAIN("choice", tests)

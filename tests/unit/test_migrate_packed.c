@@ -161,6 +161,15 @@ static void test_migrate_pages_sent_again_go_by_what_has_changed(void)
     DONE();
 }
 
+/* Nothing is gained by a codec, but by that. */
+static void test_migrate_changes_over_a_slow_wire_move_by_default(void)
+{
+    LOOK(MOVED, ROUNDS, .writer = WRITER_WORDS, .opt = { OFTEN });
+
+    SCENARIO_CHECK(r, r->src.stats.delta_pages > 300);
+    DONE();
+}
+
 static void test_migrate_changes_of_several_channels_move(void)
 {
     LOOK(MOVED, ROUNDS, .writer = WRITER_WORDS, .channels = 4,
@@ -307,6 +316,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_stays_packed_byte_changed_on_the_wire),
     UNIT_TEST(test_migrate_stays_packed_contents_that_do_not_unpack),
     UNIT_TEST(test_migrate_pages_sent_again_go_by_what_has_changed),
+    UNIT_TEST(test_migrate_changes_over_a_slow_wire_move_by_default),
     UNIT_TEST(test_migrate_changes_of_several_channels_move),
     UNIT_TEST(test_migrate_changes_of_few_pages_move),
     UNIT_TEST(test_migrate_changes_of_a_ballooning_guest_move),
