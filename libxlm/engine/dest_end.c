@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "chan/tcp.h"
 #include "util/clock.h"
 
 /* What the source has left to do is to write PERMITTED to its disk. */
@@ -152,31 +151,13 @@ int xlm__dest_ready(struct xlm__dest *d)
     return 0;
 }
 
-/* Of the connections by which memory came, whose threads have ended or soon
- * will. */
-static int look_at_wire(struct xlm__dest *d)
-{
-    int reason;
-
-    for (unsigned i = 1; i < d->s->nr_links; i++) {
-        const struct xlm__chan *c = &d->s->links[i].chan;
-
-        reason = xlm__tcp_fault(c->rfd);
-        if (xlm__tcp_is_lost(reason))
-            return XLM_FAIL(&d->s->err, XLM_ERR_CHANNEL,
-                            "%s: nothing comes from the source any more: %s",
-                            c->name, strerror(reason));
-    }
-    return 0;
-}
-
 int xlm__dest_await_word(struct xlm__dest *d)
 {
     struct xlm__chan *control = &xlm__session_control(d->s)->chan;
     int rc, left;
 
     do {
-        rc = look_at_wire(d);
+        rc = xlm__session_look_at_wire(d->s, "the source");
         if (rc)
             return rc;
         left = control->read_deadline_ns

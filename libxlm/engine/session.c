@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "chan/tcp.h"
 #include "util/clock.h"
 
 void xlm__session_use(struct xlm_session *s, struct xlm__hv *hv,
@@ -115,6 +116,20 @@ int xlm__session_check(struct xlm_session *s)
         return XLM_FAIL(&s->err, XLM_ERR_TIMEOUT,
                         "not finished within the time limit of %u s",
                         s->opt.timeout_ms / 1000);
+    return 0;
+}
+
+int xlm__session_look_at_wire(struct xlm_session *s, const char *peer)
+{
+    for (unsigned i = 1; i < s->nr_links; i++) {
+        const struct xlm__chan *c = &s->links[i].chan;
+        const int fault = xlm__tcp_fault(c->wfd);
+
+        if (xlm__tcp_is_lost(fault))
+            return XLM_FAIL(&s->err, XLM_ERR_CHANNEL,
+                            "%s: nothing comes back from %s: %s", c->name, peer,
+                            strerror(fault));
+    }
     return 0;
 }
 

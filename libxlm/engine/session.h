@@ -107,6 +107,10 @@ void xlm__session_finding(struct xlm_session *s, const struct xlm_finding *f);
 
 /* CANCELLED or TIMEOUT (recorded) if the session should end now, else 0. */
 int xlm__session_check(struct xlm_session *s);
+/* The domain stands still, and what is waited for may take minutes: whether the
+ * other host is there, the connections tell by which its memory travelled.
+ * Errors: CHANNEL. */
+int xlm__session_look_at_wire(struct xlm_session *s, const char *peer);
 
 /* Code with which the session ends: the recorded error, or rc. */
 int xlm__session_first_error(struct xlm_session *s, int rc);

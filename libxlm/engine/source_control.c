@@ -10,7 +10,6 @@
 #include <xen/sched.h>
 
 #include "base/log.h"
-#include "chan/tcp.h"
 #include "engine/host.h"
 #include "util/clock.h"
 
@@ -126,26 +125,6 @@ static int take_other(struct xlm__source *m, const struct xlm__rec *rec)
     return 0;
 }
 
-/* The domain stands still, and what is waited for may take minutes: whether the
- * other host is there, the connections tell by which its memory came. */
-static int look_at_wire(struct xlm__source *m)
-{
-    int reason;
-
-    if (!m->suspended || m->permitted)
-        return 0;
-    for (unsigned i = 1; i < m->s->nr_links; i++) {
-        const struct xlm__chan *c = &m->s->links[i].chan;
-
-        reason = xlm__tcp_fault(c->wfd);
-        if (xlm__tcp_is_lost(reason))
-            return XLM_FAIL(&m->s->err, XLM_ERR_CHANNEL,
-                            "%s: nothing comes back from %s: %s", c->name,
-                            xlm__source_peer(m), strerror(reason));
-    }
-    return 0;
-}
-
 /* 1 = there is something to read, or the channel has to be made again. */
 static int wait_readable(struct xlm__source *m, uint64_t deadline_ns,
                          const char *what)
@@ -159,8 +138,8 @@ static int wait_readable(struct xlm__source *m, uint64_t deadline_ns,
         rc = xlm__session_check(m->s);
         if (!rc && !m->permitted)
             rc = xlm__source_guest(m);
-        if (!rc)
-            rc = look_at_wire(m);
+        if (!rc && m->suspended && !m->permitted)
+            rc = xlm__session_look_at_wire(m->s, xlm__source_peer(m));
         if (!rc)
             rc = xlm__source_tend(m);
         if (!rc)
