@@ -3,16 +3,49 @@
  * images, without which the source's does not go on. */
 #include "config.h"
 
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "../scenario/scenario_test.h"
 #include "unit.h"
 #include "util/clock.h"
 
 static uint64_t changed_ns;
+static atomic_bool is_changed, is_loaded;
+
+/* The other device model has its state before the source looks at what was
+ * changed. */
+static void note_load(void *user, const char *op)
+{
+    (void)user;
+    if (!strcmp(op, "dm_load"))
+        atomic_store(&is_loaded, true);
+}
+
+static void await_load(void *user, const char *op)
+{
+    const uint64_t limit = xlm__deadline_ns(10000);
+
+    (void)user;
+    if (strcmp(op, "config_get") || !atomic_load(&is_changed))
+        return;
+    while (!atomic_load(&is_loaded) && xlm__deadline_left_ms(limit))
+        (void)poll(NULL, 0, 5);
+}
+
+static void look_late(struct run *r)
+{
+    atomic_store(&is_changed, false);
+    atomic_store(&is_loaded, false);
+    r->dst.ts.on_op = note_load;
+    r->src.ts.on_op = await_load;
+}
 
 static void change_and_undo_slowly(struct run *r, unsigned ms)
 {
+    atomic_store(&is_changed, true);
     changed_ns = xlm__clock_ns();
     r->src.ts.stamp++;
     r->src.ts.changed = "disk xvdb was attached";
@@ -38,7 +71,8 @@ static uint64_t resumed_after_ms(const struct run *r)
 static void test_images_hvm_is_resumed_when_its_images_are_free(void)
 {
     LOOK(.rc = XLM_ERR_CHANGED, STAYED, .type = XLM__TYPE_HVM,
-         .event = change_and_undo_soon, .event_state = XLM_STATE_SWITCHOVER);
+         .prepare = look_late, .event = change_and_undo_soon,
+         .event_state = XLM_STATE_SWITCHOVER);
 
     SCENARIO_CHECK(r, fake_toolstack_count(&r->dst.ts, "dm_load") == 1);
     SCENARIO_CHECK(r, !r->src.ts.waited_for_images);
@@ -66,7 +100,8 @@ static void test_images_hvm_that_failed_there_waits_for_its_images(void)
 static void test_images_hvm_does_not_wait_long_for_its_images(void)
 {
     LOOK(.rc = XLM_ERR_CHANGED, STAYED, .type = XLM__TYPE_HVM,
-         .event = change_and_undo_late, .event_state = XLM_STATE_SWITCHOVER);
+         .prepare = look_late, .event = change_and_undo_late,
+         .event_state = XLM_STATE_SWITCHOVER);
 
     SCENARIO_CHECK(r, r->src.ts.waited_for_images);
     SCENARIO_CHECK(r, resumed_after_ms(r) < 2000);
