@@ -99,30 +99,39 @@ enum xlm__fate xlm__recover_parse(const char *answer,
 /* ---- at the source ---- */
 
 static bool find_quietly(struct xlm__toolstack *t, const char *what,
-                         uint32_t *domid_out)
+                         uint32_t *domid_out, char name_out[XLM_NAME_MAX])
 {
     struct xlm__errslot aside = XLM__ERRSLOT_INITIALIZER;
     struct xlm__errslot *const errors = t->err;
-    char name[XLM_NAME_MAX];
     int rc;
 
     t->err = &aside;
-    rc = t->ops->find(t, what, domid_out, name);
+    rc = t->ops->find(t, what, domid_out, name_out);
     t->err = errors;
     xlm__errslot_destroy(&aside);
     return !rc;
 }
 
+bool xlm__recover_name(struct xlm__toolstack *t, uint32_t domid,
+                       char name_out[XLM_NAME_MAX])
+{
+    char number[16];
+    uint32_t same;
+
+    snprintf(number, sizeof(number), "%u", domid);
+    return find_quietly(t, number, &same, name_out);
+}
+
 static bool find_copy(struct xlm__toolstack *t, const char *domain,
                       uint32_t *domid_out)
 {
-    char away[XLM_NAME_MAX + 16];
+    char away[XLM_NAME_MAX + 16], name[XLM_NAME_MAX];
 
-    if (find_quietly(t, domain, domid_out))
+    if (find_quietly(t, domain, domid_out, name))
         return true;
     snprintf(away, sizeof(away), "%.*s--migratedaway", XLM_NAME_MAX - 1,
              domain);
-    return find_quietly(t, away, domid_out);
+    return find_quietly(t, away, domid_out, name);
 }
 
 static bool is_suspended(const struct xlm__dominfo *info)
@@ -332,7 +341,7 @@ static enum xlm_verdict decide_fate(const struct xlm__mark *sent,
     case XLM__FATE_BUSY:
         snprintf(why, XLM_MESSAGE_MAX,
                  "somebody still works on it there: try again; a receiver "
-                 "without contact gives up within a minute");
+                 "without contact gives up within some minutes");
         break;
     case XLM__FATE_LEFT:
         snprintf(why, XLM_MESSAGE_MAX,
@@ -407,8 +416,8 @@ int xlm__recover_act(struct xlm__errslot *err, struct xlm__hv *hv,
         .phase = verdict == XLM_VERDICT_RESUMED ? XLM__GUARD_RENAMED
                                                 : XLM__GUARD_RUNNING,
     };
+    char message[XLM_MESSAGE_MAX], name[XLM_NAME_MAX];
     enum xlm_owner owner;
-    char message[XLM_MESSAGE_MAX];
 
     if (verdict == XLM_VERDICT_UNDECIDED)
         return 0;
@@ -420,6 +429,13 @@ int xlm__recover_act(struct xlm__errslot *err, struct xlm__hv *hv,
 
         return rc ? rc : write_down(t, sent, verdict);
     }
+    if (verdict == XLM_VERDICT_RESUMED &&
+        !xlm__recover_name(t, sent->domid, name))
+        return XLM_FAIL(err, XLM_ERR_STATE,
+                        "%s (domain %u) has no name any more: somebody has "
+                        "begun to destroy it; 'xl destroy %u', then 'xl "
+                        "create' it",
+                        sent->name, sent->domid, sent->domid);
     memcpy(note.uuid, sent->uuid, sizeof(note.uuid));
     memcpy(note.session, sent->session, sizeof(note.session));
     snprintf(note.name, sizeof(note.name), "%s", sent->name);

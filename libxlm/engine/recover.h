@@ -85,6 +85,10 @@ enum xlm__fate xlm__recover_parse(const char *answer,
                                   const unsigned char session[16],
                                   char told[XLM__TOLD_MAX]);
 
+/* False: it has none. */
+bool xlm__recover_name(struct xlm__toolstack *t, uint32_t domid,
+                       char name_out[XLM_NAME_MAX]);
+
 /* ---- at the source ---- */
 
 /*

@@ -46,9 +46,13 @@ static int look_here(struct xlm__hv *hv, struct xlm__toolstack *t,
 
     memset(h, 0, sizeof(*h));
     rc = find_here(hv, uuid, arrived, h);
-    /* A dying domain may have lost its name already. */
     if (rc || !h->exists || h->info.dying)
         return rc;
+    /* One whose destruction has begun may have lost its name already. */
+    if (h->info.paused) {
+        (void)xlm__recover_name(t, h->info.domid, h->name);
+        return 0;
+    }
     snprintf(number, sizeof(number), "%u", h->info.domid);
     return t->ops->find(t, number, &domid, h->name);
 }
@@ -64,7 +68,7 @@ static bool is_incoming(const struct xlm__mark *m, const struct here *h)
 /* It has its own name, and is not waiting for xl to unpause it. */
 static bool is_finished(const struct xlm__mark *m, const struct here *h)
 {
-    return !h->info.dying && !is_incoming(m, h) &&
+    return !h->info.dying && h->name[0] && !is_incoming(m, h) &&
            (!h->info.paused || (m->flags & XLM__MARK_PAUSED));
 }
 
@@ -108,7 +112,8 @@ static void tell(enum xlm__fate fate, const struct here *h,
 {
     if (h->exists)
         snprintf(told, XLM__TOLD_MAX, "%s: %.160s (domain %u%s)",
-                 xlm__fate_text(fate), h->name, h->info.domid,
+                 xlm__fate_text(fate), h->name[0] ? h->name : "without a name",
+                 h->info.domid,
                  h->info.dying    ? ", dying"
                  : h->info.paused ? ", paused"
                                   : "");
@@ -142,7 +147,7 @@ static bool is_certain(const struct xlm__mark *m, const struct here *h)
 static bool is_to_run(const struct xlm__mark *m, const struct here *h)
 {
     return m->phase == XLM__RECEIVED_GO && !(m->flags & XLM__MARK_PAUSED) &&
-           !is_incoming(m, h);
+           h->name[0] && !is_incoming(m, h);
 }
 
 /* It never ran, and nobody is left who may start it. */

@@ -407,6 +407,19 @@ static void test_recover_find_copy_without_a_name(void)
     host_close(&h);
 }
 
+static void test_recover_act_copy_without_a_name_is_not_resumed(void)
+{
+    struct host h;
+
+    source(&h, XLM__GUARD_RENAMED);
+    CU_ASSERT_EQUAL(find(&h, "guest"), 0);
+    h.ts.fail_op = "find";
+    h.ts.fail_code = XLM_ERR_INVAL;
+    CU_ASSERT_EQUAL(act(&h, XLM_VERDICT_RESUMED), XLM_ERR_STATE);
+    CU_ASSERT_TRUE(h.ts.suspended && h.ts.marked[XLM__MARK_SENT]);
+    host_close(&h);
+}
+
 static void test_recover_find_gone_and_moved_is_refused(void)
 {
     struct host h;
@@ -559,6 +572,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_recover_runs_as_another_domain_only_clears_the_journal),
     UNIT_TEST(test_recover_find_gone_copy_by_name_and_uuid),
     UNIT_TEST(test_recover_find_copy_without_a_name),
+    UNIT_TEST(test_recover_act_copy_without_a_name_is_not_resumed),
     UNIT_TEST(test_recover_find_gone_and_moved_is_refused),
     UNIT_TEST(test_recover_find_gone_but_came_back_is_not_found),
     UNIT_TEST(test_recover_find_suspended_since_an_earlier_boot_is_refused),

@@ -171,6 +171,7 @@ static void test_recover_act_never_started_domain_is_destroyed(void)
 {
     never_started(XLM__RECEIVED_BUILDING, "guest--incoming", 0);
     never_started(XLM__RECEIVED_BUILDING, "guest", 0);
+    never_started(XLM__RECEIVED_BUILDING, "", 0);
     never_started(XLM__RECEIVED_BUILDING, "guest", XLM__MARK_PAUSED);
     never_started(XLM__RECEIVED_NEVER, "guest--incoming", 0);
     never_started(XLM__RECEIVED_NEVER, "guest", 0);
@@ -185,6 +186,19 @@ static void test_recover_act_what_runs_unasked_is_left(void)
     CU_ASSERT_EQUAL(act(&h), XLM__FATE_LEFT);
     CU_ASSERT_TRUE(h.hv->exists);
     CU_ASSERT_EQUAL(phase_of(&h), XLM__RECEIVED_BUILDING);
+    host_close(&h);
+}
+
+/* Its destruction has begun. */
+static void test_recover_act_what_has_no_name_is_not_started(void)
+{
+    struct host h;
+
+    held(&h, XLM__RECEIVED_GO, 2, "");
+    CU_ASSERT_EQUAL(act(&h), XLM__FATE_LEFT);
+    CU_ASSERT_TRUE(h.hv->info.paused);
+    CU_ASSERT_EQUAL(phase_of(&h), XLM__RECEIVED_GO);
+    CU_ASSERT_PTR_NOT_NULL(strstr(h.told, "without a name"));
     host_close(&h);
 }
 
@@ -402,6 +416,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_recover_act_running_domain_is_left_alone),
     UNIT_TEST(test_recover_act_never_started_domain_is_destroyed),
     UNIT_TEST(test_recover_act_what_runs_unasked_is_left),
+    UNIT_TEST(test_recover_act_what_has_no_name_is_not_started),
     UNIT_TEST(test_recover_act_domain_to_stay_paused_stays_so),
     UNIT_TEST(test_recover_act_not_while_a_receiver_is_at_work),
     UNIT_TEST(test_recover_act_spares_another_domain_of_that_uuid),
