@@ -314,7 +314,8 @@ static bool is_held(struct xlm__ts *ts, uint32_t domid)
 }
 
 /* Ours, by uuid, but xl had not named it yet, or not any more.  What has run is
- * not what xl makes here, whatever xenstore says. */
+ * not what xl makes here, whatever xenstore says; what is dying is on its way.
+ */
 static bool is_unnamed(struct xlm__ts *ts, uint32_t domid)
 {
     char *name = libxl_domid_to_name(ts->ctx, domid);
@@ -323,7 +324,7 @@ static bool is_unnamed(struct xlm__ts *ts, uint32_t domid)
 
     libxl_dominfo_init(&info);
     is_it = !name && !libxl_domain_info(ts->ctx, &info, domid) && info.paused &&
-            !info.cpu_time &&
+            !info.dying && !info.cpu_time &&
             !memcmp(libxl_uuid_bytearray(&info.uuid), ts->restore.uuid, 16);
     libxl_dominfo_dispose(&info);
     free(name);
@@ -333,14 +334,18 @@ static bool is_unnamed(struct xlm__ts *ts, uint32_t domid)
 /* One host may be both, and the source's domain here as well. */
 static bool find_unnamed(struct xlm__ts *ts, uint32_t *domid_out)
 {
+    const struct xlm__restore *r = &ts->restore;
     uint32_t first;
 
-    if (ts->hv->ops->find_uuid(ts->hv, ts->restore.uuid, 0, &first) || !first)
+    if (r->domid) {
+        *domid_out = r->domid;
+        return is_unnamed(ts, r->domid);
+    }
+    if (ts->hv->ops->find_uuid(ts->hv, r->uuid, 0, &first) || !first)
         return false;
     *domid_out = first;
     return is_unnamed(ts, first) ||
-           (!ts->hv->ops->find_uuid(ts->hv, ts->restore.uuid, first,
-                                    domid_out) &&
+           (!ts->hv->ops->find_uuid(ts->hv, r->uuid, first, domid_out) &&
             *domid_out && is_unnamed(ts, *domid_out));
 }
 
@@ -413,7 +418,7 @@ static int judge_without_report(struct xlm__ts *ts, bool *named_out)
     xlm__xlproc_close_stdin(r->xl);
     if (!xlm__xlproc_ended(r->xl, ABORT_MS))
         xlm__xlproc_kill(r->xl);
-    if (is_incoming(ts, r->domid)) {
+    if (is_incoming(ts, r->domid) || is_unnamed(ts, r->domid)) {
         *named_out = false;
         return 0;
     }

@@ -57,6 +57,7 @@ int libxl_domain_info(libxl_ctx *ctx, libxl_dominfo *info, uint32_t domid)
     memcpy(libxl_uuid_bytearray(&info->uuid), domain.uuid, 16);
     info->paused = domain.paused;
     info->cpu_time = domain.ran_ns;
+    info->dying = domain.dying;
     return 0;
 }
 
@@ -333,6 +334,20 @@ static void test_libxl_restore_go_xl_dies_before_renaming_is_undone(void)
     end();
 }
 
+/* It had begun to destroy it, and took the name away first. */
+static void test_libxl_restore_go_half_destroyed_is_not_named(void)
+{
+    bool named = true;
+
+    begin_ready(GO_BYTES ";x1", 0);
+    set_name("");
+    CU_ASSERT_EQUAL(go(&named), 0);
+    CU_ASSERT_FALSE(named);
+    CU_ASSERT_EQUAL(xlm__ts_restore_abort(&ts.base), 0);
+    CU_ASSERT_TRUE(domain.destroyed);
+    end();
+}
+
 static void test_libxl_restore_go_xl_was_dead_already_is_undone(void)
 {
     bool named = true;
@@ -420,11 +435,13 @@ static void test_libxl_restore_abort_destroys_what_has_no_name_yet(void)
     }
 }
 
-static void unnamed_is_spared(bool paused, uint64_t ran_ns, unsigned char first)
+static void unnamed_is_spared(bool paused, bool dying, uint64_t ran_ns,
+                              unsigned char first)
 {
     begin(BEGIN ";x0");
     set_name("");
     domain.paused = paused;
+    domain.dying = dying;
     domain.ran_ns = ran_ns;
     domain.uuid[0] = first;
     CU_ASSERT_EQUAL(restore_begin(0), XLM_ERR_TOOLSTACK);
@@ -435,9 +452,10 @@ static void unnamed_is_spared(bool paused, uint64_t ran_ns, unsigned char first)
 
 static void test_libxl_restore_abort_spares_the_nameless_that_are_not_xls(void)
 {
-    unnamed_is_spared(false, 0, uuid[0]);
-    unnamed_is_spared(true, 1, uuid[0]);
-    unnamed_is_spared(true, 0, uuid[0] + 1);
+    unnamed_is_spared(false, false, 0, uuid[0]);
+    unnamed_is_spared(true, true, 0, uuid[0]);
+    unnamed_is_spared(true, false, 1, uuid[0]);
+    unnamed_is_spared(true, false, 0, uuid[0] + 1);
 }
 
 static void test_libxl_restore_abort_spares_a_namesake(void)
@@ -497,6 +515,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_libxl_restore_go_reported_well_is_named),
     UNIT_TEST(test_libxl_restore_go_given_back_is_not_named),
     UNIT_TEST(test_libxl_restore_go_xl_dies_before_renaming_is_undone),
+    UNIT_TEST(test_libxl_restore_go_half_destroyed_is_not_named),
     UNIT_TEST(test_libxl_restore_go_xl_was_dead_already_is_undone),
     UNIT_TEST(test_libxl_restore_go_xl_dies_after_renaming_is_named),
     UNIT_TEST(test_libxl_restore_go_and_domain_gone_is_not_named),
