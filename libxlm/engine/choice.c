@@ -40,9 +40,13 @@ const struct xlm__method xlm__methods[XLM__METHODS] = {
  * millisecond, and ever more rarely while nothing shrinks. */
 #define SAMPLE_EVERY     (8 * MIB)
 #define SAMPLE_EVERY_MAX (128 * MIB)
-#define SAMPLE_BUDGET    0.01
-#define SAMPLE_FREE_NS   1e6
-#define NO_SHARE         0.97
+
+/* A plain byte takes so long that its page is worth comparing: to copy and
+ * compare 4096 bytes takes 1 to 2 us, and this is 33. */
+#define SLOW_NS        8.0
+#define SAMPLE_BUDGET  0.01
+#define SAMPLE_FREE_NS 1e6
+#define NO_SHARE       0.97
 
 static void rate_add(struct xlm__rate *r, double amount, uint64_t bytes)
 {
@@ -144,15 +148,6 @@ void xlm__choice_sampled(struct xlm__choice *c, unsigned method,
     plan_next_sample(c);
     if (!c->now)
         decide_plain(c);
-}
-
-/* What a byte that is sent plainly takes at least then.  To copy and compare a
- * page takes a tenth of that. */
-#define SLOW_NS 8.0
-
-bool xlm__choice_is_slow(const struct xlm__choice *c)
-{
-    return c->plain_ns.bytes > 0 && rate(&c->plain_ns) >= SLOW_NS;
 }
 
 /* ---- the choice ---- */
@@ -269,4 +264,9 @@ void xlm__choice_sent(struct xlm__choice *c, const struct xlm__choice_sent *s)
         decide_packed(c);
     else
         decide_plain(c);
+}
+
+bool xlm__choice_is_slow(const struct xlm__choice *c)
+{
+    return c->plain_ns.bytes > 0 && rate(&c->plain_ns) >= SLOW_NS;
 }

@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "util/clock.h"
 
-/* What the source has left to do is to write PERMITTED to its disk. */
-#define PERMIT_MS 60000
+/* The source compares the configuration once more, and writes to its disk. */
+#define PERMIT_MS 120000
 /* A device model that has its state holds the locks of its images, for which
  * the source's waits IMAGES_MS (toolstack_libxl_source.c) when contact is lost.
  */

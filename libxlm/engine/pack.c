@@ -410,7 +410,7 @@ static int send_encoded(struct xlm__packer *p,
     if (rc && !p->changed.nr)
         return rc;
     noted = note(p, &at, p->others.nr, p->others.pfns);
-    return rc ? rc : noted;
+    return noted ? noted : rc; /* what is not noted is lost: no return */
 }
 
 /* Are contents copied, to be encoded or compared? */
@@ -421,12 +421,6 @@ static bool is_copied(const struct xlm__packer *p)
             xlm__choice_is_slow(&p->choice));
 }
 
-static int send_slice(struct xlm__packer *p, const struct xlm__pages_out *pages)
-{
-    return is_copied(p) && pages->pages[0] ? send_encoded(p, pages)
-                                           : send_plain(p, pages);
-}
-
 static size_t within(uint64_t n, size_t least, size_t most)
 {
     return n < least ? least : n > most ? most : (size_t)n;
@@ -435,14 +429,15 @@ static size_t within(uint64_t n, size_t least, size_t most)
 /* What goes next in one record: as much as the limit allows if nothing is
  * encoded, else neighbours with contents, or without. */
 static size_t slice(const struct xlm__packer *p,
-                    const struct xlm__pages_out *pages, size_t from)
+                    const struct xlm__pages_out *pages, size_t from,
+                    bool copied)
 {
     const uint64_t part = xlm__throttle_part(p->throttle) / XLM__PAGE_BYTES;
     const size_t most = within(part, ENCODE_LEAST, XLM__PACKED_MAX);
     const bool contents = pages->pages[from];
     size_t nr = 1;
 
-    if (!is_copied(p))
+    if (!copied)
         return within(part, 1, pages->nr - from);
     while (nr < most && from + nr < pages->nr &&
            (pages->pages[from + nr] != NULL) == contents)
@@ -455,14 +450,16 @@ int xlm__packer_send(struct xlm__packer *p, const struct xlm__pages_out *pages)
     int rc = p->automatic ? try_samples(p, pages) : 0;
 
     for (size_t i = 0; !rc && i < pages->nr;) {
+        const bool copied = is_copied(p);
         const struct xlm__pages_out some = {
-            .nr = slice(p, pages, i),
+            .nr = slice(p, pages, i, copied),
             .pfns = pages->pfns + i,
             .types = pages->types + i,
             .pages = pages->pages + i,
         };
 
-        rc = send_slice(p, &some);
+        rc = copied && some.pages[0] ? send_encoded(p, &some)
+                                     : send_plain(p, &some);
         i += some.nr;
     }
     return rc;

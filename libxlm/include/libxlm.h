@@ -188,8 +188,7 @@ struct xlm_stats {
                                   /* being made again now                   */
     uint32_t control_reconnects;  /* source: times that it came back        */
     uint32_t answered; /* source: 1: an xlm has answered at the other end   */
-    uint64_t delta_pages; /* source: sent by what had changed in    */
-                          /* them                                   */
+    uint64_t delta_pages; /* source: of which only what had changed was sent */
 };
 
 /* One thing that preflight found. */

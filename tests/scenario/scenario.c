@@ -113,6 +113,11 @@ void scenario_unit(void *user, enum direction to, unsigned unit, uint32_t type)
         sc->event(r);
 }
 
+void scenario_switch(struct run *r)
+{
+    SCENARIO_CHECK(r, xlm_session_switch_now(r->src.session) == 0);
+}
+
 void scenario_cancel(struct side *s)
 {
     pthread_mutex_lock(&s->lock);

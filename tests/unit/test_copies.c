@@ -149,7 +149,7 @@ static void *send_mine(void *arg)
 {
     const uint64_t first = *(unsigned *)arg * NR_PAGES;
     uint8_t(*is)[PAGE] = calloc(2 * NR_PAGES, PAGE), (*was)[PAGE];
-    unsigned seed = (unsigned)first;
+    unsigned seed = (unsigned)first, nr_changed = 0;
     uint8_t out[ROOM];
     bool well = true;
 
@@ -160,7 +160,8 @@ static void *send_mine(void *arg)
         pthread_barrier_wait(&meet);
         for (unsigned i = 0; i < NR_PAGES; i++) {
             change(is[i], &seed);
-            if (xlm__copies_delta(shared, first + i, is[i], out, ROOM))
+            if (xlm__copies_delta(shared, first + i, is[i], out, ROOM) &&
+                ++nr_changed)
                 well &= xlm__delta_apply(out, was[i]) &&
                         !memcmp(was[i], is[i], PAGE);
             memcpy(was[i], is[i], PAGE);
@@ -171,7 +172,7 @@ static void *send_mine(void *arg)
         }
     }
     free(is);
-    return well ? arg : NULL;
+    return well && nr_changed ? arg : NULL;
 }
 
 static void test_copies_of_several_threads_are_each_ones_own(void)

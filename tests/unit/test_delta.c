@@ -12,7 +12,7 @@
 
 #define PAGE  XLM__DELTA_PAGE_BYTES
 #define WORDS (PAGE / 8)
-#define MOST  (XLM__DELTA_HEAD_BYTES + PAGE)
+#define MOST  XLM__DELTA_BYTES_MAX
 
 static uint8_t was[PAGE], is[PAGE], made[MOST + 8];
 

@@ -19,11 +19,6 @@ static bool logged(const struct run *r, const char *text)
 /* Memory goes over TCP, through something that counts pages. */
 #define COUNTED .opt = { .data = XLM_DATA_PLAIN }, .break_refuse = 99
 
-static void switch_over(struct run *r)
-{
-    SCENARIO_CHECK(r, xlm_session_switch_now(r->src.session) == 0);
-}
-
 /* Records of the source up to the first ROUND_BEGIN. */
 static unsigned begin_of_rounds(const struct scenario *plan)
 {
@@ -33,7 +28,7 @@ static unsigned begin_of_rounds(const struct scenario *plan)
 
     sc.cut = TO_NONE;
     if (sc.event)
-        sc.event = switch_over;
+        sc.event = scenario_switch;
     scenario_run(&sc, "undisturbed", r);
     SCENARIO_CHECK(r, r->nr_comebacks == 0);
     unit = r->begin_unit;
@@ -419,7 +414,7 @@ static void come_again(struct run *r)
 
     SCENARIO_CHECK(r, r->src.session->stats.control_reconnects == 1);
     SCENARIO_CHECK(r, !is_answered(r, 1, 1, true, &g));
-    switch_over(r);
+    scenario_switch(r);
 }
 
 static void come_with_too_many(struct run *r)

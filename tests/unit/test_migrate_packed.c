@@ -135,14 +135,9 @@ static void test_migrate_stays_packed_contents_that_do_not_unpack(void)
 
 /* ---- by what has changed ---- */
 
-static void switch_now(struct run *r)
-{
-    SCENARIO_CHECK(r, xlm_session_switch_now(r->src.session) == 0);
-}
-
 /* Some rounds, as what stays of the pause is over the goal. */
 #define ROUNDS                                                                 \
-    .prepare = fill_randomly, .event = switch_now,                             \
+    .prepare = fill_randomly, .event = scenario_switch,                        \
     .event_state = XLM_STATE_PRECOPY, .event_round = 6
 #define OFTEN                                                                  \
     .downtime_ms = 20, .fixed_pause_ms = 19, .on_slow = { XLM_SLOW_WAIT },     \
@@ -257,7 +252,7 @@ static void test_migrate_changes_may_be_switched_off(void)
 
 static void test_migrate_changes_of_pv_go_whole(void)
 {
-    LOOK(MOVED, .type = XLM__TYPE_PV, .event = switch_now,
+    LOOK(MOVED, .type = XLM__TYPE_PV, .event = scenario_switch,
          .event_state = XLM_STATE_PRECOPY, .event_round = 4,
          .writer = WRITER_WORDS,
          .opt = { .compress = XLM_COMPRESS_ZSTD, OFTEN });
@@ -274,7 +269,7 @@ static void knows_no_changes(struct run *r)
 
 static void test_migrate_changes_that_the_peer_does_not_know_go_whole(void)
 {
-    LOOK(MOVED, .prepare = knows_no_changes, .event = switch_now,
+    LOOK(MOVED, .prepare = knows_no_changes, .event = scenario_switch,
          .event_state = XLM_STATE_PRECOPY, .event_round = 4,
          .writer = WRITER_WORDS,
          .opt = { .compress = XLM_COMPRESS_ZSTD, OFTEN });
@@ -288,7 +283,7 @@ static void spoil(struct run *r)
     /* As nobody must: a page of the new domain is written to, in a word that
      * the guest leaves alone. */
     fake_write(r->dst.hv, SPOILT, 4000, "spoilt", 6);
-    switch_now(r);
+    scenario_switch(r);
 }
 
 static void test_migrate_stays_changes_of_another_page(void)

@@ -103,9 +103,7 @@ case_changes() {
         must_move a ch-$type --compress zstd --bandwidth 3M
         on a "grep 'pages only what had changed' /var/log/xen/xlm-ch-$type.log" \
             >/dev/null || fail "nothing in the log of $type"
-        grep -q ' of [1-9][0-9]* pages' "$work/out" ||
-            fail "no page of $type by its changes"
-        tail -n 1 "$work/out" | sed "s/.*compressed/     $type: compressed/"
+        tail -n 1 "$work/out" | sed "s/.*: of/     $type: of/"
         must_move b ch-$type --compress lz4 --bandwidth 3M --verify
         intact a ch-$type
         destroy a ch-$type
