@@ -243,17 +243,20 @@ static int op_window(struct xlm__hv *hv, uint32_t domid, struct xlm__hv **out,
     return fake_leave(hv);
 }
 
-/* A booted PV guest keeps its own list. */
+/* A booted PV guest keeps its own list, and Xen logs that it writes to it. */
 static void update_p2m(struct fake_hv *f, uint64_t pfn)
 {
     const uint64_t *l1;
-    uint64_t *leaf;
+    uint64_t *leaf, at;
 
     if (f->info.hvm || f->shared_frame == FAKE_NONE)
         return;
     l1 = (void *)(f->frames + f->p2m[FAKE_PV_L1] * XLM__PAGE_SIZE);
-    leaf = (void *)(f->frames + (l1[pfn / 512] >> 12) * XLM__PAGE_SIZE);
+    at = l1[pfn / 512] >> 12;
+    leaf = (void *)(f->frames + at * XLM__PAGE_SIZE);
     leaf[pfn % 512] = f->p2m[pfn];
+    if (f->logging)
+        xlm__bitmap_set(f->dirty, f->m2p[at]);
 }
 
 /* From the top down, so that no pfn is like its frame. */
