@@ -148,20 +148,18 @@ static bool bad_value(int id, const char *value, const char *limits,
     return false;
 }
 
-static bool set_number(int id, const char *value, uint32_t max,
+static bool set_number(int id, const char *value, uint32_t min, uint32_t max,
                        const char *unit, uint32_t *out, char *error)
 {
     char limits[96];
     uint64_t v;
 
-    if (number_parse(value, 1, max, &v)) {
+    if (number_parse(value, min, max, &v)) {
         *out = (uint32_t)v;
         return true;
     }
     snprintf(limits, sizeof(limits),
-             "a whole number of %s from 1 to %u is "
-             "wanted",
-             unit, max);
+             "a whole number of %s from %u to %u is wanted", unit, min, max);
     return bad_value(id, value, limits, error);
 }
 
@@ -178,7 +176,7 @@ static bool set_seconds(int id, const char *value, uint32_t *ms_out,
 {
     uint32_t s = 0;
 
-    if (!set_number(id, value, 604800, "seconds", &s, error))
+    if (!set_number(id, value, 1, 604800, "seconds", &s, error))
         return false;
     *ms_out = s * 1000;
     return true;
@@ -186,14 +184,12 @@ static bool set_seconds(int id, const char *value, uint32_t *ms_out,
 
 static bool set_reconnect(const char *value, uint32_t *ms_out, char *error)
 {
-    uint64_t s;
+    uint32_t s = 0;
 
-    if (!number_parse(value, 0, LM_RECONNECT_MAX_S, &s))
-        return bad_value(ID_RECONNECT, value,
-                         "a whole number of seconds from 0 to " LM_TEXT(
-                             LM_RECONNECT_MAX_S) " is wanted",
-                         error);
-    *ms_out = s ? (uint32_t)s * 1000 : XLM_RECONNECT_OFF;
+    if (!set_number(ID_RECONNECT, value, 0, LM_RECONNECT_MAX_S, "seconds", &s,
+                    error))
+        return false;
+    *ms_out = s ? s * 1000 : XLM_RECONNECT_OFF;
     return true;
 }
 
@@ -301,14 +297,11 @@ static bool set_compress(const char *value, struct lm_options *o, char *error)
 
 static bool set_delta(const char *value, uint32_t *mib_out, char *error)
 {
-    uint64_t mib;
+    uint32_t mib = 0;
 
-    if (!number_parse(value, 0, LM_DELTA_MAX_MIB, &mib))
-        return bad_value(ID_DELTA, value,
-                         "a whole number of MiB from 0 to " LM_TEXT(
-                             LM_DELTA_MAX_MIB) " is wanted",
-                         error);
-    *mib_out = mib ? (uint32_t)mib : XLM_DELTA_OFF;
+    if (!set_number(ID_DELTA, value, 0, LM_DELTA_MAX_MIB, "MiB", &mib, error))
+        return false;
+    *mib_out = mib ? mib : XLM_DELTA_OFF;
     return true;
 }
 
@@ -341,12 +334,12 @@ static bool set_value(int id, const char *value, struct lm_options *o,
     case ID_JSON:
         return set_text(id, value, &o->json, error);
     case ID_DOWNTIME:
-        return set_number(id, value, DOWNTIME_MAX_MS, "milliseconds",
+        return set_number(id, value, 1, DOWNTIME_MAX_MS, "milliseconds",
                           &o->downtime_ms, error);
     case ID_ROUNDS:
-        return set_number(id, value, 1000, "rounds", &o->rounds, error);
+        return set_number(id, value, 1, 1000, "rounds", &o->rounds, error);
     case ID_CHANNELS:
-        return set_number(id, value, LM_CHANNELS_MAX, "connections",
+        return set_number(id, value, 1, LM_CHANNELS_MAX, "connections",
                           &o->channels, error);
     case ID_DATA:
         return set_data(value, o, error);

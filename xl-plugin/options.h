@@ -22,8 +22,6 @@
 /* Of libxlm.h: an hour, and 64 GiB. */
 #define LM_RECONNECT_MAX_S 3600
 #define LM_DELTA_MAX_MIB   65536
-#define LM_TEXT_(x)        #x
-#define LM_TEXT(x)         LM_TEXT_(x)
 
 struct lm_options {
     const char *config_file; /* -C, NULL: the domain's own configuration */

@@ -40,13 +40,13 @@ const struct xlm__method xlm__methods[XLM__METHODS] = {
  * millisecond, and ever more rarely while nothing shrinks. */
 #define SAMPLE_EVERY     (8 * MIB)
 #define SAMPLE_EVERY_MAX (128 * MIB)
+#define SAMPLE_BUDGET    0.01
+#define SAMPLE_FREE_NS   1e6
+#define NO_SHARE         0.97
 
 /* A plain byte takes so long that its page is worth comparing: to copy and
  * compare 4096 bytes takes 1 to 2 us, and this is 33. */
-#define SLOW_NS        8.0
-#define SAMPLE_BUDGET  0.01
-#define SAMPLE_FREE_NS 1e6
-#define NO_SHARE       0.97
+#define SLOW_NS 8.0
 
 static void rate_add(struct xlm__rate *r, double amount, uint64_t bytes)
 {

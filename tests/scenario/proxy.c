@@ -81,7 +81,6 @@ static bool read_all(struct pump *p, unsigned char *data, size_t bytes)
     return true;
 }
 
-/* The first of the packed bytes becomes another: no frame begins like that. */
 /* The one allocation that a test lets fail may be ours: the next does not. */
 static void *own_memory(size_t bytes)
 {
@@ -93,6 +92,7 @@ static void *own_memory(size_t bytes)
     return p;
 }
 
+/* The first of the packed bytes becomes another: no frame begins like that. */
 static void change(const struct proxy_cut *c, unsigned char *head,
                    unsigned char *body, size_t length)
 {

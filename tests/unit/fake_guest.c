@@ -10,6 +10,7 @@
 #include <xen/xen.h>
 
 #include "fake_hv.h"
+#include "fake_impl.h"
 #include "util/bitmap.h"
 
 #define PER_PAGE 512u
@@ -24,6 +25,21 @@ unsigned char *fake_page(struct fake_hv *f, uint64_t pfn)
 uint64_t fake_frame(struct fake_hv *f, uint64_t pfn)
 {
     return f->p2m[pfn];
+}
+
+void fake_update_p2m(struct fake_hv *f, uint64_t pfn)
+{
+    const uint64_t *l1;
+    uint64_t *leaf, at;
+
+    if (f->info.hvm || f->shared_frame == FAKE_NONE)
+        return;
+    l1 = (void *)(f->frames + f->p2m[FAKE_PV_L1] * XLM__PAGE_SIZE);
+    at = l1[pfn / 512] >> 12;
+    leaf = (void *)(f->frames + at * XLM__PAGE_SIZE);
+    leaf[pfn % 512] = f->p2m[pfn];
+    if (f->logging)
+        xlm__bitmap_set(f->dirty, f->m2p[at]);
 }
 
 void fake_write(struct fake_hv *f, uint64_t pfn, size_t offset,

@@ -243,22 +243,6 @@ static int op_window(struct xlm__hv *hv, uint32_t domid, struct xlm__hv **out,
     return fake_leave(hv);
 }
 
-/* A booted PV guest keeps its own list, and Xen logs that it writes to it. */
-static void update_p2m(struct fake_hv *f, uint64_t pfn)
-{
-    const uint64_t *l1;
-    uint64_t *leaf, at;
-
-    if (f->info.hvm || f->shared_frame == FAKE_NONE)
-        return;
-    l1 = (void *)(f->frames + f->p2m[FAKE_PV_L1] * XLM__PAGE_SIZE);
-    at = l1[pfn / 512] >> 12;
-    leaf = (void *)(f->frames + at * XLM__PAGE_SIZE);
-    leaf[pfn % 512] = f->p2m[pfn];
-    if (f->logging)
-        xlm__bitmap_set(f->dirty, f->m2p[at]);
-}
-
 /* From the top down, so that no pfn is like its frame. */
 static void give_frame(struct fake_hv *f, uint64_t pfn)
 {
@@ -274,7 +258,7 @@ static void give_frame(struct fake_hv *f, uint64_t pfn)
     f->types[pfn] = XLM__PT_NOTAB;
     f->free_frames--;
     f->info.tot_pages++;
-    update_p2m(f, pfn);
+    fake_update_p2m(f, pfn);
     /* Xen logs neither that a translated domain gets a page nor what is written
      * to it before the next CLEAN; a PV guest's own update of m2p it does. */
     if (f->logging && f->info.hvm)
@@ -293,7 +277,7 @@ static void take_frame(struct fake_hv *f, uint64_t pfn)
     f->free_frames++;
     f->info.tot_pages--;
     xlm__bitmap_clear(f->dirty, pfn);
-    update_p2m(f, pfn);
+    fake_update_p2m(f, pfn);
 }
 
 static int op_populate(struct xlm__hv *hv, uint32_t domid, unsigned order,

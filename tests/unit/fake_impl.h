@@ -47,4 +47,8 @@ int fake_op_grant_map(struct xlm__hv *hv, uint32_t domid, uint32_t ref,
                       const void **page_out);
 void fake_op_grant_unmap(struct xlm__hv *hv, const void *page);
 
+/* Under lock.  A booted PV guest keeps its own list, and Xen logs that it
+ * writes to it. */
+void fake_update_p2m(struct fake_hv *f, uint64_t pfn);
+
 #endif /* XLM_TESTS_FAKE_IMPL_H */
