@@ -55,16 +55,24 @@ make_disks() {
     done
 }
 
+# Each host's own copy, so that what it has synced outlives its power.
+make_root() {
+    use_release "$(release_of "$(flavour_of "$1" "$FLAVOURS")")"
+    cp --sparse=always --reflink=auto "$PLACE/dom0.ext4" "$STATE/root-$1" ||
+        die "host $1: no room for its root disk in $STATE"
+}
+
 # qemu_args HOST PORT: sets the array ARGS
 # shellcheck disable=SC2054 # the commas belong to the options
 qemu_args() {
-    local h=$1 port=$2 mac=52:54:00:00:01 n slot=8 link cache xen
+    local h=$1 port=$2 mac=52:54:00:00:01 n slot=8 wire cache xen
 
     xen=$(flavour_of "$h" "$FLAVOURS")
     use_release "$(release_of "$xen")"
     cache=$(cat "$STATE/disk-cache")
-    link="server=on"
-    [ "$h" = a ] || link="server=off" mac=52:54:00:00:02
+    [ "$h" = a ] || mac=52:54:00:00:02
+    wire="local.type=unix,local.path=$STATE/wire-$h"
+    wire+=",remote.type=unix,remote.path=$STATE/wire-$(other_host "$h")"
     ARGS=(-name "lab-$LAB_NAME-$h" -machine q35 -accel tcg,thread=single
         -cpu "$CPU" -smp 1 -m "$HOST_MB" -display none -no-reboot -nodefaults
         -L "$OUTER/usr/share/qemu" -L "$OUTER/usr/share/seabios"
@@ -73,7 +81,7 @@ qemu_args() {
         -monitor "unix:$STATE/$h.monitor,server=on,wait=off"
         -netdev "user,id=u0,hostfwd=tcp:127.0.0.1:$port-:22"
         -device "virtio-net-pci,netdev=u0,mac=$mac:01,addr=4,romfile="
-        -netdev "stream,id=s0,$link,addr.type=unix,addr.path=$STATE/wire"
+        -netdev "dgram,id=s0,$wire"
         -device "virtio-net-pci,netdev=s0,mac=$mac:02,addr=5,romfile="
         -kernel "$PLACE/xen-$xen" -append "$XEN_ARGS"
         -initrd "$PLACE/$KERNEL console=hvc0 quiet lab.host=$h,$PLACE/dom0-initrd.gz")
@@ -85,7 +93,7 @@ qemu_args() {
         slot=$((slot + 1))
     done
     ARGS+=(-drive
-        "if=none,id=root,format=raw,file=$PLACE/dom0.ext4,snapshot=on,file.locking=off"
+        "if=none,id=root,format=raw,file=$STATE/root-$h,file.locking=off"
         -device virtio-blk-pci,drive=root,serial=labroot,addr=18)
 }
 
@@ -212,6 +220,8 @@ cmd_up() {
     began=$SECONDS
     disk_cache >"$STATE/disk-cache"
     make_disks
+    make_root a
+    make_root b
     start_host a
     start_host b
     left=$((began + LAB_UP_LIMIT_S - SECONDS))
@@ -222,14 +232,43 @@ cmd_up() {
         "shared disks cache=$(cat "$STATE/disk-cache")"
 }
 
+# forget_ssh HOST: the connection that its commands share
+forget_ssh() {
+    local f=$STATE/ssh-$1
+
+    [ ! -S "$f" ] || tool ssh -q -o ControlPath="$f" -O exit lab 2>/dev/null
+    rm -f "$f"
+}
+
+cmd_power_cut() {
+    local h=${1:-} pid
+
+    need_host "$h"
+    pid=$(cat "$STATE/$h.qemu-pid" 2>/dev/null) && is_our_process "$pid" ||
+        die "host $h is not up"
+    kill -KILL "$pid"
+    wait_until 10 not host_alive "$h" || die "host $h does not die"
+    forget_ssh "$h"
+}
+
+cmd_boot() {
+    local h=${1:-}
+
+    need_host "$h"
+    [ -d "$STATE" ] || die "there is no lab $LAB_NAME (lab up)"
+    ! host_alive "$h" || die "host $h is up"
+    FLAVOURS=$(cat "$STATE/flavour")
+    start_host "$h"
+    wait_ready "$h" "$LAB_UP_LIMIT_S"
+    sync_clocks
+}
+
 stop_lab() {
     local f
 
     [ -d "$STATE" ] || return 0
-    for f in "$STATE"/ssh-*; do
-        [ -S "$f" ] && tool ssh -q -o ControlPath="$f" -O exit lab \
-            2>/dev/null
-    done
+    forget_ssh a
+    forget_ssh b
     for f in a b; do
         stop_process "$STATE/$f.pid"
         stop_process "$STATE/$f.qemu-pid"
