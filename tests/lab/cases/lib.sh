@@ -9,15 +9,14 @@ cases_of() {
     case $1 in
     debian)
         echo pvh_there_and_back pvh_balloons pvh_killed pvh_journal behaviour \
-            hvm_moves \
-            pv_scan
+            hvm_moves pv_scan random_pvh
         [ "$sample" = yes ] ||
             echo pvh_ways pvh_twenty pvh_two_at_once pvh_stream_is_valid \
                 pvh_events pvh_changed pvh_cancelled pvh_paused dry_run \
                 pvh_beside_xl pv_paused_copy hvm_plain pvh_control \
                 pvh_control_stale pvh_returns pvh_control_returns \
                 pvh_goal_abort pvh_goal_throttle \
-                pvh_goal_killed verify changes
+                pvh_goal_killed verify changes random_hvm random_pv
         ;;
     shadow) echo pv_live ;;
     debian,trixie) echo upgrade_pvh upgrade_hvm upgrade_pv upgrade_by_xl ;;

@@ -126,7 +126,7 @@ make_keys() {
 # What dom0 has beyond the packages; /etc/xen is as the package has it but for
 # xl.conf.
 write_overlay() {
-    local o=$1 d=$LAB_DIR/dom0
+    local o=$1 d=$LAB_DIR/dom0 f
 
     mkdir -p "$o"/{etc/ssh,etc/xen,root/.ssh,boot} \
         "$o"/usr/local/{bin,sbin,lib/lab} "$o"/var/{log/xen,lib/xen/dump} \
@@ -134,9 +134,11 @@ write_overlay() {
     install -m 755 "$d/start" "$o/usr/local/lib/lab/start"
     install -m 755 "$d/labguest" "$o/usr/local/bin/labguest"
     compile "$o/usr/local/bin/plainsh" "$d/plainsh.c"
-    gcc -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -shared -fPIC \
-        -o "$o/usr/local/lib/lab/hold.so" "$d/hold.c" ||
-        die "cannot compile hold.c"
+    for f in hold fault; do
+        gcc -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -shared -fPIC \
+            -o "$o/usr/local/lib/lab/$f.so" "$d/$f.c" ||
+            die "cannot compile $f.c"
+    done
     cp "$CACHE/guest-initrd.gz" "$o/boot/guest-initrd.gz"
     cat >"$o/etc/passwd" <<'END'
 root:x:0:0:root:/root:/bin/bash
