@@ -27,6 +27,7 @@
     X(hostconf, 2048)                                                          \
     X(mark, 1500)                                                              \
     X(options, 512)                                                            \
+    X(packed, 8192)                                                            \
     X(qmp, 4096)                                                               \
     X(xlconfig, 8192)
 
