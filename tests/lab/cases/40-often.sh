@@ -9,25 +9,38 @@ left_behind() {
         xl info | sed -n 's/^free_memory *: //p'
         xenstore-ls / | wc -l
         ls -l /proc/[0-9]*/exe 2>/dev/null | grep -c ' -> /'
-        ls /run/xen /run/lock /var/lib/xen /tmp | wc -l
+        for p in \$(pgrep -x 'xenstored|xenconsoled'); do ls /proc/\$p/fd; done |
+            wc -l
+        ls /run/xen /run/lock /var/lib/xen /var/lib/xlm /tmp | wc -l
         losetup -a | wc -l; ls /sys/class/net | wc -l" | xargs
 }
 
+# What Xen's daemons have of their own, in KiB: it comes and goes.
+daemons_kib() {
+    on "$1" "cat /proc/\$(pgrep -x xenstored)/status \
+        /proc/\$(pgrep -x xenconsoled)/status" |
+        awk '/^RssAnon/ { s += $2 } END { print s }'
+}
+
+# XLM_LAB_MOVES: more than twenty
 case_pvh_twenty() {
-    local i from=a before after moves=20
+    local i from=a before after moves=${XLM_LAB_MOVES:-20} kib
 
     guest a pvh7 --type pvh --disk phy --mem 128 --work 8
     # The first two leave logs and caches that stay.
     must_move a pvh7 && must_move b pvh7
     before="$(left_behind a) / $(left_behind b)"
+    kib="$(daemons_kib a) / $(daemons_kib b)"
     [ "$sample" = no ] || moves=4
     for i in $(seq "$moves"); do
         must_move "$from" pvh7 >/dev/null
         from=$(other "$from")
     done
     after="$(left_behind a) / $(left_behind b)"
-    echo "     domains, free MiB, xenstore, processes, files, loops, nets:"
+    echo "     domains, free MiB, xenstore, processes, daemons' descriptors," \
+        "files, loops, nets:"
     echo "     before $before, after $i more moves $after"
+    echo "     daemons: $kib KiB, then $(daemons_kib a) / $(daemons_kib b) KiB"
     [ "$before" = "$after" ] || fail "something leaks"
     pings a pvh7
     blocks_fine pvh7
