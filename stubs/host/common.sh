@@ -64,17 +64,29 @@ not() {
 }
 
 # Numbers of processes are reused: ours names our directory on its command line.
+# (This and the next start no process: tests call "simxen run" all the time.)
 is_ours() {
-    [ -n "${1:-}" ] && [ -r "/proc/$1/cmdline" ] &&
-        tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | 
-        grep -q -e "^$DIR\$" -e "^$DIR/"
+    local words word
+
+    [ -n "${1:-}" ] && { mapfile -d '' words <"/proc/$1/cmdline"; } \
+        2>/dev/null || return 1
+    for word in ${words[@]+"${words[@]}"}; do
+        [[ $word/ != "$DIR"/* ]] || return 0
+    done
+    return 1
 }
 
-# pid_in FILE: prints it if that process is there and ours.
-pid_in() {
-    local pid
+# read_pid FILE: sets PID if that process is there and ours.
+read_pid() {
+    PID=
+    { read -r PID <"$1"; } 2>/dev/null && is_ours "$PID"
+}
 
-    pid=$(cat "$1" 2>/dev/null) && is_ours "$pid" && echo "$pid"
+# pid_in FILE: prints it
+pid_in() {
+    local PID
+
+    read_pid "$1" && echo "$PID"
 }
 
 is_up() {
@@ -82,7 +94,8 @@ is_up() {
 }
 
 need_up() {
-    HOST_PID=$(pid_in "$H/pid") || die "host $HOST is not up"
+    read_pid "$H/pid" || die "host $HOST is not up"
+    HOST_PID=$PID
 }
 
 # The only process below an unshare(1) that was told to fork.

@@ -8,5 +8,5 @@ set_env() {
     export LD_LIBRARY_PATH=$RUN/lib:/usr/local/lib TMPDIR=$H/disk/tmp
     export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
     PATH=$STUBS/host/bin:$RUN:$PATH:/usr/lib/xen-$XEN_VERSION/bin
-    mkdir -p "$TMPDIR"
+    [ -d "$TMPDIR" ] || mkdir -p "$TMPDIR"
 }

@@ -86,10 +86,11 @@ traces() {
     # shellcheck disable=SC2016
     on "$1" sh -c '
         xl list | awk "NR > 1 { print \"domain\", \$1 }"
-        for p in /proc/[0-9]*; do
-            [ "${p#/proc/}" = $$ ] || { tr "\0\n" "  " <"$p/cmdline"; echo; }
-        done | cut -c 1-60 | grep -vE "^(sleep |cut |grep |tr |sed |$|sh -c)" |
-            sed "s/^/process /"
+        ps -eww -o pid=,stat=,args= |
+            awk "\$1 != $$ && \$2 !~ /^Z/ {
+                    sub(/^ *[0-9]+ +[^ ]+ +/, \"\")
+                    print substr(\$0, 1, 60) }" |
+            grep -vE "^(sleep |ps |awk |grep |sed |sh -c)" | sed "s/^/process /"
         xenstore-ls -f / | sed "s/ = .*//; s/^/xenstore /" |
             grep -vE "^xenstore /local/domain/0/(memory|device-model$)"
         find /run /var/lib/xen -not -name "xlm-pause-*" | sed "s/^/file /"
