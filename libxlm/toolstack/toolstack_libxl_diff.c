@@ -81,9 +81,12 @@ static void diff_vcpus(struct words *w, const libxl_domain_config *a,
     }
 }
 
-static const libxl_device_disk *find_disk(const libxl_domain_config *c,
+/* That at place `at` first: nothing keeps two from being called the same. */
+static const libxl_device_disk *find_disk(const libxl_domain_config *c, int at,
                                           const char *vdev)
 {
+    if (at < c->num_disks && same(c->disks[at].vdev, vdev))
+        return &c->disks[at];
     for (int i = 0; i < c->num_disks; i++)
         if (same(c->disks[i].vdev, vdev))
             return &c->disks[i];
@@ -95,7 +98,7 @@ static void diff_disks(struct words *w, const libxl_domain_config *a,
 {
     for (int i = 0; i < b->num_disks; i++) {
         const libxl_device_disk *is = &b->disks[i];
-        const libxl_device_disk *was = find_disk(a, is->vdev);
+        const libxl_device_disk *was = find_disk(a, i, is->vdev);
 
         if (!was)
             say(w, "disk %s was attached", text(is->vdev));
@@ -107,13 +110,15 @@ static void diff_disks(struct words *w, const libxl_domain_config *a,
                 is->readwrite ? "writable" : "read-only");
     }
     for (int i = 0; i < a->num_disks; i++)
-        if (!find_disk(b, a->disks[i].vdev))
+        if (!find_disk(b, i, a->disks[i].vdev))
             say(w, "disk %s was detached", text(a->disks[i].vdev));
 }
 
-static const libxl_device_nic *find_nic(const libxl_domain_config *c,
+static const libxl_device_nic *find_nic(const libxl_domain_config *c, int at,
                                         const libxl_mac *mac)
 {
+    if (at < c->num_nics && !memcmp(&c->nics[at].mac, mac, sizeof(*mac)))
+        return &c->nics[at];
     for (int i = 0; i < c->num_nics; i++)
         if (!memcmp(&c->nics[i].mac, mac, sizeof(*mac)))
             return &c->nics[i];
@@ -128,7 +133,7 @@ static void diff_nics(struct words *w, const libxl_domain_config *a,
 {
     for (int i = 0; i < b->num_nics; i++) {
         const libxl_device_nic *is = &b->nics[i];
-        const libxl_device_nic *was = find_nic(a, &is->mac);
+        const libxl_device_nic *was = find_nic(a, i, &is->mac);
 
         if (!was)
             say(w, "network interface " MAC_FMT " was attached",
@@ -138,7 +143,7 @@ static void diff_nics(struct words *w, const libxl_domain_config *a,
                 MAC_BYTES(is->mac), text(was->bridge), text(is->bridge));
     }
     for (int i = 0; i < a->num_nics; i++)
-        if (!find_nic(b, &a->nics[i].mac))
+        if (!find_nic(b, i, &a->nics[i].mac))
             say(w, "network interface " MAC_FMT " was detached",
                 MAC_BYTES(a->nics[i].mac));
 }

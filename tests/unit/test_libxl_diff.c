@@ -80,6 +80,19 @@ static void test_libxl_diff_nics_are_named_by_mac(void)
     configs_free();
 }
 
+/* Nothing in xl.cfg keeps them from it. */
+static void test_libxl_diff_two_nics_may_have_one_mac(void)
+{
+    configs_make();
+    add_nic(&a, 1, "br7");
+    add_nic(&b, 1, "br7");
+    CU_ASSERT_STRING_EQUAL(compare(), "");
+    set_text(&b.nics[1].bridge, "br8");
+    CU_ASSERT_STRING_EQUAL(compare(), "network interface 00:16:3e:00:00:01 "
+                                      "was moved from br7 to br8");
+    configs_free();
+}
+
 static void test_libxl_diff_pci_device_is_named(void)
 {
     configs_make();
@@ -171,6 +184,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_libxl_diff_detached_disk_is_named),
     UNIT_TEST(test_libxl_diff_changed_medium_is_named),
     UNIT_TEST(test_libxl_diff_nics_are_named_by_mac),
+    UNIT_TEST(test_libxl_diff_two_nics_may_have_one_mac),
     UNIT_TEST(test_libxl_diff_pci_device_is_named),
     UNIT_TEST(test_libxl_diff_memory_is_told_with_both_values),
     UNIT_TEST(test_libxl_diff_switched_vcpu_is_named),
