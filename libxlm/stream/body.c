@@ -384,7 +384,8 @@ int xlm__body_decode(const struct xlm__body_ctx *ctx, uint32_t type,
         uint32_t nr = xlm__get_le32(body +
                                     offsetof(struct xlm__wire_pages, count));
 
-        if (nr > XLM__PAGES_MAX)
+        if (nr > XLM__PAGES_MAX ||
+            sizeof(struct xlm__wire_pages) + 8ull * nr > length)
             nr = 0; /* refused below, before the list is looked at */
         t.end = body + sizeof(struct xlm__wire_pages) + 8ull * nr;
     }
