@@ -48,7 +48,6 @@ all_die() {
 
 # What it had not synced is gone, with its copy.
 power_cut_a() {
-    on a sync >/dev/null </dev/null
     lab power-cut a >"$work/out" 2>&1 || fail "a does not lose its power"
     lab boot a >"$work/out" 2>&1 || fail "a does not boot"
 }
@@ -70,6 +69,7 @@ xendomains_keeps() {
 
 case_pvh_journal() {
     guest a pvh4 --type pvh --disk phy --mem 128 --work 8 --no-net
+    on a sync >/dev/null </dev/null || fail "sync at a"
 
     # No supervisor, no worker: suspended, but ours.
     all_die a '[x]l-lmigrate ' pvh4 ready

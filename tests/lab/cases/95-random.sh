@@ -5,7 +5,8 @@
 # a while, a host loses its power and boots again. Then xl lmigrate-recover does
 # what is left to do. After each: the guest runs at one host and is well, and
 # nothing of it is at the other; it is gone only with the power of a host that
-# had it; and no block that its disk has acknowledged is lost, nor did two write.
+# had it; where it wrote to its disk last, there it is; and no block that the
+# disk has acknowledged is lost, nor did two hosts write.
 #
 # XLM_LAB_RUNS, XLM_LAB_SEED: so many of each type (10; 2 of a sample), from
 # that number (1) on.
@@ -15,7 +16,7 @@ random_lines=('from state: precopy' 'from round 2:' 'from suspended after'
     'from and is ready' 'to permission to run')
 
 # Processes: newest or oldest with that command line at that side.
-random_victims=('from -n [x]l-lmigrate ' 'from -o [x]l-lmigrate '
+random_victims=('from -n [x]l-lmigrate( )' 'from -o [x]l-lmigrate( )'
     'to -n [x]l-lmigrate-rec' 'to -o [x]l-lmigrate-rec'
     'to -o [x]l migrate-receive' 'to -n [l]ibxl-save-helper'
     'from -o ^plainsh host' 'from -n ^plainsh host')
@@ -28,7 +29,7 @@ random_plan() {
     local kinds=(call kill kill wire slow power) sides=(from to)
 
     RANDOM=$1
-    KIND=${kinds[RANDOM % 6]} DELAY_MS=$((RANDOM % 2000))
+    KIND=${kinds[RANDOM % 6]} DELAY_MS=$((RANDOM % 1000))
     read -r SIDE LINE <<<"${random_lines[RANDOM % 5]}"
     case $KIND in
     call) # as many early ones as late ones
@@ -87,31 +88,34 @@ random_move() {
 # await_line NAME: until the log has the line; fails if the move ends before.
 # What is waited with has the name's mark, so that it can be ended.
 await_line() {
-    on "$(host_of "$SIDE")" "exec 3< <(exec -a strike-$1 tail -s 0.05 -n +1 -F \
-            '/var/log/xen/xlm-$1.log' 2>/dev/null)
+    on "$(host_of "$SIDE")" "exec 3< <(exec -a strike-$1 timeout 280 \
+            tail -s 0.05 -n +1 -F '/var/log/xen/xlm-$1.log' 2>/dev/null)
         grep -m 1 -q '$LINE' <&3; rc=\$?
         pkill -f '^strike-$1'; exit \$rc" >/dev/null
 }
 
-# strike NAME: what the number has in store
+# strike NAME: what the number has in store. Says "struck" if something was there
+# to be struck.
 strike() {
     local side which pattern host
 
     await_line "$1" || return 0
-    sleep "$(printf '%d.%03d' $((DELAY_MS / 1000)) $((DELAY_MS % 1000)))"
+    sleep "0.$(printf '%03d' "$DELAY_MS")"
     case $KIND in
     kill)
         read -r side which pattern <<<"$WHAT"
-        on "$(host_of "$side")" "pkill -KILL $which -f '$pattern'" >/dev/null ||
-            true
+        ! on "$(host_of "$side")" "pkill -KILL $which -f '$pattern'" \
+            >/dev/null || echo struck
         ;;
-    wire) away "$WHAT" ;;
+    wire) away "$WHAT" && echo struck ;;
     slow)
         for host in a b; do
-            on $host "tc qdisc add dev eth1 root netem delay ${WHAT}ms limit 9999"
-        done >/dev/null
+            on $host "tc qdisc add dev eth1 root netem delay ${WHAT}ms \
+                limit 9999" >/dev/null || return 1
+        done
+        echo struck
         ;;
-    power) lab power-cut "$(host_of "$WHAT")" ;;
+    power) lab power-cut "$(host_of "$WHAT")" && echo struck ;;
     esac
 }
 
@@ -119,22 +123,28 @@ strike() {
 # stays: it does for a domain what xl's daemon did, which leaves when the domain
 # is suspended.)
 quiet() {
-    ! lab status | grep -q "host $1: ready" ||
-        on "$1" "for i in \$(seq 120); do
-                pgrep -f '[x]l-lmigrate( |-rec)' >/dev/null || exit 0
-                sleep 1
-            done
-            ps -eo pid,ppid,wchan:20,args | grep -E '[x]l-lmigrate( |-rec)'
-            tail -n 12 /var/log/xen/xlm-*.log; exit 1" >/dev/null </dev/null ||
+    on "$1" "for i in \$(seq 120); do
+            pgrep -f '[x]l-lmigrate( |-rec)' >/dev/null || exit 0
+            sleep 1
+        done
+        ps -eo pid,ppid,wchan:20,args | grep -E '[x]l-lmigrate( |-rec)'
+        tail -n 12 /var/log/xen/xlm-*.log; exit 1" >/dev/null </dev/null ||
         fail "there is no end to it at $1"
 }
 
-# How the move ended, 255 where its host did; its words are in $work/said.
+has_power() {
+    lab status | grep -q "host $1: ready"
+}
+
+# The move, and what breaks. CODE: how it ended, 255 where its host did; its
+# words are in $work/said. STRUCK: it did break. CUT: the host that lost its
+# power, if any.
 random_end() {
     local name=$1 host striker mover rc=0
 
     for host in a b; do
-        on $host "rm -f '/var/log/xen/xlm-$name.log'" >/dev/null
+        on $host "rm -f '/var/log/xen/xlm-$name.log' /run/lab-fault" \
+            >/dev/null || fail "the log at $host stays"
     done
     (random_move "$name" >"$work/said" 2>&1 </dev/null) &
     mover=$!
@@ -143,35 +153,57 @@ random_end() {
         striker=$!
     fi
     wait $mover || rc=$?
+    CODE=$rc CUT='' STRUCK=no
     if [ "$KIND" != call ]; then
-        on "$(host_of "$SIDE")" "pkill -f '^strike-$name'" >/dev/null 2>&1 ||
+        ! has_power "$(host_of "$SIDE")" ||
+            on "$(host_of "$SIDE")" "pkill -f '^strike-$name'" >/dev/null 2>&1 ||
             true
         wait $striker || fail "the fault: $(tail -n 1 "$work/strike")"
+        ! grep -q '^struck$' "$work/strike" || STRUCK=yes
+    elif on "$(host_of "${WHAT%% *}")" 'test -e /run/lab-fault' >/dev/null; then
+        STRUCK=yes
     fi
-    CODE=$rc
-    quiet "$(other "$at")"
-    quiet "$at"
+    [ "$KIND$STRUCK" != poweryes ] || CUT=$(host_of "$WHAT")
+    for host in a b; do
+        [ $host = "$CUT" ] || quiet $host
+    done
 }
 
-# Everything works again; sets CUT to the host that had lost its power, if any.
+# Where the newest block of its disk was written.
+wrote_last() {
+    lab guest blocks "$1" 2>/dev/null |
+        sed -n 's/^run host\([ab]\) .*/\1/p' | tail -n 1
+}
+
+# recover_all HOST [--boot]: 5: the other could not be asked.
+recover_all() {
+    local rc=0
+
+    on "$1" "xl lmigrate-recover --all ${2:-} -s plainsh \
+        --peer host$(other "$1")" >>"$work/recovered" </dev/null || rc=$?
+    case $rc in
+    0 | 5) ;;
+    *) fail "recover --all ${2:-} at $1: exit $rc" ;;
+    esac
+}
+
+# Everything works again.
 random_repair() {
     local host
 
-    CUT=
     for host in a b; do
-        if [ "$KIND" = power ] && ! lab status | grep -q "host $host: ready"; then
-            CUT=$host
+        if [ $host = "$CUT" ]; then
             lab boot $host >"$work/out" 2>&1 || fail "host $host does not boot"
             continue
         fi
+        has_power $host || fail "host $host is down"
         on $host 'tc qdisc del dev eth1 root 2>/dev/null; true' >/dev/null
     done
-    [ -z "$CUT" ] ||
-        on "$CUT" "xl lmigrate-recover --all --boot -s plainsh \
-            --peer host$(other "$CUT")" >>"$work/recovered" || true
+    [ -z "$CUT" ] || recover_all "$CUT" --boot
 }
 
-# runs_at NAME: the hosts at which it may run
+# runs_at NAME: the hosts at which it may run: it shows no letter of one that is
+# paused, suspended or dying.
 runs_at() {
     local host
 
@@ -181,48 +213,72 @@ runs_at() {
     done | xargs
 }
 
-# A guest that runs or idles shows no letter of one that does not.
+# Until it runs, or may be gone; never after it ran twice.
 random_recover() {
-    local name=$1 host
+    local name=$1
 
     for _ in 1 2 3 4 5 6; do
         AT=$(runs_at "$name")
-        case $CODE-$AT in
-        0-? | [1-4]-?) [ -n "$CUT" ] || return 0 ;;
+        case $CODE-$AT-$CUT in
+        *' '* | 0-?- | [1-4]-?-) return 0 ;;
         esac
-        for host in "$at" "$(other "$at")"; do
-            on "$host" "xl lmigrate-recover --all -s plainsh \
-                --peer host$(other "$host")" >>"$work/recovered" </dev/null ||
-                true
-        done
+        recover_all "$at"
+        recover_all "$(other "$at")"
         AT=$(runs_at "$name")
-        [ -z "$AT" ] || return 0
-        [ -z "$CUT" ] || return 0
+        [ -z "$AT$CUT" ] || return 0
         sleep 3
     done
+}
+
+# logged HOST NAME WORDS
+logged() {
+    local rc=0
+
+    on "$1" "grep -q '$3' '/var/log/xen/xlm-$2.log'" >/dev/null </dev/null ||
+        rc=$?
+    [ $rc -le 1 ] || fail "the log of $2 at $1 cannot be read"
+    return $rc
 }
 
 # It may be gone only with the host that lost its power: the source before the
 # other had the permission, the other after it.
 may_be_gone() {
-    local had=no
-
     [ -n "$CUT" ] || return 1
     if [ "$CUT" = "$at" ]; then
-        on "$(other "$at")" "grep -q 'permission to run' \
-            '/var/log/xen/xlm-$1.log'" >/dev/null </dev/null && had=yes
-        [ $had = no ]
+        ! logged "$(other "$at")" "$1" 'permission to run'
     else
-        on "$at" "grep -q 'has the permission' '/var/log/xen/xlm-$1.log'" \
-            >/dev/null </dev/null
+        case $CODE in
+        [1-4]) return 1 ;;
+        esac
+        logged "$at" "$1" 'has the permission'
     fi
+}
+
+# What the command said of where it is; $was is where it was.
+exit_is_true() {
+    case $CODE-$CUT in
+    0-*) [ "$at" != "$was" ] || fail "exit 0, and it did not move" ;;
+    [1-4]-*) [ "$at" = "$was" ] || fail "exit $CODE, and it moved" ;;
+    5-* | 6-*) ;;
+    255-"$was") ;;
+    255-) # or the command itself was killed
+        [[ "$KIND $WHAT" = 'kill from '*'[x]l-lmigrate( )' ]] ||
+            fail "exit 255"
+        ;;
+    *) fail "exit $CODE" ;;
+    esac
 }
 
 random_judge() {
     local name=$1 was=$at
 
     case $AT in
-    a | b) at=$AT ;;
+    a | b)
+        at=$AT
+        [ -n "$LAST" ] || fail "no blocks, or some are missing"
+        [ "$LAST" = "$was" ] || [ "$at" = "$LAST" ] ||
+            fail "$name wrote at $LAST, and an old copy runs at $at"
+        ;;
     '')
         may_be_gone "$name" || fail "$name runs nowhere"
         # As its owner would, where it ran last.
@@ -233,43 +289,54 @@ random_judge() {
         ;;
     *) fail "$name runs at $AT" ;;
     esac
-    case $CODE-$CUT in
-    0-) [ "$at" != "$was" ] || fail "exit 0, and it did not move" ;;
-    [1-4]-) [ "$at" = "$was" ] || fail "exit $CODE, and it moved" ;;
-    esac
+    exit_is_true
     stays "$at" "$name" </dev/null
     gone "$(other "$at")" "$name" </dev/null
     blocks_fine "$name"
-    ! on "$at" "xl lmigrate-recover --list" </dev/null |
-        grep "^$name " | grep -v ' nothing' || fail "$at has not decided"
+    decided a "$name"
+    decided b "$name"
+}
+
+# decided HOST NAME: nothing is left to do for it there.
+decided() {
+    on "$1" "xl lmigrate-recover --list" >/dev/null </dev/null ||
+        fail "--list at $1: exit $?"
+    ! grep "^$2 " "$work/out" | grep -qvE ' nothing$| nothing; if' ||
+        fail "$1 has not decided"
 }
 
 # random_moves NUMBER TYPE OPTION...: of such a guest, with numbers above that
 random_moves() {
-    local n=$(($1 + ${XLM_LAB_SEED:-1})) name=rnd-$2 at=a host began
-    local runs=${XLM_LAB_RUNS:-10} CODE CUT AT KIND SIDE LINE DELAY_MS WHAT
+    local n=$(($1 + ${XLM_LAB_SEED:-1})) name=rnd-$2 at=a host began struck=0
+    local runs=${XLM_LAB_RUNS:-10} i
+    local CODE CUT AT LAST STRUCK KIND SIDE LINE DELAY_MS WHAT
 
     shift
     [ "$sample" = no ] || runs=2
     guest a "$name" --type "$@" --disk phy --work 8
-    on a "cat /etc/xen/$name.cfg" >"$work/cfg" </dev/null
-    lab push b "$work/cfg" "/etc/xen/$name.cfg" >/dev/null
+    on a "cat /etc/xen/$name.cfg" >"$work/cfg" </dev/null &&
+        lab push b "$work/cfg" "/etc/xen/$name.cfg" || fail "no file at b"
     for host in a b; do
-        on $host sync >/dev/null </dev/null
+        on $host sync >/dev/null </dev/null || fail "sync at $host"
     done
-    for (( ; runs > 0; n++, runs--)); do
+    for ((i = 0; i < runs; i++, n++)); do
         began=$SECONDS
         : >"$work/recovered"
         random_plan $n
         echo "     $name $n, $at-$(other "$at"): $(random_told)"
         random_end "$name"
+        LAST=$(wrote_last "$name")
         random_repair
         random_recover "$name"
         cat "$work/said" "$work/recovered" >"$work/out"
         random_judge "$name"
-        echo "     exit $CODE${CUT:+, host $CUT lost its power}: at" \
+        [ "$STRUCK" = no ] || struck=$((struck + 1))
+        echo "     $([ "$STRUCK" = yes ] || echo 'nothing struck, ')exit" \
+            "$CODE${CUT:+, host $CUT lost its power}: at" \
             "${AT:-none, created again at $at} ($((SECONDS - began)) s)"
     done
+    echo "     $struck of $runs struck"
+    [ $((struck * 3)) -ge "$runs" ] || fail "hardly anything broke"
     destroy "$at" "$name"
 }
 

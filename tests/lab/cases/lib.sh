@@ -175,7 +175,10 @@ tidy() {
     local host
 
     for host in a b; do
-        on "$host" "xl list | awk 'NR > 2 { print \$2 }' |
+        lab status | grep -q "host $host: ready" ||
+            lab boot "$host" >/dev/null 2>&1
+        on "$host" "tc qdisc del dev eth1 root 2>/dev/null
+            xl list | awk 'NR > 2 { print \$2 }' |
             while read -r d; do xl destroy \$d; done" >/dev/null 2>&1
     done
     rm -rf "$work/moves"

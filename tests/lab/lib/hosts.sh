@@ -152,7 +152,7 @@ ready_or_dead() {
             "$STATE/$1.log" 2>/dev/null
 }
 
-# Ends with the console's tail if host $1 is not ready within $2 seconds.
+# Says the console's tail and fails if host $1 is not ready within $2 seconds.
 wait_ready() {
     local h=$1
 
@@ -166,9 +166,9 @@ wait_ready() {
         tail -n 40 "$STATE/$h.log"
         cat "$STATE/$h.err"
         echo "----"
+        say "host $h did not come up within $2 s"
     } >&2
-    stop_lab
-    die "host $h did not come up within $2 s"
+    return 1
 }
 
 # dom0 sets Xen's wall clock, and a guest that moves sees the difference.
@@ -225,8 +225,10 @@ cmd_up() {
     start_host a
     start_host b
     left=$((began + LAB_UP_LIMIT_S - SECONDS))
-    wait_ready a "$left"
-    wait_ready b $((left > 10 ? left : 10))
+    wait_ready a "$left" && wait_ready b $((left > 10 ? left : 10)) || {
+        stop_lab
+        exit 1
+    }
     sync_clocks
     echo "lab $LAB_NAME: up in $((SECONDS - began)) s, Xen flavour $FLAVOURS," \
         "shared disks cache=$(cat "$STATE/disk-cache")"
@@ -236,7 +238,9 @@ cmd_up() {
 forget_ssh() {
     local f=$STATE/ssh-$1
 
-    [ ! -S "$f" ] || tool ssh -q -o ControlPath="$f" -O exit lab 2>/dev/null
+    # It may have ended by itself.
+    [ ! -S "$f" ] || tool ssh -q -o ControlPath="$f" -O exit lab 2>/dev/null ||
+        true
     rm -f "$f"
 }
 
@@ -259,7 +263,7 @@ cmd_boot() {
     ! host_alive "$h" || die "host $h is up"
     FLAVOURS=$(cat "$STATE/flavour")
     start_host "$h"
-    wait_ready "$h" "$LAB_UP_LIMIT_S"
+    wait_ready "$h" "$LAB_UP_LIMIT_S" || exit 1
     sync_clocks
 }
 

@@ -216,8 +216,7 @@ unpack_kernel() {
     mv "$2.new" "$2"
 }
 
-# All hosts of a release read this one disk and keep their changes to
-# themselves.
+# Each host gets a copy. It has a journal: a host may lose its power.
 build_root_disk() {
     local out=$PLACE/dom0.ext4
 
@@ -233,8 +232,8 @@ build_root_disk() {
     ln -sf mawk "$DOM0/usr/bin/awk"
     rm -rf "$DOM0/usr/share/qemu/"{edk2,hppa,openbios,opensbi,skiboot,u-boot}*
     truncate -s 700M "$out.new"
-    outer usr/sbin/mke2fs -q -F -t ext4 -O ^has_journal -E root_owner=0:0 \
-        -m 0 -d "$DOM0" "$out.new" || die "mke2fs failed"
+    outer usr/sbin/mke2fs -q -F -t ext4 -E root_owner=0:0 -m 0 \
+        -d "$DOM0" "$out.new" || die "mke2fs failed"
     mv "$out.new" "$out"
 }
 
