@@ -166,7 +166,7 @@ void outcome_recover(const struct outcome *o, char *out, size_t bytes)
              ssh, *ssh ? " " : "", name, host);
 }
 
-/* What the guardian did is in the message; this is who has the domain. */
+/* What the guardian did is in the message; the code is what it could not do. */
 static void where_killed(const struct outcome *o, char *out, size_t bytes)
 {
     char recover[RECOVER_BYTES];
@@ -174,9 +174,10 @@ static void where_killed(const struct outcome *o, char *out, size_t bytes)
     outcome_recover(o, recover, sizeof(recover));
     if (o->owner == XLM_OWNER_SOURCE)
         snprintf(out, bytes,
-                 "%s stays with %s; %s, out of contact, removes its unfinished "
-                 "copy by itself",
-                 o->name, o->here, o->there);
+                 "%s %s %s; %s, out of contact, removes its unfinished copy by "
+                 "itself",
+                 o->name, o->code ? "stays with" : "runs on at", o->here,
+                 o->there);
     else
         snprintf(out, bytes,
                  "%s is at %s; if 'xl list' here still shows its copy (id %u), "

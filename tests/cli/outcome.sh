@@ -274,7 +274,7 @@ test_death_of_worker_resumes_and_starts_monitor()
     finish
     expect_code 3
     expect_err "guest1: the worker was killed by signal 9 (Killed): it was \
-suspended and has been resumed here; guest1 stays with"
+suspended and has been resumed here; guest1 runs on at"
     expect_err "out of contact, removes its unfinished copy by itself"
     wait_until grep -q domid=7 "$work/monitor"
     wait_until grep -q "domain is gone" "$work/log/xlm-monitor-guest1.log"
