@@ -290,6 +290,10 @@ random_judge() {
     esac
     exit_is_true
     stays "$at" "$name" </dev/null
+    # A killed receiver's socket is for the next one to sweep away.
+    [ "$KIND" != kill ] ||
+        on "$(other "$at")" 'rm -f /run/xen/xlm-????????????????*.sock' \
+            >/dev/null </dev/null
     gone "$(other "$at")" "$name" </dev/null
     blocks_fine "$name"
     decided a "$name"

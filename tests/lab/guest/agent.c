@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/reboot.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,6 +61,13 @@ static unsigned recent_gap_ms(const struct agent *a)
     return max;
 }
 
+static uintmax_t free_kib(void)
+{
+    struct sysinfo i;
+
+    return sysinfo(&i) ? 0 : (uintmax_t)i.freeram * i.mem_unit / 1024;
+}
+
 static void format_report(struct agent *a, unsigned gap_ms, char *out,
                           size_t size)
 {
@@ -72,12 +80,12 @@ static void format_report(struct agent *a, unsigned gap_ms, char *out,
     snprintf(out, size,
              "AGENT seq=%ju up=%.2f gap_ms=%u maxgap_ms=%u awake_gap_ms=%u "
              "bad=%ju laps=%ju vcpus=%u disk=%s diskerr=%ju diskok=%ju host=%s "
-             "clockback=%ju",
+             "free_kib=%ju clockback=%ju",
              (uintmax_t)a->seq, agent_mono_ns() / 1e9, gap_ms, a->max_gap_ms,
              gap_take_mono_ms(), (uintmax_t)(a->work.bad + a->churn.bad),
              (uintmax_t)a->work.laps, gap_nr_vcpus(), disk,
              (uintmax_t)a->disk.errors, (uintmax_t)a->disk.verified, host,
-             (uintmax_t)gap_nr_clock_back());
+             free_kib(), (uintmax_t)gap_nr_clock_back());
 }
 
 static void report(struct agent *a)
