@@ -300,8 +300,10 @@ random_judge() {
     decided b "$name"
 }
 
-# decided HOST NAME: nothing is left to do for it there.
+# decided HOST NAME: nothing is left to do for it there. (A killed receiver has
+# not written down that it came to nothing: that is for recover to find out.)
 decided() {
+    recover_all "$1"
     on "$1" "xl lmigrate-recover --list" >/dev/null </dev/null ||
         fail "--list at $1: exit $?"
     ! grep "^$2 " "$work/out" | grep -qvE ' nothing$| nothing; if' ||
