@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "toolstack/lists.h"
 #include "toolstack/toolstack_libxl.h"
 #include "toolstack/xlstream.h"
 
@@ -86,6 +87,9 @@ int xlm__ts_config_load(struct xlm__ts *ts, const char *json,
         return XLM_FAIL(ts->base.err, XLM_ERR_STREAM,
                         "configuration of %zu bytes, limit %u", bytes,
                         XLM__XLSTREAM_MAX_JSON);
+    rc = xlm__lists_check(ts->base.err, json);
+    if (rc)
+        return rc;
     rc = libxl_domain_config_from_json(ts->ctx, out, json);
     if (rc)
         return TS_FAIL(ts, XLM_ERR_STREAM, rc,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What differs between two configurations; xl.conf. */
+/* What differs between two configurations; lists of numbers; xl.conf. */
 #include "config.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "libxl_fixture.h"
+#include "toolstack/lists.h"
 #include "unit.h"
 
 static char diff[256];
@@ -131,6 +132,49 @@ static void test_libxl_diff_new_name_is_told(void)
     configs_free();
 }
 
+/* ---- lists of numbers ---- */
+
+static int check_lists(const char *json, char message[XLM_MESSAGE_MAX])
+{
+    struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
+    int rc = xlm__lists_check(&err, json);
+
+    xlm__errslot_read(&err, message);
+    xlm__errslot_destroy(&err);
+    return rc;
+}
+
+static void test_libxl_diff_lists_with_possible_numbers_pass(void)
+{
+    char message[XLM_MESSAGE_MAX];
+
+    CU_ASSERT_EQUAL(check_lists("{\"a\": [0, 1048576, [7], \"-1\"], "
+                                "\"b\": -5, \"c\": [{\"d\": -1}]}",
+                                message),
+                    0);
+    CU_ASSERT_EQUAL(check_lists("no JSON", message), 0);
+}
+
+/* libxl would end the process, or make a bitmap of 256 MiB. */
+static void test_libxl_diff_lists_with_others_are_refused(void)
+{
+    char message[XLM_MESSAGE_MAX];
+    char deep[2 * XLM__LIST_DEPTH_MAX];
+
+    CU_ASSERT_EQUAL(check_lists("{\"a\": [1, -1633477512]}", message),
+                    XLM_ERR_STREAM);
+    CU_ASSERT_STRING_EQUAL(message, "configuration: -1633477512 in a list, 0 "
+                                    "to 1048576 are possible");
+    CU_ASSERT_EQUAL(check_lists("[1048577]", message), XLM_ERR_STREAM);
+    CU_ASSERT_EQUAL(check_lists("[99999999999999999999]", message),
+                    XLM_ERR_STREAM);
+    memset(deep, '[', sizeof(deep) - 1);
+    deep[sizeof(deep) - 1] = '\0';
+    CU_ASSERT_EQUAL(check_lists(deep, message), XLM_ERR_STREAM);
+    CU_ASSERT_STRING_EQUAL(message, "configuration: more than 64 lists and "
+                                    "objects within each other");
+}
+
 /* ---- xl.conf ---- */
 
 static struct xlm__xlconf read_conf(const char *text, const char *commandline)
@@ -189,6 +233,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_libxl_diff_memory_is_told_with_both_values),
     UNIT_TEST(test_libxl_diff_switched_vcpu_is_named),
     UNIT_TEST(test_libxl_diff_new_name_is_told),
+    UNIT_TEST(test_libxl_diff_lists_with_possible_numbers_pass),
+    UNIT_TEST(test_libxl_diff_lists_with_others_are_refused),
     UNIT_TEST(test_libxl_diff_xlconf_settings_are_read),
     UNIT_TEST(test_libxl_diff_xlconf_auto_asks_xens_command_line),
     UNIT_TEST(test_libxl_diff_xlconf_missing_or_broken_is_the_default),
