@@ -82,9 +82,7 @@ int xlm__lists_check(struct xlm__errslot *err, const char *json)
 
     if (!h)
         return XLM_FAIL(err, XLM_ERR_NOMEM, "configuration");
-    if (yajl_parse(h, (const unsigned char *)json, strlen(json)) ==
-        yajl_status_ok)
-        (void)yajl_complete_parse(h);
+    (void)yajl_parse(h, (const unsigned char *)json, strlen(json));
     yajl_free(h);
     return w.rc;
 }

@@ -13,8 +13,8 @@
 #define XLM__LIST_NUMBER_MAX 1048576
 #define XLM__LIST_DEPTH_MAX  64
 
-/* Any thread.  What is no JSON is left to whoever parses it.  Errors: STREAM.
- */
+/* Any thread.  What is no JSON is left to whoever parses it.  Errors: STREAM
+ * (the number is named, and the limit), NOMEM; recorded in err. */
 int xlm__lists_check(struct xlm__errslot *err, const char *json);
 
 #endif /* XLM_TOOLSTACK_LISTS_H */

@@ -81,15 +81,16 @@ static void diff_vcpus(struct words *w, const libxl_domain_config *a,
     }
 }
 
-/* That at place `at` first: nothing keeps two from being called the same. */
+/* From place `at` on: nothing keeps two from being called the same. */
 static const libxl_device_disk *find_disk(const libxl_domain_config *c, int at,
                                           const char *vdev)
 {
-    if (at < c->num_disks && same(c->disks[at].vdev, vdev))
-        return &c->disks[at];
-    for (int i = 0; i < c->num_disks; i++)
-        if (same(c->disks[i].vdev, vdev))
-            return &c->disks[i];
+    for (int i = 0; i < c->num_disks; i++) {
+        const libxl_device_disk *disk = &c->disks[(at + i) % c->num_disks];
+
+        if (same(disk->vdev, vdev))
+            return disk;
+    }
     return NULL;
 }
 
@@ -117,11 +118,12 @@ static void diff_disks(struct words *w, const libxl_domain_config *a,
 static const libxl_device_nic *find_nic(const libxl_domain_config *c, int at,
                                         const libxl_mac *mac)
 {
-    if (at < c->num_nics && !memcmp(&c->nics[at].mac, mac, sizeof(*mac)))
-        return &c->nics[at];
-    for (int i = 0; i < c->num_nics; i++)
-        if (!memcmp(&c->nics[i].mac, mac, sizeof(*mac)))
-            return &c->nics[i];
+    for (int i = 0; i < c->num_nics; i++) {
+        const libxl_device_nic *nic = &c->nics[(at + i) % c->num_nics];
+
+        if (!memcmp(&nic->mac, mac, sizeof(*mac)))
+            return nic;
+    }
     return NULL;
 }
 
