@@ -175,7 +175,7 @@ int xlm_channel_join(int rfd, int wfd,
     if (rc || (g.kind == XLM__KIND_CONTROL && !g.attempt))
         return rc;
     at.session = g.session;
-    if (g.kind == XLM__KIND_CONTROL)
+    if (g.attempt)
         at.limit_ms = RETURN_LIMIT_MS;
     rc = xlm__rendezvous_join(&err, &at, rfd, wfd, greeting_out);
     if (rc == XLM_ERR_CHANNEL && g.kind == XLM__KIND_CONTROL)

@@ -140,11 +140,9 @@ static int on_open_channel(void *user, int *rfd_out, int *wfd_out)
     return 0;
 }
 
-/* The control channel, which is the first, broke. */
-static int on_reopen_control(void *user, int *rfd_out, int *wfd_out)
+static int reopen(struct worker *w, unsigned number, int *rfd_out, int *wfd_out)
 {
-    struct worker *w = user;
-    struct transport *t = &w->transport[0];
+    struct transport *t = &w->transport[number];
     int err;
 
     transport_kill(t);
@@ -155,6 +153,18 @@ static int on_reopen_control(void *user, int *rfd_out, int *wfd_out)
     *wfd_out = t->wfd;
     t->rfd = t->wfd = -1; /* now the session's */
     return 0;
+}
+
+/* The control channel, which is the first, broke. */
+static int on_reopen_control(void *user, int *rfd_out, int *wfd_out)
+{
+    return reopen(user, 0, rfd_out, wfd_out);
+}
+
+static int on_reopen_data(void *user, unsigned which, int *rfd_out,
+                          int *wfd_out)
+{
+    return reopen(user, 1 + which, rfd_out, wfd_out);
 }
 
 /* Failures before there is a session are told through the same outcome. */
@@ -181,6 +191,7 @@ static int open_session(struct worker *w, int guard_fd, struct outcome *o)
     opt.finding = on_finding;
     opt.open_channel = on_open_channel;
     opt.reopen_control = on_reopen_control;
+    opt.reopen_data = on_reopen_data;
     opt.user = w;
     rc = xlm_session_open(XLM_SOURCE, &opt, &w->session);
     if (rc)

@@ -188,7 +188,7 @@ static int wait_fd(struct xlm__chan *c, int fd, short events, int timeout_ms)
     /* What this one still has comes first. */
     if (!p[0].revents && p[2].revents)
         return XLM_FAIL(c->err, XLM_ERR_CHANNEL,
-                        "%s: another connection takes its place", c->name);
+                        "%s: left for another connection", c->name);
     return p[0].revents ? 1 : 0;
 }
 

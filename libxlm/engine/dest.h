@@ -201,8 +201,11 @@ int xlm__dest_control_return(struct xlm__dest *d);
 /* dest_return.c */
 /* How much longer than the source tries. */
 #define XLM__DEST_LATER_S 30u
-/* May any channel return? */
-bool xlm__dest_wants_doorman(const struct xlm__dest *d);
+/* May a data channel return, to the port or by the way of the control channel?
+ */
+bool xlm__dest_data_returns(const struct xlm__dest *d, bool by_door);
+/* The channel's thread is about to start. */
+int xlm__dest_return_begin(struct xlm__dest_channel *c);
 /* The channels' threads have been started.  Errors: SYSTEM. */
 int xlm__dest_doorman_start(struct xlm__dest *d);
 /* Closes the port when it gets to it; does not wait. */

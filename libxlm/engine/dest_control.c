@@ -25,8 +25,10 @@
 #include "util/clock.h"
 
 /* All data channels were closed at once, as a source does that has ended: for
- * how long it may have been something else. */
-#define ENDED_MS 5000u
+ * how long it may have been something else; if a login is needed to come back.
+ */
+#define ENDED_MS       5000u
+#define ENDED_LOGIN_MS 15000u
 
 int xlm__dest_control_begin(struct xlm__dest *d)
 {
@@ -136,6 +138,14 @@ static bool all_ended(struct xlm__dest *d)
     return true;
 }
 
+static uint32_t ended_ms(const struct xlm__dest *d)
+{
+    for (unsigned i = 0; i < d->nr_threads; i++)
+        if (d->channels[i].link->leave_fd >= 0)
+            return ENDED_LOGIN_MS;
+    return ENDED_MS;
+}
+
 /* 0: it is here.  TIMEOUT: it does not come. */
 static int await_arrival(struct xlm__dest *d, uint64_t deadline_ns,
                          struct xlm__arrival *out)
@@ -158,7 +168,7 @@ static int await_arrival(struct xlm__dest *d, uint64_t deadline_ns,
         if (!all_ended(d))
             ended_ns = 0;
         else if (!ended_ns)
-            ended_ns = xlm__deadline_ns(ENDED_MS);
+            ended_ns = xlm__deadline_ns(ended_ms(d));
         pthread_mutex_unlock(&d->lock);
         if (arrived)
             return 0;

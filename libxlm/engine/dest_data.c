@@ -209,7 +209,9 @@ int xlm__dest_data_start(struct xlm__dest *d)
 
         c->d = d;
         c->link = &d->s->links[i];
-        c->live_fd = c->link->may_return ? c->link->chan.rfd : -1;
+        rc = xlm__dest_return_begin(c);
+        if (rc)
+            return rc;
         xlm__stream_features(&c->link->stream, c->link->features);
         xlm__stream_point(&c->link->stream, &c->at);
         if (pthread_create(&c->thread, NULL, serve, c))

@@ -135,7 +135,7 @@ static int join(struct xlm__dest *d, struct xlm__link *l)
     rc = xlm__stream_init_data(&l->stream, &l->chan, XLM_DESTINATION);
     if (rc)
         return xlm__link_promote(l, s, rc);
-    if (l->may_return)
+    if (l->may_return && l->conn_fd < 0)
         xlm__tcp_dead_after(l->chan.rfd, XLM__TCP_SOON_MS);
     xlm__stream_limits(&l->stream, d->offer.nr_pfns,
                        d->offer.domain_type == XLM__WIRE_PV);
@@ -179,7 +179,7 @@ static int take_arrival(struct xlm__dest *d, struct xlm__arrival *a)
     }
     xlm__link_init(l, s, a->rfd, a->wfd, a->conn_fd);
     l->tls = a->tls;
-    l->may_return = a->conn_fd < 0 && d->resume_s;
+    l->may_return = d->resume_s;
     if (l->may_return) /* what goes wrong with it may be of no account */
         xlm__link_forget(l);
     l->greeted = true;
@@ -275,9 +275,9 @@ int xlm__dest_join(struct xlm__dest *d, const struct xlm__build *b,
         for (unsigned i = 1; i < s->nr_links && !rc; i++)
             rc = join(d, &s->links[i]);
     /* Nobody else is expected there, and undoing may take its time. */
-    if (rc || !d->control_may_return)
+    if (rc || !(d->control_may_return || xlm__dest_data_returns(d, true)))
         xlm__rendezvous_close(&d->door);
-    if (rc || !xlm__dest_wants_doorman(d))
+    if (rc || !xlm__dest_data_returns(d, false))
         xlm__port_close(&s->err, &d->port);
     return rc;
 }

@@ -2,8 +2,9 @@
 /*
  * A data channel that breaks may come back (doc/stream-format.md 2.3).
  *
- *   doorman: serves the port; gives the channel's thread a new connection,
- *            and ends the one that it reads from
+ *   doorman: serves the port, and the rendezvous for those that came the way
+ *            of the control channel; gives the channel's thread a new
+ *            connection, and ends the one that it reads from
  *   thread:  leaves the old one, then answers on the new one how many records
  *            it has taken, then reads on
  *
@@ -27,7 +28,13 @@
 #define LOOK_MS 200
 /* ---- the doorman ---- */
 
-/* The channel that this greeting brings back, or NULL. */
+static bool came_by_door(const struct xlm__link *l)
+{
+    return l->conn_fd >= 0;
+}
+
+/* The channel that this greeting brings back, or NULL; the way that it came
+ * the first time. */
 static struct xlm__dest_channel *whose(struct xlm__dest *d,
                                        const struct xlm__arrival *a,
                                        uint32_t *attempt_out)
@@ -40,7 +47,9 @@ static struct xlm__dest_channel *whose(struct xlm__dest *d,
         return NULL;
     c = &d->channels[theirs.index];
     *attempt_out = theirs.attempt;
-    return c->link->may_return ? c : NULL;
+    return c->link->may_return && (c->link->leave_fd >= 0) == (a->conn_fd >= 0)
+               ? c
+               : NULL;
 }
 
 /* Under lock.  An attempt that the source has given up may come late: it must
@@ -55,32 +64,32 @@ static bool hand_over(struct xlm__dest_channel *c, struct xlm__arrival *a,
         xlm__dest_drop(&c->arrival);
     c->arrival = *a;
     c->arrived = true;
-    if (c->live_fd >= 0)
+    if (c->link->leave_fd >= 0)
+        xlm__link_leave(c->link);
+    else if (c->live_fd >= 0)
         shutdown(c->live_fd, SHUT_RDWR);
     pthread_cond_broadcast(&c->d->changed);
     return true;
 }
 
-static void judge(struct xlm__dest *d, struct xlm__arrival *a)
+/* False if it is none that could come back. */
+static bool judge(struct xlm__dest *d, struct xlm__arrival *a)
 {
     uint32_t attempt;
     struct xlm__dest_channel *c = whose(d, a, &attempt);
-    bool taken = false;
+    bool taken;
 
-    if (c) {
-        pthread_mutex_lock(&d->lock);
-        taken = hand_over(c, a, attempt);
-        pthread_mutex_unlock(&d->lock);
-    }
+    if (!c)
+        return false;
+    pthread_mutex_lock(&d->lock);
+    taken = hand_over(c, a, attempt);
+    pthread_mutex_unlock(&d->lock);
     if (taken)
-        return;
-    if (c)
-        XLM_LOG(&d->s->err, DEBUG, "data %u: attempt %u came too late",
-                (unsigned)(c - d->channels), attempt);
-    else
-        xlm__port_turned_away(&d->s->err, &d->port,
-                              "not a data channel of this session");
+        return true;
+    XLM_LOG(&d->s->err, DEBUG, "data %u: attempt %u came too late",
+            (unsigned)(c - d->channels), attempt);
     xlm__dest_drop(a);
+    return true;
 }
 
 /* May a channel still come back? */
@@ -101,11 +110,16 @@ static void serve(struct xlm__dest *d, struct pollfd fds[NR_FDS])
     struct xlm__arrival a;
 
     if (fds[FD_DOOR].revents &&
-        xlm__rendezvous_accept(&d->s->err, &d->door, 0, &a) > 0)
+        xlm__rendezvous_accept(&d->s->err, &d->door, 0, &a) > 0 &&
+        !judge(d, &a))
         xlm__dest_control_judge(d, &a);
     while (d->port.listen_fd >= 0 &&
            xlm__port_serve(&d->s->err, &d->port, fds + FD_PORT, &a))
-        judge(d, &a);
+        if (!judge(d, &a)) {
+            xlm__port_turned_away(&d->s->err, &d->port,
+                                  "not a data channel of this session");
+            xlm__dest_drop(&a);
+        }
 }
 
 static void *keep_door(void *arg)
@@ -128,18 +142,28 @@ static void *keep_door(void *arg)
     return NULL;
 }
 
-bool xlm__dest_wants_doorman(const struct xlm__dest *d)
+bool xlm__dest_data_returns(const struct xlm__dest *d, bool by_door)
 {
-    bool wants = false;
+    bool returns = false;
 
     for (unsigned i = 1; i < d->s->nr_links; i++)
-        wants |= d->s->links[i].may_return;
-    return wants;
+        returns |= d->s->links[i].may_return &&
+                   came_by_door(&d->s->links[i]) == by_door;
+    return returns;
+}
+
+int xlm__dest_return_begin(struct xlm__dest_channel *c)
+{
+    c->live_fd = c->link->may_return ? c->link->chan.rfd : -1;
+    if (c->live_fd < 0 || !came_by_door(c->link))
+        return 0;
+    return xlm__link_may_leave(c->link, c->d->s);
 }
 
 int xlm__dest_doorman_start(struct xlm__dest *d)
 {
-    if (!xlm__dest_wants_doorman(d) && !d->control_may_return)
+    if (!xlm__dest_data_returns(d, false) && !xlm__dest_data_returns(d, true) &&
+        !d->control_may_return)
         return 0;
     if (pthread_create(&d->doorman, NULL, keep_door, d))
         return XLM_FAIL(&d->s->err, XLM_ERR_SYSTEM,
@@ -222,6 +246,7 @@ static int await_arrival(struct xlm__dest_channel *c, uint64_t deadline_ns,
         c->arrived = false;
         c->ended = false;
         c->live_fd = out->rfd;
+        xlm__link_has_left(c->link);
         rc = 0;
     }
     pthread_mutex_unlock(&d->lock);
@@ -237,13 +262,19 @@ static int take_over(struct xlm__dest_channel *c, const struct xlm__arrival *a)
 
     xlm__chan_close(&l->chan);
     xlm__link_forget(l);
-    l->rfd = l->wfd = a->rfd;
+    if (l->conn_fd >= 0) /* what brought the old one may end */
+        close(l->conn_fd);
+    l->rfd = a->rfd;
+    l->wfd = a->wfd;
+    l->conn_fd = a->conn_fd;
     l->tls = a->tls;
     memcpy(l->greeting, a->greeting, sizeof(l->greeting));
     rc = xlm__link_open(l, s, (unsigned)(l - s->links));
     if (rc)
         return rc;
-    xlm__tcp_dead_after(l->chan.rfd, XLM__TCP_SOON_MS);
+    l->chan.leave_fd = l->leave_fd;
+    if (!came_by_door(l))
+        xlm__tcp_dead_after(l->chan.rfd, XLM__TCP_SOON_MS);
     c->unconfirmed = 0;
     xlm__stream_resume(&l->stream, &c->at);
     return xlm__dest_answer_again(c->d, l, c->at.seq);

@@ -74,7 +74,9 @@ int xlm__pages_hear(struct xlm__worker *w, size_t most)
 
 bool xlm__pages_is_restless(const struct xlm__worker *w)
 {
-    return w->link->may_return && xlm__chan_poll(&w->link->chan, 0) > 0;
+    const int rc = w->link->may_return ? xlm__chan_poll(&w->link->chan, 0) : 0;
+
+    return rc && rc != XLM_ERR_CANCELLED;
 }
 
 /* ---- another connection ---- */
@@ -142,6 +144,7 @@ static void replace(struct xlm__worker *w, struct loss *l)
     link->chan = l->fresh.chan;
     link->chan.err = &link->err;
     link->chan.written_bytes += written;
+    xlm__link_has_left(link);
     xlm__errslot_destroy(&l->fresh.err);
 }
 

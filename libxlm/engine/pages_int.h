@@ -66,7 +66,8 @@ int xlm__pages_return(struct xlm__worker *w);
 /* What the destination has said so far; not more than so many records may be
  * on their way, or all have to be taken. */
 int xlm__pages_hear(struct xlm__worker *w, size_t most);
-/* Has somebody closed an idle channel, or said something there? */
+/* Has somebody closed an idle channel, or said something there, or is it to be
+ * left? */
 bool xlm__pages_is_restless(const struct xlm__worker *w);
 
 #endif /* XLM_ENGINE_PAGES_INT_H */

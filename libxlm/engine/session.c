@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -150,6 +151,7 @@ void xlm__link_init(struct xlm__link *l, struct xlm_session *s, int rfd,
     l->rfd = rfd;
     l->wfd = wfd;
     l->conn_fd = conn_fd;
+    l->leave_fd = -1;
 }
 
 int xlm__link_open(struct xlm__link *l, struct xlm_session *s, unsigned number)
@@ -174,6 +176,30 @@ void xlm__link_forget(struct xlm__link *l)
 {
     xlm__errslot_destroy(&l->err);
     xlm__errslot_init(&l->err, NULL, NULL, XLM_LOG_ERROR);
+}
+
+int xlm__link_may_leave(struct xlm__link *l, struct xlm_session *s)
+{
+    l->leave_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (l->leave_fd < 0)
+        return XLM_FAIL_ERRNO(&s->err, XLM_ERR_SYSTEM, "%s: event",
+                              l->chan.name);
+    l->chan.leave_fd = l->leave_fd;
+    return 0;
+}
+
+void xlm__link_leave(struct xlm__link *l)
+{
+    eventfd_write(l->leave_fd, 1);
+}
+
+void xlm__link_has_left(struct xlm__link *l)
+{
+    eventfd_t times;
+
+    if (l->leave_fd >= 0)
+        eventfd_read(l->leave_fd, &times);
+    l->chan.leave_fd = l->leave_fd;
 }
 
 static void close_pair(int rfd, int wfd)
@@ -202,6 +228,9 @@ void xlm__link_close(struct xlm__link *l)
 {
     xlm__stream_fini(&l->stream);
     xlm__link_hang_up(l);
+    if (l->leave_fd >= 0)
+        close(l->leave_fd);
+    l->leave_fd = -1;
     xlm__errslot_destroy(&l->err);
 }
 

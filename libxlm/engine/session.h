@@ -39,7 +39,9 @@ struct xlm__link {
     unsigned char greeting[XLM_GREETING_BYTES];
     int rfd, wfd; /* until the channel is opened, then -1                    */
     struct xlm__tls *tls; /* the same, then NULL; may be NULL all along       */
-    int conn_fd; /* destination: keeps the joining process alive; or -1      */
+    int conn_fd;  /* destination: keeps the joining process alive; or -1      */
+    int leave_fd; /* eventfd: its thread is to leave chan, which may be of    */
+                  /* pipes; or -1                                             */
 };
 
 struct xlm_session {
@@ -127,6 +129,12 @@ void xlm__link_init(struct xlm__link *l, struct xlm_session *s, int rfd,
 int xlm__link_open(struct xlm__link *l, struct xlm_session *s, unsigned number);
 /* No error has happened yet; the next ones are not logged. */
 void xlm__link_forget(struct xlm__link *l);
+/* Its thread can be made to leave the channel, from now on.  Errors: SYSTEM. */
+int xlm__link_may_leave(struct xlm__link *l, struct xlm_session *s);
+/* Any thread: what waits for the channel fails, unless that is ready. */
+void xlm__link_leave(struct xlm__link *l);
+/* On its thread: that was done, and this is another channel. */
+void xlm__link_has_left(struct xlm__link *l);
 /* Close the descriptors early: the peer sees the end. */
 void xlm__link_hang_up(struct xlm__link *l);
 void xlm__link_close(struct xlm__link *l);

@@ -42,7 +42,7 @@ struct xlm__source {
     struct xlm__checked peer; /* what the destination said of itself       */
     struct xlm__agreement agreed;
     uint32_t resume_ms;   /* how long a lost data channel is dialled; 0: not */
-    struct xlm__way *way; /* to the destination's port                       */
+    struct xlm__way *way; /* to the destination's port, and of what is not   */
 
     /* control, section 2.4 */
     bool may_return;                   /* ... up to the last round     */
@@ -52,6 +52,7 @@ struct xlm__source {
                               was read since */
     uint64_t heard_ns;     /* something came               */
     uint64_t asked_ns;     /* is anybody there? 0: not now */
+    bool was_silent;       /* that is why it was left      */
 
     struct xlm__dom *dom;
     struct xlm__dirty *dirty;

@@ -17,7 +17,9 @@
 
 /* Over TCP; by the way of the control channel a person may have to type a
  * password. */
-#define TCP_LIMIT_MS       3000u
+#define TCP_LIMIT_MS 3000u
+/* Of a login, to be followed by another. */
+#define LOGIN_LIMIT_MS     15000u
 #define HANDSHAKE_LIMIT_MS 5000u
 #define GREETING_LIMIT_MS  120000u
 
@@ -28,7 +30,8 @@
  * again. */
 struct xlm__way {
     struct xlm__source *m;
-    uint16_t port; /* 0: none */
+    unsigned over_tcp; /* so many data channels; the others are the caller's */
+    uint16_t port;     /* 0: none */
     bool tls;
     uint8_t key[XLM__KEY_BYTES];
     struct xlm__endpoint list[ENDPOINTS_MAX];
@@ -40,7 +43,8 @@ struct xlm__way {
 struct call {
     struct xlm__way *w;
     struct xlm__link *l;
-    unsigned number;
+    unsigned number;  /* of the link */
+    bool given;       /* it is the caller's */
     uint32_t attempt; /* 0: it is new */
     uint32_t taken;   /* of the answer */
     uint64_t deadline_ns;
@@ -99,7 +103,7 @@ static int greet(struct xlm__source *m, struct call *c, uint32_t limit_ms)
                        (uint16_t)(c->number - 1));
     memcpy(g.session, s->greeting.session, sizeof(g.session));
     memcpy(g.token, s->greeting.token, sizeof(g.token));
-    if (c->w && m->resume_ms)
+    if (m->resume_ms && (!c->given || s->opt.reopen_data))
         g.offered |= XLM__FEATURE_RESUME;
     g.attempt = c->attempt;
     l->chan.read_deadline_ns = xlm__deadline_ns(limit_ms);
@@ -226,6 +230,30 @@ static int dial(struct call *c)
     return rc == XLM_ERR_SYSTEM ? XLM_ERR_CHANNEL : rc;
 }
 
+/* The caller has another way for it; as dial(). */
+static int ask_for_another(struct call *c)
+{
+    struct xlm_session *s = c->w->m->s;
+    int rfd, wfd, error, rc;
+
+    error = s->opt.reopen_data(s->opt.user, c->number - 1 - c->w->over_tcp,
+                               &rfd, &wfd);
+    if (error) {
+        snprintf(c->w->why, sizeof(c->w->why), "%s", strerror(error));
+        return XLM_ERR_CHANNEL;
+    }
+    xlm__link_init(c->l, s, rfd, wfd, -1);
+    xlm__link_forget(c->l);
+    rc = xlm__link_open(c->l, s, c->number);
+    if (!rc)
+        rc = greet(c->w->m, c, at_most(c, LOGIN_LIMIT_MS));
+    if (!rc)
+        return 0;
+    xlm__errslot_read(&c->l->err, c->w->why);
+    xlm__link_close(c->l);
+    return rc == XLM_ERR_CANCELLED ? rc : XLM_ERR_CHANNEL;
+}
+
 /* On the thread of that channel: several may be at it. */
 int xlm__source_dial_again(void *user, struct xlm__redial *r)
 {
@@ -234,9 +262,10 @@ int xlm__source_dial_again(void *user, struct xlm__redial *r)
     struct call c = { .w = &w,
                       .l = r->fresh,
                       .number = r->number,
+                      .given = r->number > w.over_tcp,
                       .attempt = r->attempt,
                       .deadline_ns = r->deadline_ns };
-    int rc = dial(&c);
+    int rc = c.given ? ask_for_another(&c) : dial(&c);
 
     r->taken = c.taken;
     memcpy(r->why, w.why, sizeof(r->why));
@@ -298,14 +327,20 @@ static int ask_caller(struct xlm__way *w)
 
 static int greet_given(struct xlm__source *m, unsigned number)
 {
-    struct call c = { .l = &m->s->links[number], .number = number };
+    struct call c = {
+        .w = m->way, .l = &m->s->links[number], .number = number, .given = true
+    };
     int rc;
 
+    if (m->resume_ms && m->s->opt.reopen_data)
+        xlm__link_forget(c.l); /* what goes wrong may be of no account */
     rc = xlm__link_open(c.l, m->s, number);
     if (rc)
         return rc;
     rc = greet_new(m, &c, GREETING_LIMIT_MS);
-    return rc ? xlm__source_blame(m, c.l, rc) : 0;
+    if (rc)
+        return xlm__source_blame(m, c.l, rc);
+    return c.l->may_return ? xlm__link_may_leave(c.l, m->s) : 0;
 }
 
 static struct xlm__way *new_way(struct xlm__source *m, uint16_t port,
@@ -335,21 +370,21 @@ int xlm__source_connect(struct xlm__source *m, const struct xlm__built *built,
 {
     struct xlm_session *s = m->s;
     struct xlm__way *w = m->way = new_way(m, built->port, key);
-    unsigned over_tcp;
     int rc = 0;
 
     if (!w)
         return XLM_FAIL(&s->err, XLM_ERR_NOMEM, "way to the data channels");
     if (s->opt.data != XLM_DATA_GIVEN)
         rc = connect_tcp(w, built);
-    over_tcp = w->nr ? s->nr_links - 1 : 0;
-    if (over_tcp)
+    w->over_tcp = w->nr ? s->nr_links - 1 : 0;
+    if (w->over_tcp)
         XLM_LOG(&s->err, INFO, "%u data channels over TCP%s to %s port %u",
-                over_tcp, w->tls ? " with TLS 1.3" : "", w->list[0].text,
+                w->over_tcp, w->tls ? " with TLS 1.3" : "", w->list[0].text,
                 built->port);
-    if (!rc && s->opt.data != XLM_DATA_GIVEN && over_tcp < s->opt.data_channels)
+    if (!rc && s->opt.data != XLM_DATA_GIVEN &&
+        w->over_tcp < s->opt.data_channels)
         rc = ask_caller(w);
-    for (unsigned i = 1 + over_tcp; i < s->nr_links && !rc; i++)
+    for (unsigned i = 1 + w->over_tcp; i < s->nr_links && !rc; i++)
         rc = greet_given(m, i);
     XLM__STATS(s, {
         st->channels = s->nr_links - 1;

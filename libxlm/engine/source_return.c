@@ -114,6 +114,7 @@ int xlm__source_ask(struct xlm__source *m)
     (void)XLM_FAIL(&l->err, XLM_ERR_CHANNEL, "no answer for %u s",
                    SILENT_MS / 1000);
     xlm__stream_leave(&l->stream);
+    m->was_silent = true;
     return 0;
 }
 
@@ -290,6 +291,16 @@ static int give_up(struct xlm__source *m, const struct loss *loss, int rc)
                     loss->text, m->resume_ms / 1000, loss->why);
 }
 
+/* What memory goes through by the same way may be silent for longer than we
+ * want to wait. */
+static void others_too(struct xlm__source *m)
+{
+    for (unsigned i = 1; m->was_silent && i < m->s->nr_links; i++)
+        if (m->s->links[i].leave_fd >= 0)
+            xlm__link_leave(&m->s->links[i]);
+    m->was_silent = false;
+}
+
 static uint32_t seq_read(const struct xlm__source *m)
 {
     return xlm__session_control(m->s)->stream.read_seq;
@@ -314,6 +325,7 @@ int xlm__source_return(struct xlm__source *m)
     if (rc)
         return give_up(m, &loss, rc);
     m->returned_seq = seq_read(m);
+    others_too(m);
     m->nr_returns++;
     XLM__STATS(s, st->control_reconnects++);
     /* What was asked before was asked again. */

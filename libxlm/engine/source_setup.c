@@ -333,7 +333,8 @@ int xlm__source_build(struct xlm__source *m)
     int rc;
 
     rc = xlm__source_ask_port(m, &b);
-    if (!rc && (b.port || (m->agreed.features & XLM__FEATURE_RETURN)))
+    if (!rc && (b.port || m->s->opt.reopen_data ||
+                (m->agreed.features & XLM__FEATURE_RETURN)))
         b.resume_s = (m->resume_ms + 999) / 1000;
     if (!rc)
         rc = xlm__source_verify_begin(m);

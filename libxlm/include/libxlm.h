@@ -242,6 +242,15 @@ typedef int xlm_open_channel_fn(void *user, int *rfd_out, int *wfd_out);
  */
 typedef int xlm_reopen_control_fn(void *user, int *rfd_out, int *wfd_out);
 
+/*
+ * The same for a data channel: `which` counts those that came from
+ * xlm_session_add_channel() or .open_channel, from 0, in that order.  Runs on a
+ * thread of that channel, so several may run at once, of which each has another
+ * `which`, beside .reopen_control.
+ */
+typedef int xlm_reopen_data_fn(void *user, unsigned which, int *rfd_out,
+                               int *wfd_out);
+
 #define XLM_F_DRY_RUN      (1u << 0) /* stop after preflight           */
 #define XLM_F_LEAVE_PAUSED (1u << 1) /* do not unpause at destination  */
 #define XLM_F_ALLOW_PAUSE  (1u << 2) /* suspend-and-copy, and a scan,  */
@@ -344,9 +353,10 @@ struct xlm_options {
     uint32_t deadline_ms;   /* source: goal for all of it, up to the start */
                             /* there; default none                         */
     uint32_t reconnect_ms;  /* source: how long a data channel over TCP, or */
-                            /* the control channel if .reopen_control is    */
-                            /* set, that breaks before the domain is        */
-                            /* suspended is made again, up to an hour, or   */
+                            /* another if .reopen_data is set, or the       */
+                            /* control channel if .reopen_control is set,   */
+                            /* that breaks before the domain is suspended   */
+                            /* is made again, up to an hour, or             */
                             /* XLM_RECONNECT_OFF; default 30000             */
     /* Source: only written to the journal, for xlm_journal_read(). */
     const char *journal_host; /* what the caller calls the other host       */
@@ -358,6 +368,8 @@ struct xlm_options {
                         /* was sent, so that of pages sent again only what   */
                         /* has changed travels: MiB, up to 65536, or         */
                         /* XLM_DELTA_OFF; default 64                         */
+    xlm_reopen_data_fn *reopen_data; /* source; default: a data channel of   */
+                                     /* the caller's that breaks ends it     */
 };
 
 /* What went wrong first.  Owned by the session, valid until it is closed. */

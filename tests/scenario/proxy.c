@@ -167,14 +167,26 @@ static void pump_records(struct pump *p)
     }
 }
 
+/* What there is; false at the end. */
+static bool pass_some(struct pump *p)
+{
+    unsigned char buf[16384];
+    ssize_t n = read(p->from, buf, sizeof(buf));
+
+    p->bytes += n > 0 ? (size_t)n : 0;
+    return n > 0 && write_all(p->to, buf, (size_t)n);
+}
+
 static void pump_bytes(struct pump *p)
 {
     if (is_cut(p)) {
         pass(p, p->proxy->cut.after);
-        cut(p->proxy);
-        return;
+        if (is_cut(p)) {
+            cut(p->proxy);
+            return;
+        }
     }
-    while (pass(p, 1))
+    while (pass_some(p))
         ;
 }
 

@@ -201,6 +201,8 @@ static void open_side(struct side *s, enum xlm_role role, int guard_fd)
             opt.reopen_control = comeback_call;
         if (s->run->sc->reopen)
             opt.reopen_control = s->run->sc->reopen;
+        if (s->run->sc->data_returns)
+            opt.reopen_data = data_comeback_call;
     }
     if (role == XLM_DESTINATION && s->run->breaker)
         opt.data_address = BREAKER_DESTINATION;
@@ -230,9 +232,22 @@ static struct proxy *connect_sides(struct run *r, const struct proxy_cut *cut,
     return cut ? proxy_start(a[1], b[0], cut, units) : NULL;
 }
 
+/* Data channels that may break and return. */
+static void connect_returning(struct run *r)
+{
+    for (unsigned i = 0; i < r->channels; i++) {
+        int rfd, wfd;
+
+        if (data_comeback_call(&r->src, i, &rfd, &wfd) ||
+            xlm_session_add_channel(r->src.session, rfd, wfd))
+            abort();
+    }
+}
+
 static void connect_all(struct run *r, struct proxy *proxies[2])
 {
     const struct scenario *sc = r->sc;
+    const bool again = sc->returns || sc->reopen || sc->data_returns;
     const struct proxy_cut control = {
         .direction = sc->cut,
         .records = true,
@@ -251,11 +266,14 @@ static void connect_all(struct run *r, struct proxy *proxies[2])
 
     proxies[0] = connect_sides(r, &control, r->units);
     proxies[1] = NULL;
-    if (sc->returns || sc->reopen)
+    if (again)
         comebacks_open(r);
-    if ((sc->returns || sc->reopen) && sc->opt.data == XLM_DATA_GIVEN &&
-        !sc->rendezvous)
+    if (again && sc->opt.data == XLM_DATA_GIVEN && !sc->rendezvous)
         joiners_open(r);
+    if (sc->data_returns) {
+        connect_returning(r);
+        return;
+    }
     if (sc->opt.data != XLM_DATA_GIVEN) {
         joiners_open(r);
         return;

@@ -89,11 +89,13 @@ struct scenario {
     bool cut_torn;           /* and some bytes of the next one         */
     bool cut_unseen;         /* the destination does not notice        */
     uint64_t cut_data_bytes; /* data channel 0: cut after so many      */
-    /* with opt.data: the connections, in the order in which they come, break
-     * after so many bytes to the destination; 0: never */
+    /* with opt.data, or with data_returns: the data channels' connections, in
+     * the order in which they come, break after so many bytes to the
+     * destination; 0: never */
     uint64_t breaks[BREAKS_MAX];
     enum break_how break_how;
     unsigned break_refuse; /* after so many connections nobody answers */
+    bool data_returns;     /* by the way of the control channel        */
     /* the control channel may come back: each further connection of it is cut,
      * as the first, after so many units; 0: never */
     bool returns;
@@ -226,12 +228,14 @@ void joiners_end(struct run *r);
 int joiner_call(void *side, int *rfd_out, int *wfd_out);
 int joiner_start(struct run *r);
 
-/* scenario_return.c: the control channel again, with another wire. */
+/* scenario_return.c: channels again, each with another wire. */
 #define COMEBACKS_MAX 64u
 void comebacks_open(struct run *r);
 void comebacks_end(struct run *r);
 /* As an xlm_reopen_control_fn. */
 int comeback_call(void *side, int *rfd_out, int *wfd_out);
+/* As an xlm_reopen_data_fn. */
+int data_comeback_call(void *side, unsigned which, int *rfd_out, int *wfd_out);
 /* Before a unit passes on the control channel. */
 void scenario_unit(void *user, enum direction to, unsigned unit, uint32_t type);
 

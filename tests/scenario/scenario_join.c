@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -13,7 +14,8 @@
 #include "engine/rendezvous.h"
 #include "scenario.h"
 
-#define SESSION_AT 32 /* in a greeting */
+#define SESSION_AT        32 /* in a greeting */
+#define GREETING_LIMIT_MS 1000
 
 struct joiner {
     struct run *run;
@@ -26,8 +28,11 @@ static bool read_greeting(int fd, unsigned char *greeting)
     size_t got = 0;
 
     while (got < XLM_GREETING_BYTES) {
-        ssize_t n = read(fd, greeting + got, XLM_GREETING_BYTES - got);
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        ssize_t n = -1;
 
+        if (poll(&p, 1, GREETING_LIMIT_MS) > 0)
+            n = read(fd, greeting + got, XLM_GREETING_BYTES - got);
         if (n <= 0)
             return false;
         got += (size_t)n;
@@ -60,7 +65,9 @@ void joiners_open(struct run *r)
 
 int joiner_start(struct run *r)
 {
-    struct joiner *j = &r->joiners[r->nr_joiners++];
+    /* Channels come back on threads of theirs. */
+    struct joiner *j =
+        &r->joiners[__atomic_fetch_add(&r->nr_joiners, 1, __ATOMIC_RELAXED)];
     int fds[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))

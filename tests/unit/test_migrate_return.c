@@ -221,6 +221,105 @@ static void test_migrate_return_cancelled_while_lost_stays(void)
         .writer = WRITER_SLOW);
 }
 
+/* ---- by the way of the control channel ---- */
+
+static void test_migrate_return_by_login_ten_times_moves(void)
+{
+    LOOK(MOVED, .data_returns = true, .breaks = TEN_TIMES,
+         .writer = WRITER_SLOW);
+
+    SCENARIO_CHECK(r, r->nr_connections == 11);
+    SCENARIO_CHECK(r, r->src.stats.reconnects >= 6);
+    SCENARIO_CHECK(r, r->src.stats.lost_channels == 0);
+    SCENARIO_CHECK(r, logged(r, "data channel 0 lost: "));
+    SCENARIO_CHECK(r, logged(r, "data channel 0 is back after 0."));
+    SCENARIO_CHECK(r, logged(r, "data 0 is back after "));
+    DONE();
+}
+
+static void test_migrate_return_by_login_unnoticed_there_moves(void)
+{
+    LOOK(MOVED, .data_returns = true, .breaks = TEN_TIMES,
+         .break_how = BREAK_UNSEEN, .writer = WRITER_FAST,
+         .opt = { .max_rounds = 6 });
+
+    SCENARIO_CHECK(r, r->nr_connections == 11);
+    SCENARIO_CHECK(r, r->src.stats.reconnects >= 6);
+    SCENARIO_CHECK(r, logged(r, "left for another connection"));
+    DONE();
+}
+
+static void test_migrate_return_by_login_of_pv_moves(void)
+{
+    LOOK(MOVED, .type = XLM__TYPE_PV, .data_returns = true, .breaks = TEN_TIMES,
+         .opt = { .dirty = XLM_DIRTY_SCAN }, .writer = WRITER_FAST);
+
+    SCENARIO_CHECK(r, r->src.stats.reconnects >= 6);
+    DONE();
+}
+
+static void test_migrate_return_by_login_of_four_channels_moves(void)
+{
+    LOOK(MOVED, .type = XLM__TYPE_HVM, .data_returns = true, .returns = true,
+         .channels = 4, .nr_pfns = 8192, .nr_ram = 8000, .breaks = TEN_TIMES,
+         .writer = WRITER_SLOW);
+
+    SCENARIO_CHECK(r, r->src.stats.reconnects >= 4);
+    DONE();
+}
+
+/* Control and data break at about the same time, as with a host's sshd. */
+static void test_migrate_return_by_login_with_control_moves(void)
+{
+    LOOK(MOVED, .data_returns = true, .returns = true, .cut = TO_DESTINATION,
+         .cut_units = 12, .control_breaks = { 2, 1, 2 }, .breaks = TEN_TIMES,
+         .writer = WRITER_FAST, .opt = { .max_rounds = 6 });
+
+    SCENARIO_CHECK(r, r->src.stats.reconnects >= 6);
+    SCENARIO_CHECK(r, r->src.stats.control_reconnects >= 1);
+    DONE();
+}
+
+static void test_migrate_return_by_login_nobody_answers_stays(void)
+{
+    LOOK(.rc = XLM_ERR_CHANNEL, STAYED, .opt = { .reconnect_ms = 1000 },
+         .data_returns = true, .breaks = { 200000 }, .break_refuse = 1,
+         .writer = WRITER_SLOW);
+
+    SCENARIO_CHECK(r, strstr(r->src.message, "data channel 0 lost: ") &&
+                          strstr(r->src.message, "not back within 1 s: ") &&
+                          strstr(r->src.message, "Connection refused"));
+    DONE();
+}
+
+static void test_migrate_return_by_login_switched_off_stays(void)
+{
+    LOOK(.rc = SCENARIO_ANY, STAYED,
+         .opt = { .reconnect_ms = XLM_RECONNECT_OFF }, .data_returns = true,
+         .breaks = { 200000 }, .writer = WRITER_SLOW);
+
+    SCENARIO_CHECK(r, r->nr_connections == 1);
+    SCENARIO_CHECK(r, !logged(r, "trying again"));
+    DONE();
+}
+
+static void test_migrate_return_by_login_unknown_there_stays(void)
+{
+    LOOK(.rc = SCENARIO_ANY, STAYED, .data_returns = true, .breaks = { 200000 },
+         .prepare = speak_old, .writer = WRITER_SLOW);
+
+    SCENARIO_CHECK(r, r->nr_connections == 1);
+    DONE();
+}
+
+static void test_migrate_return_by_login_cancelled_while_lost_stays(void)
+{
+    RUN(.rc = XLM_ERR_CANCELLED, STAYED, .data_returns = true,
+        .breaks = { 200000 }, .break_refuse = 1, .event = cancel_source,
+        .event_state = XLM_STATE_PRECOPY, .event_round = 1,
+        .writer = WRITER_SLOW);
+}
+
 /* ---- strangers at the port while memory is copied ---- */
 
 /* A greeting as the source would send it; was it answered? */
@@ -324,6 +423,15 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_return_unknown_to_the_destination_stays),
     UNIT_TEST(test_migrate_return_unknown_to_the_destination_moves),
     UNIT_TEST(test_migrate_return_cancelled_while_lost_stays),
+    UNIT_TEST(test_migrate_return_by_login_ten_times_moves),
+    UNIT_TEST(test_migrate_return_by_login_unnoticed_there_moves),
+    UNIT_TEST(test_migrate_return_by_login_of_pv_moves),
+    UNIT_TEST(test_migrate_return_by_login_of_four_channels_moves),
+    UNIT_TEST(test_migrate_return_by_login_with_control_moves),
+    UNIT_TEST(test_migrate_return_by_login_nobody_answers_stays),
+    UNIT_TEST(test_migrate_return_by_login_switched_off_stays),
+    UNIT_TEST(test_migrate_return_by_login_unknown_there_stays),
+    UNIT_TEST(test_migrate_return_by_login_cancelled_while_lost_stays),
     UNIT_TEST(test_migrate_return_with_a_wrong_token_is_refused),
     UNIT_TEST(test_migrate_return_of_an_unknown_channel_is_refused),
     UNIT_TEST(test_migrate_return_as_a_new_channel_is_refused),
