@@ -173,6 +173,16 @@ told() {
         said_once "the control channel broke and came back ${1#*:} time" ||
             { echo 'nothing of the control channel' && return 1; }
         ;;
+    deaf:*)
+        said_once 'the control channel broke and came back 1 time' &&
+            said_once 'data channel 0 lost: left for another connection' &&
+            said_once 'data channels broke and came back [1-9][0-9]* time' ||
+            { echo 'nothing of a channel' && return 1; }
+        ;;
+    lostdata:*)
+        said_once "data channels broke and came back ${1#*:} time" ||
+            { echo 'nothing of a channel' && return 1; }
+        ;;
     still:*)
         said_once 'data 0: nothing comes back from hostb: Connection timed out' &&
             on a grep -q 'state: failed' "/var/log/xen/xlm-$2.log"
@@ -333,24 +343,24 @@ away() {
     simxen net "host$1" mend
 }
 
-# lose_control TIMES: the connection that carries control dies, and is back each
-# time before it dies again.
-lose_control() {
+# lose NTH WHAT TIMES: the NTH of the connections that ssh carries, by age,
+# dies, and is back each time before it dies again.
+lose() {
     local i pid
 
-    for ((i = 1; i <= $1; i++)); do
-        pid=$(await_nth a 1 plainsh.hostb) && on a kill -KILL "$pid" &&
-            await_back "$i" || return 1
+    for ((i = 1; i <= $3; i++)); do
+        pid=$(await_nth a "$1" plainsh.hostb) && on a kill -KILL "$pid" &&
+            await_back "$2" "$i" || return 1
     done
 }
 
-# await_back TIMES: the control channel came back so often.
+# await_back WHAT TIMES: it came back so often.
 await_back() {
     local end=$((SECONDS + 20))
 
-    until [ "$(grep -c 'control channel is back after' "$WORK/move")" -ge "$1" ]; do
+    until [ "$(grep -c "$1 is back after" "$WORK/move")" -ge "$2" ]; do
         kill -0 "$MOVE" 2>/dev/null && [ "$SECONDS" -lt "$end" ] || {
-            echo "the control channel did not come back for time $1"
+            echo "$1 did not come back for time $2"
             return 1
         }
         sleep 0.05
@@ -406,8 +416,9 @@ strike() {
         ;;
     power) simxen power-cut "host$host" ;;
     wire) simxen net "host$host" cut ;;
-    lost) lose_control "$host" ;;
-    away) away "$host" "$n" ;;
+    lost) lose 1 'control channel' "$host" ;;
+    lostdata) lose 2 'data channel .*' "$host" ;;
+    away | deaf) away "$host" "$n" ;;
     balloon) balloon "$3" "$host" ;;
     ctl) control "$host" "$3" ;;
     esac
@@ -427,6 +438,7 @@ repair() {
     case $1 in
     wire:*) simxen net "host${1#*:}" mend ;;
     still:*) simxen net hostb mend && VIA= ;;
+    deaf:*) VIA= ;;
     silence) on a ip neigh del "$SILENT" dev xenbr0 ;;
     stranger) end_stranger && on a ip neigh del "$SILENT" dev xenbr0 ;;
     esac
