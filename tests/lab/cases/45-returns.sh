@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2154
 # The wire between the hosts is cut while memory is copied, for longer than a
 # data channel waits (10 s), and shorter than the login (20 s, dom0/plainsh.c); or
-# what carries the control channel dies.
+# what carries a channel dies.
 
 # away SECONDS: nothing gets from b to a.
 away() {
@@ -48,13 +48,17 @@ case_pvh_returns() {
     destroy a pvh17
 }
 
-# control_back NAME TIMES: so often by now.
-control_back() {
+# is_back NAME WHAT TIMES: so often by now.
+is_back() {
     on a "for i in \$(seq 600); do
-        [ \$(grep -c 'control channel is back after' \
-            '/var/log/xen/xlm-$1.log') -ge $2 ] && exit 0
+        [ \$(grep -c '$2 is back after' '/var/log/xen/xlm-$1.log') -ge $3 ] &&
+            exit 0
         sleep 0.1; done; exit 1" >/dev/null </dev/null ||
-        fail "the control channel does not come back for time $2"
+        fail "$2 does not come back for time $3"
+}
+
+control_back() {
+    is_back "$1" 'control channel' "$2"
 }
 
 case_pvh_control_returns() {
@@ -89,4 +93,28 @@ case_pvh_control_returns() {
         /var/log/xen/xlm-pvh18.log" </dev/null || fail "the log does not say so"
     stays a pvh18
     destroy a pvh18
+}
+
+case_pvh_data_returns() {
+    local times
+
+    # The second of them by age is of the oldest data channel.
+    guest a pvh41 --type pvh --disk none --mem 160 --work 48 --no-net
+    way='--data ssh' begin_slowly pvh41 --compress none --channels 2 \
+        --reconnect 60
+    for times in 1 2 3; do
+        on a "kill -KILL \$(pgrep -f '^plainsh hostb' | sed -n 2p)" >/dev/null \
+            </dev/null || fail "nothing carries memory"
+        is_back pvh41 'data channel .*' $times
+    done
+    came_back pvh41 3
+    must_move b pvh41
+
+    # What carries them is silent, and does not notice.
+    way='--data ssh' begin_slowly pvh41 --compress none --channels 2 \
+        --reconnect 60 "-s 'env PLAINSH_PATIENT=1 plainsh'"
+    away 40
+    control_back pvh41 1
+    came_back pvh41 2
+    destroy b pvh41
 }

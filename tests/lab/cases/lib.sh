@@ -15,6 +15,7 @@ cases_of() {
                 pvh_events pvh_changed pvh_cancelled pvh_paused dry_run \
                 pvh_beside_xl pv_paused_copy hvm_plain pvh_control \
                 pvh_control_stale pvh_returns pvh_control_returns \
+                pvh_data_returns \
                 pvh_goal_abort pvh_goal_throttle \
                 pvh_goal_killed verify changes random_hvm random_pv
         ;;
