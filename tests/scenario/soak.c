@@ -238,6 +238,22 @@ static void choose_wire(struct scenario *sc, const struct size *s)
     }
 }
 
+/* Data channels that come back by login, and break again. */
+static void choose_returns(struct scenario *sc, const struct size *s)
+{
+    if (plan.faults[0] == FAULT_CORRUPT || !one_in(6))
+        return;
+    sc->data_returns = true;
+    sc->breaks[0] = sc->cut_data_bytes;
+    sc->cut_data_bytes = 0;
+    for (size_t i = 1; i < BREAKS_MAX && one_in(2); i++)
+        sc->breaks[i] = 1 + roll(s->data_bytes);
+    if (one_in(8))
+        sc->break_refuse = sc->channels + (unsigned)roll(3);
+    else if (one_in(2))
+        sc->break_how = BREAK_UNSEEN;
+}
+
 static void choose_call(struct scenario *sc, const struct size *s)
 {
     unsigned calls = s->allocs;
@@ -268,6 +284,7 @@ static void make_plan(unsigned long number)
         choose_event(&plan.sc, s);
     else if (plan.faults[0])
         choose_wire(&plan.sc, s);
+    choose_returns(&plan.sc, s);
     if (plan.faults[1])
         choose_call(&plan.sc, s);
     plan.sc.over = mend_calls;
