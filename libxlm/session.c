@@ -42,6 +42,7 @@ static int init(struct xlm_session *s, enum xlm_role role,
     s->stop_fd = -1;
     s->role = role;
     s->owner = XLM_OWNER_SOURCE;
+    s->still_ms = XLM__STILL_MS;
     rc = xlm__options_copy(&s->opt, opt, role, NULL);
     if (rc)
         return rc;

@@ -121,6 +121,7 @@ struct xlm__dest {
     struct xlm__blob dm;
     size_t dm_got;
     struct xlm__xsnodes nodes;
+    _Atomic uint64_t heard_ns; /* a record came on a data channel */
 
     /* under lock: between the leader and the channels' threads */
     pthread_mutex_t lock;
@@ -260,8 +261,8 @@ int xlm__dest_release(struct xlm__dest *d, const struct xlm__list *l);
 int xlm__dest_finish(struct xlm__dest *d); /* after TAIL_END: up to READY    */
 /* All is as it has to be. */
 int xlm__dest_ready(struct xlm__dest *d);
-/* In the pause: until the source speaks, or cannot any more.  What carries
- * control may be silent for ever once the wire is cut. */
+/* In the pause: until the source speaks, or cannot any more.  What carries the
+ * channels may be silent for ever once the wire is cut. */
 int xlm__dest_await_word(struct xlm__dest *d);
 /* Undo everything and tell the source why; returns rc. */
 int xlm__dest_give_up(struct xlm__dest *d, int rc);

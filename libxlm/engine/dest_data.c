@@ -156,6 +156,7 @@ static int serve_one(struct xlm__dest_channel *c, bool *closed_out)
     struct xlm__rec rec;
     int rc = xlm__stream_read(st, &rec);
 
+    atomic_store(&c->d->heard_ns, xlm__clock_ns());
     give_way(c);
     if (!rc)
         rc = take(c, &rec, closed_out);

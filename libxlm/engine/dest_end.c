@@ -151,15 +151,33 @@ int xlm__dest_ready(struct xlm__dest *d)
     return 0;
 }
 
+/* Not when it is to be heard by itself, nor while it reads all memory to
+ * compare it. */
+static bool is_still(struct xlm__dest *d, uint64_t since_ns)
+{
+    const uint64_t data_ns = atomic_load(&d->heard_ns);
+
+    if (data_ns > since_ns)
+        since_ns = data_ns;
+    return !d->ready && !d->compare.verify &&
+           xlm__clock_ns() - since_ns > d->s->still_ms * XLM__NS_PER_MS;
+}
+
 int xlm__dest_await_word(struct xlm__dest *d)
 {
     struct xlm__chan *control = &xlm__session_control(d->s)->chan;
+    const uint64_t since_ns = xlm__clock_ns();
     int rc, left;
 
     do {
         rc = xlm__session_look_at_wire(d->s, "the source");
         if (rc)
             return rc;
+        if (is_still(d, since_ns))
+            return XLM_FAIL(&d->s->err, XLM_ERR_TIMEOUT,
+                            "nothing came from the source for %u s, with its "
+                            "domain suspended",
+                            d->s->still_ms / 1000);
         left = control->read_deadline_ns
                    ? xlm__deadline_left_ms(control->read_deadline_ns)
                    : LOOK_MS;

@@ -22,6 +22,8 @@
 #include "toolstack/toolstack.h"
 
 #define XLM__LINKS_MAX (1 + XLM__CHANNELS_MAX) /* control and data */
+/* What takes the source longest without a word is its device model's state. */
+#define XLM__STILL_MS 180000u
 
 /* What came first: somebody who cancels, or the permission to start. */
 enum xlm__way_out { XLM__WAY_OPEN, XLM__WAY_CANCELLED, XLM__WAY_SEALED };
@@ -55,6 +57,8 @@ struct xlm_session {
     struct xlm__hv *hv;
     struct xlm__toolstack *toolstack;
     const char *run_dir;  /* for the rendezvous, borrowed; NULL = default    */
+    uint32_t still_ms;    /* destination: for how long no channel may say    */
+                          /* anything in the pause                           */
     uint64_t deadline_ns; /* of --timeout; 0 = none                         */
 
     /* shared */

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stdint.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <xen/sched.h>
@@ -318,6 +319,53 @@ static void test_migrate_stays_if_xl_dies_in_the_pause(void)
     DONE();
 }
 
+static void notice_silence_soon(struct run *r)
+{
+    r->dst.session->still_ms = 300;
+}
+
+/* Nothing gets through until the destination has had enough. */
+static void await_its_end(struct run *r)
+{
+    const struct timespec nap = { .tv_nsec = 10000000 };
+    bool over = false;
+
+    for (int i = 0; i < 1000 && !over; i++) {
+        nanosleep(&nap, NULL);
+        pthread_mutex_lock(&r->log_lock);
+        over = strstr(r->log, "nothing came from the source for ") != NULL;
+        pthread_mutex_unlock(&r->log_lock);
+    }
+    SCENARIO_CHECK(r, over);
+}
+
+static void test_migrate_stays_if_nothing_comes_in_the_pause(void)
+{
+    LOOK(.rc = XLM_ERR_PEER, STAYED, .prepare = notice_silence_soon,
+         .event = await_its_end, .event_to = TO_DESTINATION,
+         .event_type = XLM__REC_TAIL_END);
+
+    SCENARIO_CHECK(r, strstr(r->src.message, "nothing came from the source"));
+    SCENARIO_CHECK(r, r->was_suspended);
+    DONE();
+}
+
+/* ... but it reads all memory. */
+static void nap_for_long(struct run *r)
+{
+    const struct timespec nap = { .tv_nsec = 700000000 };
+
+    (void)r;
+    nanosleep(&nap, NULL);
+}
+
+static void test_migrate_stays_not_if_it_compares_in_the_pause(void)
+{
+    RUN(MOVED, .prepare = notice_silence_soon, .event = nap_for_long,
+        .opt.flags = XLM_F_VERIFY, .event_to = TO_DESTINATION,
+        .event_type = XLM__REC_SUMS);
+}
+
 static void destroy_there(struct run *r)
 {
     pthread_mutex_lock(&r->dst.hv->lock);
@@ -486,6 +534,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_stays_if_dm_does_not_take_its_state),
     UNIT_TEST(test_migrate_stays_unsuspended_if_xl_dies_in_a_round),
     UNIT_TEST(test_migrate_stays_if_xl_dies_in_the_pause),
+    UNIT_TEST(test_migrate_stays_if_nothing_comes_in_the_pause),
+    UNIT_TEST(test_migrate_stays_not_if_it_compares_in_the_pause),
     UNIT_TEST(test_migrate_stays_if_the_new_domain_was_destroyed),
     UNIT_TEST(test_migrate_stays_if_both_pauses_were_taken_back),
     UNIT_TEST(test_migrate_stays_if_a_shared_page_moved),
