@@ -138,11 +138,12 @@ static bool all_ended(struct xlm__dest *d)
     return true;
 }
 
+/* What carries a login, and has lost its wire, closes it in the same way. */
 static uint32_t ended_ms(const struct xlm__dest *d)
 {
     for (unsigned i = 0; i < d->nr_threads; i++)
         if (d->channels[i].link->leave_fd >= 0)
-            return ENDED_LOGIN_MS;
+            return d->resume_s * 1000;
     return ENDED_MS;
 }
 

@@ -151,6 +151,22 @@ int xlm__dest_ready(struct xlm__dest *d)
     return 0;
 }
 
+/* A channel that may return has its descriptor from its thread. */
+static int look_at_wire(struct xlm__dest *d)
+{
+    int rc = 0;
+
+    pthread_mutex_lock(&d->lock);
+    for (unsigned i = 0; i < d->nr_threads && !rc; i++) {
+        const struct xlm__dest_channel *c = &d->channels[i];
+        const int fd = c->link->may_return ? c->live_fd : c->link->chan.rfd;
+
+        rc = xlm__session_look_at(d->s, i + 1, fd, "the source");
+    }
+    pthread_mutex_unlock(&d->lock);
+    return rc;
+}
+
 /* Not when it is to be heard by itself, nor while it reads all memory to
  * compare it. */
 static bool is_still(struct xlm__dest *d, uint64_t since_ns)
@@ -170,7 +186,7 @@ int xlm__dest_await_word(struct xlm__dest *d)
     int rc, left;
 
     do {
-        rc = xlm__session_look_at_wire(d->s, "the source");
+        rc = look_at_wire(d);
         if (rc)
             return rc;
         if (is_still(d, since_ns))

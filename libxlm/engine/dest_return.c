@@ -223,19 +223,29 @@ bool xlm__dest_may_return(struct xlm__dest_channel *c, int rc)
            xlm__errslot_code(&c->link->err) == XLM_ERR_CHANNEL;
 }
 
+/* Also so that the source learns that it is broken: of two pipes one may be
+ * whole, and what brought them waits for conn_fd's end. */
+static void leave(struct xlm__dest_channel *c)
+{
+    const struct xlm_error_info *e = xlm__errslot_first(&c->link->err);
+
+    pthread_mutex_lock(&c->d->lock);
+    c->live_fd = -1;
+    c->ended = e &&
+               !xlm__tcp_is_lost(c->live_errno ? c->live_errno : e->sys_errno);
+    c->live_errno = 0;
+    pthread_mutex_unlock(&c->d->lock);
+    xlm__link_hang_up(c->link);
+}
+
 /* Another connection, up to then. */
 static int await_arrival(struct xlm__dest_channel *c, uint64_t deadline_ns,
                          struct xlm__arrival *out)
 {
     struct xlm__dest *d = c->d;
-    const struct xlm_error_info *e = xlm__errslot_first(&c->link->err);
     int rc = XLM_ERR_TIMEOUT;
 
     pthread_mutex_lock(&d->lock);
-    c->live_fd = -1;
-    c->ended = e &&
-               !xlm__tcp_is_lost(c->live_errno ? c->live_errno : e->sys_errno);
-    c->live_errno = 0;
     while (!c->arrived && !d->stopping && !d->no_return &&
            xlm__deadline_left_ms(deadline_ns))
         xlm__dest_wait_changed(d);
@@ -253,17 +263,14 @@ static int await_arrival(struct xlm__dest_channel *c, uint64_t deadline_ns,
     return rc;
 }
 
-/* Leave the old connection, and answer on the new one. */
+/* Answer on the new connection. */
 static int take_over(struct xlm__dest_channel *c, const struct xlm__arrival *a)
 {
     struct xlm__link *l = c->link;
     struct xlm_session *s = c->d->s;
     int rc;
 
-    xlm__chan_close(&l->chan);
     xlm__link_forget(l);
-    if (l->conn_fd >= 0) /* what brought the old one may end */
-        close(l->conn_fd);
     l->rfd = a->rfd;
     l->wfd = a->wfd;
     l->conn_fd = a->conn_fd;
@@ -299,6 +306,7 @@ int xlm__dest_return(struct xlm__dest_channel *c)
     xlm__errslot_read(&c->link->err, text);
     XLM_LOG(&c->d->s->err, INFO, "%s; it may come back", text);
     do {
+        leave(c);
         rc = await_arrival(c, deadline, &a);
         if (rc == XLM_ERR_TIMEOUT)
             return give_up(c, text);

@@ -49,6 +49,15 @@ static int note_taken(struct xlm__worker *w, uint32_t count)
     return 0;
 }
 
+/* Another connection may do better. */
+static int is_stuck(struct xlm__link *l)
+{
+    xlm__link_forget(l);
+    return XLM_FAIL(&l->err, XLM_ERR_CHANNEL,
+                    "%s: what was sent is not taken within %u s", l->chan.name,
+                    TAKEN_MS / 1000);
+}
+
 int xlm__pages_hear(struct xlm__worker *w, size_t most)
 {
     struct xlm__link *l = w->link;
@@ -65,6 +74,8 @@ int xlm__pages_hear(struct xlm__worker *w, size_t most)
         if (!most)
             l->chan.read_deadline_ns = xlm__deadline_ns(TAKEN_MS);
         rc = xlm__stream_read(&l->stream, &rec);
+        if (rc == XLM_ERR_TIMEOUT)
+            rc = is_stuck(l);
         l->chan.read_deadline_ns = 0;
         if (!rc)
             rc = note_taken(w, rec.u.taken);
@@ -117,6 +128,8 @@ static int call(struct xlm__worker *w, struct loss *l)
 
     l->redial.deadline_ns = xlm__deadline_ns(again->limit_ms);
     for (;;) {
+        if (!nap(w, 0))
+            return XLM_ERR_CANCELLED;
         l->redial.attempt = ++w->attempts;
         l->redial.fresh = &l->fresh;
         rc = again->redial(again->user, &l->redial);

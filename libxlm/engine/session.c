@@ -120,18 +120,25 @@ int xlm__session_check(struct xlm_session *s)
     return 0;
 }
 
+int xlm__session_look_at(struct xlm_session *s, unsigned number, int fd,
+                         const char *peer)
+{
+    const int fault = xlm__tcp_fault(fd);
+
+    if (!xlm__tcp_is_lost(fault))
+        return 0;
+    return XLM_FAIL(&s->err, XLM_ERR_CHANNEL,
+                    "data %u: nothing comes back from %s: %s", number - 1, peer,
+                    strerror(fault));
+}
+
 int xlm__session_look_at_wire(struct xlm_session *s, const char *peer)
 {
-    for (unsigned i = 1; i < s->nr_links; i++) {
-        const struct xlm__chan *c = &s->links[i].chan;
-        const int fault = xlm__tcp_fault(c->wfd);
+    int rc = 0;
 
-        if (xlm__tcp_is_lost(fault))
-            return XLM_FAIL(&s->err, XLM_ERR_CHANNEL,
-                            "%s: nothing comes back from %s: %s", c->name, peer,
-                            strerror(fault));
-    }
-    return 0;
+    for (unsigned i = 1; i < s->nr_links && !rc; i++)
+        rc = xlm__session_look_at(s, i, s->links[i].chan.wfd, peer);
+    return rc;
 }
 
 int xlm__session_first_error(struct xlm_session *s, int rc)
@@ -154,7 +161,7 @@ void xlm__link_init(struct xlm__link *l, struct xlm_session *s, int rfd,
     l->leave_fd = -1;
 }
 
-int xlm__link_open(struct xlm__link *l, struct xlm_session *s, unsigned number)
+int xlm__link_try(struct xlm__link *l, struct xlm_session *s, unsigned number)
 {
     char name[32] = "control";
     int rc;
@@ -164,12 +171,19 @@ int xlm__link_open(struct xlm__link *l, struct xlm_session *s, unsigned number)
     rc = xlm__chan_init(&l->chan, number ? &l->err : &s->err, l->rfd, l->wfd,
                         s->stop_fd, name);
     if (rc)
-        return number ? xlm__link_promote(l, s, rc) : rc;
+        return rc;
     l->rfd = l->wfd = -1;
     if (l->tls)
         xlm__chan_use_tls(&l->chan, l->tls);
     l->tls = NULL;
     return 0;
+}
+
+int xlm__link_open(struct xlm__link *l, struct xlm_session *s, unsigned number)
+{
+    const int rc = xlm__link_try(l, s, number);
+
+    return rc && number ? xlm__link_promote(l, s, rc) : rc;
 }
 
 void xlm__link_forget(struct xlm__link *l)

@@ -117,6 +117,9 @@ int xlm__session_check(struct xlm_session *s);
  * other host is there, the connections tell by which its memory travelled.
  * Errors: CHANNEL. */
 int xlm__session_look_at_wire(struct xlm_session *s, const char *peer);
+/* The same of one link, which has that descriptor. */
+int xlm__session_look_at(struct xlm_session *s, unsigned number, int fd,
+                         const char *peer);
 
 /* Code with which the session ends: the recorded error, or rc. */
 int xlm__session_first_error(struct xlm_session *s, int rc);
@@ -131,6 +134,8 @@ void xlm__link_init(struct xlm__link *l, struct xlm_session *s, int rfd,
                     int wfd, int conn_fd);
 /* Make a channel of them.  number 0 is control. */
 int xlm__link_open(struct xlm__link *l, struct xlm_session *s, unsigned number);
+/* The same, but a data channel's error stays with the link. */
+int xlm__link_try(struct xlm__link *l, struct xlm_session *s, unsigned number);
 /* No error has happened yet; the next ones are not logged. */
 void xlm__link_forget(struct xlm__link *l);
 /* Its thread can be made to leave the channel, from now on.  Errors: SYSTEM. */

@@ -244,7 +244,7 @@ static int ask_for_another(struct call *c)
     }
     xlm__link_init(c->l, s, rfd, wfd, -1);
     xlm__link_forget(c->l);
-    rc = xlm__link_open(c->l, s, c->number);
+    rc = xlm__link_try(c->l, s, c->number);
     if (!rc)
         rc = greet(c->w->m, c, at_most(c, LOGIN_LIMIT_MS));
     if (!rc)

@@ -77,6 +77,8 @@ int xlm__source_return_end(struct xlm__source *m)
         rc = ask(m);
     if (!rc)
         rc = xlm__source_await_zero(m, &m->asked_ns, END_MS, "answer");
+    if (!rc) /* that may have been silent, and others with it */
+        rc = xlm__source_channels_stand(m);
     if (!rc)
         xlm__source_return_never(m);
     return rc;
@@ -94,8 +96,11 @@ bool xlm__source_is_away(struct xlm__source *m)
  * they like, it does not read. */
 static bool may_be_busy(struct xlm__source *m)
 {
-    return xlm__flow_state(&m->s->flow) == XLM__FLOW_ROUND_ENDED &&
-           !m->s->links[1].may_return;
+    bool unconfirmed = false;
+
+    for (unsigned i = 1; i < m->s->nr_links; i++)
+        unconfirmed |= !m->s->links[i].may_return;
+    return unconfirmed && xlm__flow_state(&m->s->flow) == XLM__FLOW_ROUND_ENDED;
 }
 
 int xlm__source_ask(struct xlm__source *m)

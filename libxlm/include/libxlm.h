@@ -204,10 +204,11 @@ struct xlm_session; /* opaque */
 
 /*
  * Callbacks run on the thread inside xlm_session_run(), xlm_log_fn on any
- * engine thread.  They must not block, and may call only functions marked
- * [any thread] on their session.  At a destination xlm_log_fn also runs on
- * threads that can write to what is open, but can open or start nothing:
- * syslog(3) and the like have to be open before (LOG_NDELAY).
+ * engine thread, xlm_reopen_data_fn on its channel's.  They must not block, and
+ * may call only functions marked [any thread] on their session.  At a
+ * destination xlm_log_fn also runs on threads that can write to what is open,
+ * but can open or start nothing: syslog(3) and the like have to be open before
+ * (LOG_NDELAY).
  */
 typedef void xlm_log_fn(void *user, enum xlm_log_level level,
                         const char *module, const char *message);
@@ -244,9 +245,9 @@ typedef int xlm_reopen_control_fn(void *user, int *rfd_out, int *wfd_out);
 
 /*
  * The same for a data channel: `which` counts those that came from
- * xlm_session_add_channel() or .open_channel, from 0, in that order.  Runs on a
- * thread of that channel, so several may run at once, of which each has another
- * `which`, beside .reopen_control.
+ * xlm_session_add_channel() or .open_channel, from 0, in that order, without
+ * the control channel.  Runs on a thread of that channel, so several may run at
+ * once, of which each has another `which`, beside .reopen_control.
  */
 typedef int xlm_reopen_data_fn(void *user, unsigned which, int *rfd_out,
                                int *wfd_out);

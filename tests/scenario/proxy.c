@@ -177,10 +177,23 @@ static bool pass_some(struct pump *p)
     return n > 0 && write_all(p->to, buf, (size_t)n);
 }
 
+static void throw_away(struct pump *p)
+{
+    unsigned char buf[16384];
+
+    shutdown(p->to, SHUT_WR);
+    while (read(p->from, buf, sizeof(buf)) > 0)
+        ;
+}
+
 static void pump_bytes(struct pump *p)
 {
     if (is_cut(p)) {
         pass(p, p->proxy->cut.after);
+        if (is_cut(p) && p->proxy->cut.half) {
+            throw_away(p);
+            return;
+        }
         if (is_cut(p)) {
             cut(p->proxy);
             return;

@@ -59,6 +59,7 @@ enum break_how {
     BREAK_END,    /* all that was passed on is read, then it ends        */
     BREAK_RESET,  /* at both ends, with what is on its way               */
     BREAK_UNSEEN, /* the destination does not notice                     */
+    BREAK_HALF,   /* by login: it is the source that does not            */
 };
 #define BREAKS_MAX 12u
 
@@ -251,6 +252,8 @@ struct proxy;
 struct proxy_cut {
     enum direction direction;
     bool records; /* count units, else bytes */
+    bool half;    /* bytes only: what comes then is thrown away, and the source
+                   * learns of it when the destination hangs up */
     uint64_t after;
     bool torn;
     bool unseen;             /* by the destination */

@@ -94,6 +94,7 @@ static struct proxy_cut next_data_cut(const struct run *r)
 {
     const struct scenario *sc = r->sc;
     struct proxy_cut cut = { .unseen = sc->break_how == BREAK_UNSEEN,
+                             .half = sc->break_how == BREAK_HALF,
                              .phase = &((struct run *)(uintptr_t)r)->phase };
 
     if (r->nr_connections < BREAKS_MAX && sc->breaks[r->nr_connections]) {

@@ -250,8 +250,9 @@ static void choose_returns(struct scenario *sc, const struct size *s)
         sc->breaks[i] = 1 + roll(s->data_bytes);
     if (one_in(8))
         sc->break_refuse = sc->channels + (unsigned)roll(3);
-    else if (one_in(2))
-        sc->break_how = BREAK_UNSEEN;
+    else
+        sc->break_how = (enum break_how[]){ BREAK_END, BREAK_UNSEEN,
+                                            BREAK_HALF }[roll(3)];
 }
 
 static void choose_call(struct scenario *sc, const struct size *s)

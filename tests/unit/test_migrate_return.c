@@ -249,6 +249,17 @@ static void test_migrate_return_by_login_unnoticed_there_moves(void)
     DONE();
 }
 
+static void test_migrate_return_by_login_unnoticed_here_moves(void)
+{
+    LOOK(MOVED, .data_returns = true, .breaks = TEN_TIMES,
+         .break_how = BREAK_HALF, .writer = WRITER_FAST,
+         .opt = { .max_rounds = 6 });
+
+    SCENARIO_CHECK(r, r->nr_connections == 11);
+    SCENARIO_CHECK(r, r->src.stats.reconnects >= 6);
+    DONE();
+}
+
 static void test_migrate_return_by_login_of_pv_moves(void)
 {
     LOOK(MOVED, .type = XLM__TYPE_PV, .data_returns = true, .breaks = TEN_TIMES,
@@ -425,6 +436,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_return_cancelled_while_lost_stays),
     UNIT_TEST(test_migrate_return_by_login_ten_times_moves),
     UNIT_TEST(test_migrate_return_by_login_unnoticed_there_moves),
+    UNIT_TEST(test_migrate_return_by_login_unnoticed_here_moves),
     UNIT_TEST(test_migrate_return_by_login_of_pv_moves),
     UNIT_TEST(test_migrate_return_by_login_of_four_channels_moves),
     UNIT_TEST(test_migrate_return_by_login_with_control_moves),
