@@ -21,10 +21,12 @@
 #include "util/clock.h"
 
 /* Of a large guest; spread over all of its memory, in runs that are mapped and
- * packed as they would be. */
+ * packed as they would be.  Twice as much each time: a round takes a while to
+ * begin and to end, in which a fast link could have carried much. */
 #define CHUNK_PAGES    2048u
-#define RUN_PAGES      32u
-#define CHUNKS_MAX     8u
+#define RUN_PAGES      64u
+#define CHUNKS_FAST    8u
+#define LINK_FAST_US   300000u  /* so long at least, and so many of them */
 #define LINK_ENOUGH_US 1500000u /* a rate over that time means something */
 
 static const unsigned windows_ms[XLM__CURVE_POINTS] = { 300, 900, 1800 };
@@ -32,23 +34,28 @@ static const unsigned windows_ms[XLM__CURVE_POINTS] = { 300, 900, 1800 };
 struct sample {
     struct xlm__source *m;
     uint64_t pages, zero_pages, us;
-    uint64_t wire_bytes; /* that these pages took */
-    uint64_t fetched_ns; /* what was written since then is dirty now */
-    uint64_t *sent;      /* bitmap: pages that have travelled */
-    uint64_t in;         /* their number, of m->nr_ram */
+    uint64_t rate_pages, rate_us; /* of these, without the first chunk's */
+    uint64_t wire_bytes;          /* that these pages took */
+    uint64_t fetched_ns;          /* what was written since then is dirty now */
+    uint64_t *sent;               /* bitmap: pages that have travelled */
+    uint64_t in;                  /* their number, of m->nr_ram */
     struct xlm__estimate e;
 };
 
-/* Every `step`th run of what there is, from the run `phase` on. */
-static void choose(const struct xlm__source *m, uint64_t step, uint64_t phase,
-                   uint64_t *out)
+/* Of every `step` runs of what there is, `nr` from `first` on. */
+static void choose(const struct xlm__source *m, uint64_t step, uint64_t first,
+                   uint64_t nr, uint64_t *out)
 {
-    uint64_t nr = 0;
+    uint64_t seen = 0, at;
 
     xlm__bitmap_zero(out, m->dom->nr_pfns);
-    for (uint64_t pfn = 0; pfn < m->dom->nr_pfns; pfn++)
-        if (xlm__bitmap_test(m->ram, pfn) && nr++ / RUN_PAGES % step == phase)
+    for (uint64_t pfn = 0; pfn < m->dom->nr_pfns; pfn++) {
+        if (!xlm__bitmap_test(m->ram, pfn))
+            continue;
+        at = seen++ / RUN_PAGES % step;
+        if (at >= first && at - first < nr)
             xlm__bitmap_set(out, pfn);
+    }
 }
 
 static uint64_t steps(const struct xlm__source *m)
@@ -59,28 +66,47 @@ static uint64_t steps(const struct xlm__source *m)
 static int send_chunk(struct sample *s)
 {
     struct xlm__round total;
+    uint64_t us;
     int rc = xlm__source_round(s->m, false, NULL, &total);
 
     if (rc)
         return rc;
-    s->us += (xlm__clock_ns() - s->m->round_began_ns) / XLM__NS_PER_US;
+    us = (xlm__clock_ns() - s->m->round_began_ns) / XLM__NS_PER_US;
+    if (s->us) { /* the first one met slow starts of all kinds */
+        s->rate_us += us;
+        s->rate_pages += total.pages;
+    }
+    s->us += us;
     s->pages += total.pages;
     s->zero_pages += total.zero_pages;
     return 0;
+}
+
+/* After so many chunks. */
+static bool is_enough(const struct sample *s, uint64_t done)
+{
+    if (!s->pages)
+        return false;
+    return s->us >= LINK_ENOUGH_US ||
+           (s->us >= LINK_FAST_US && done >= CHUNKS_FAST);
 }
 
 static int measure_link(struct sample *s)
 {
     struct xlm__source *m = s->m;
     const uint64_t step = steps(m), before = xlm__pages_wire_bytes(m->pool);
+    uint64_t done = 0;
     int rc = 0;
 
-    for (uint64_t i = 0; i < step && i < CHUNKS_MAX && !rc; i++) {
-        choose(m, step, i, m->todo);
+    for (uint64_t nr = 1; done < step && !rc && !is_enough(s, done); nr *= 2) {
+        choose(m, step, done, nr, m->todo);
         xlm__bitmap_or(s->sent, m->todo, m->dom->nr_pfns);
         rc = send_chunk(s);
-        if (s->us >= LINK_ENOUGH_US && s->pages)
-            break;
+        done += nr;
+    }
+    if (!s->rate_pages) {
+        s->rate_pages = s->pages;
+        s->rate_us = s->us;
     }
     s->wire_bytes = xlm__pages_wire_bytes(m->pool) - before;
     s->in = xlm__bitmap_count(s->sent, m->dom->nr_pfns);
@@ -170,7 +196,7 @@ static void fill(struct sample *s, uint64_t begin_us)
     const uint64_t all = s->pages + s->zero_pages;
 
     e->pages = all ? m->nr_ram * s->pages / all : m->nr_ram;
-    e->rate_pages_s = s->us ? s->pages * 1000000 / s->us : 0;
+    e->rate_pages_s = s->rate_us ? s->rate_pages * 1000000 / s->rate_us : 0;
     e->page_bytes = s->pages ? s->wire_bytes / s->pages : XLM__PAGE_SIZE;
     e->begin_us = begin_us;
     e->paused = !m->live;
