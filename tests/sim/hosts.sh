@@ -43,6 +43,15 @@ has_420() {
 # then not the making of memory. MiB, of one domain at a time; empty: none.
 HOST_WARM_MB=
 
+# warm_for MIB: for a domain of that memory, some of which may be above the hole
+# below 4 GiB
+warm_for() {
+    local mib=$1
+
+    [ "$mib" -lt 3840 ] || mib=$((mib + 256))
+    [ "$mib" -le "${HOST_WARM_MB:-0}" ] || HOST_WARM_MB=$mib
+}
+
 is_warm() {
     on "$1" test -e "$SIMXEN_DIR/host$1/hv/warm.mem"
 }
