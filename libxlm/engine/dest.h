@@ -100,6 +100,7 @@ struct xlm__dest {
     uint32_t resume_s; /* how long a channel may be away; 0: not at all */
     bool has_doorman;
     pthread_t doorman;
+    bool by_login; /* ... the way of the control channel, as that one did */
     bool control_may_return;
     int leave_fd; /* eventfd: the control channel has another connection */
     uint32_t build_flags;
@@ -264,6 +265,8 @@ int xlm__dest_ready(struct xlm__dest *d);
 /* In the pause: until the source speaks, or cannot any more.  What carries the
  * channels may be silent for ever once the wire is cut. */
 int xlm__dest_await_word(struct xlm__dest *d);
+/* ... and then all of what it says. */
+int xlm__dest_read_word(struct xlm__dest *d, struct xlm__rec *rec);
 /* Undo everything and tell the source why; returns rc. */
 int xlm__dest_give_up(struct xlm__dest *d, int rc);
 

@@ -27,8 +27,8 @@
 /* All data channels were closed at once, as a source does that has ended: for
  * how long it may have been something else; if a login is needed to come back.
  */
-#define ENDED_MS       5000u
-#define ENDED_LOGIN_MS 15000u
+#define ENDED_MS      5000u
+#define ENDED_LOGIN_S 15u
 
 int xlm__dest_control_begin(struct xlm__dest *d)
 {
@@ -143,7 +143,8 @@ static uint32_t ended_ms(const struct xlm__dest *d)
 {
     for (unsigned i = 0; i < d->nr_threads; i++)
         if (d->channels[i].link->leave_fd >= 0)
-            return d->resume_s * 1000;
+            return (d->resume_s > ENDED_LOGIN_S ? d->resume_s : ENDED_LOGIN_S) *
+                   1000;
     return ENDED_MS;
 }
 

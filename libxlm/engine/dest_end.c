@@ -167,15 +167,21 @@ static int look_at_wire(struct xlm__dest *d)
     return rc;
 }
 
-/* Not when it is to be heard by itself, nor while it reads all memory to
- * compare it. */
+/* TCP tells whether the other host is there; a login may be silent for hours.
+ * The permission has its own limit, and while the source reads all memory to
+ * compare it there is none. */
+static bool may_be_lost(const struct xlm__dest *d)
+{
+    return d->by_login && !d->ready && !d->compare.verify;
+}
+
 static bool is_still(struct xlm__dest *d, uint64_t since_ns)
 {
     const uint64_t data_ns = atomic_load(&d->heard_ns);
 
     if (data_ns > since_ns)
         since_ns = data_ns;
-    return !d->ready && !d->compare.verify &&
+    return may_be_lost(d) &&
            xlm__clock_ns() - since_ns > d->s->still_ms * XLM__NS_PER_MS;
 }
 
@@ -200,6 +206,20 @@ int xlm__dest_await_word(struct xlm__dest *d)
         rc = xlm__chan_poll(control, left < LOOK_MS ? left : LOOK_MS);
     } while (!rc && left);
     return 0; /* who reads is told the rest */
+}
+
+int xlm__dest_read_word(struct xlm__dest *d, struct xlm__rec *rec)
+{
+    struct xlm__link *l = xlm__session_control(d->s);
+    const bool limited = may_be_lost(d);
+    int rc;
+
+    if (limited)
+        l->chan.read_deadline_ns = xlm__deadline_ns(d->s->still_ms);
+    rc = xlm__stream_read(&l->stream, rec);
+    if (limited)
+        l->chan.read_deadline_ns = 0;
+    return rc;
 }
 
 /* ---- undo ---- */

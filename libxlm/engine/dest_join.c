@@ -179,6 +179,7 @@ static int take_arrival(struct xlm__dest *d, struct xlm__arrival *a)
     }
     xlm__link_init(l, s, a->rfd, a->wfd, a->conn_fd);
     l->tls = a->tls;
+    d->by_login |= a->conn_fd >= 0;
     l->may_return = d->resume_s;
     if (l->may_return) /* what goes wrong with it may be of no account */
         xlm__link_forget(l);

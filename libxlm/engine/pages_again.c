@@ -23,7 +23,8 @@
 #define NAP_LEAST_MS 100u
 #define NAP_MOST_MS  2000u
 /* As the destination waits for the marks of a round. */
-#define TAKEN_MS 120000u
+#define TAKEN_MS  120000u
+#define STUCK_MAX 2u /* connections that carry greetings only */
 
 bool xlm__pages_may_return(struct xlm__worker *w, int rc)
 {
@@ -74,8 +75,10 @@ int xlm__pages_hear(struct xlm__worker *w, size_t most)
         if (!most)
             l->chan.read_deadline_ns = xlm__deadline_ns(TAKEN_MS);
         rc = xlm__stream_read(&l->stream, &rec);
-        if (rc == XLM_ERR_TIMEOUT)
+        if (rc == XLM_ERR_TIMEOUT && w->stuck++ < STUCK_MAX)
             rc = is_stuck(l);
+        else if (!rc)
+            w->stuck = 0;
         l->chan.read_deadline_ns = 0;
         if (!rc)
             rc = note_taken(w, rec.u.taken);

@@ -29,6 +29,7 @@ struct xlm__worker {
     struct xlm__sentlog sent; /* what is on its way */
     struct xlm__sent *again;  /* what was, when the channel broke */
     uint32_t attempts;        /* to have it back */
+    unsigned stuck;           /* times, since anything was taken */
     /* shared in a round */
     _Atomic uint64_t wire_bytes; /* of its channel, so far */
 };

@@ -22,8 +22,8 @@
 #include "toolstack/toolstack.h"
 
 #define XLM__LINKS_MAX (1 + XLM__CHANNELS_MAX) /* control and data */
-/* What takes the source longest without a word is its device model's state. */
-#define XLM__STILL_MS 180000u
+/* What takes the source longest without a word is to flush its disks. */
+#define XLM__STILL_MS 600000u
 
 /* What came first: somebody who cancels, or the permission to start. */
 enum xlm__way_out { XLM__WAY_OPEN, XLM__WAY_CANCELLED, XLM__WAY_SEALED };

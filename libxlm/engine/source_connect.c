@@ -189,7 +189,7 @@ static int use(struct call *c, int fd, char *why)
                                        : xlm_strerror(rc));
     }
     if (!rc) {
-        rc = xlm__link_open(l, s, c->number);
+        rc = xlm__link_try(l, s, c->number);
         if (!rc)
             rc = c->attempt ? greet(w->m, c, limit_ms)
                             : greet_new(w->m, c, limit_ms);

@@ -26,6 +26,7 @@
 #define CHUNK_PAGES    2048u
 #define RUN_PAGES      64u
 #define CHUNKS_FAST    8u
+#define CHUNKS_MAX     127u     /* 1 GiB */
 #define LINK_FAST_US   300000u  /* so long at least, and so many of them */
 #define LINK_ENOUGH_US 1500000u /* a rate over that time means something */
 
@@ -42,17 +43,32 @@ struct sample {
     struct xlm__estimate e;
 };
 
-/* Of every `step` runs of what there is, `nr` from `first` on. */
+/* Has no divisor in common with n, and steps about far. */
+static uint64_t coprime(uint64_t n)
+{
+    uint64_t k = n * 5 / 8 + 1, a, b, rest;
+
+    for (;; k++) {
+        for (a = n, b = k; b; a = b, b = rest)
+            rest = a % b;
+        if (a == 1)
+            return k;
+    }
+}
+
+/* Of every `step` runs of what there is, in an order that spreads them, `nr`
+ * from `first` on. */
 static void choose(const struct xlm__source *m, uint64_t step, uint64_t first,
                    uint64_t nr, uint64_t *out)
 {
+    const uint64_t stride = coprime(step);
     uint64_t seen = 0, at;
 
     xlm__bitmap_zero(out, m->dom->nr_pfns);
     for (uint64_t pfn = 0; pfn < m->dom->nr_pfns; pfn++) {
         if (!xlm__bitmap_test(m->ram, pfn))
             continue;
-        at = seen++ / RUN_PAGES % step;
+        at = seen++ / RUN_PAGES % step * stride % step;
         if (at >= first && at - first < nr)
             xlm__bitmap_set(out, pfn);
     }
@@ -85,8 +101,8 @@ static int send_chunk(struct sample *s)
 /* After so many chunks. */
 static bool is_enough(const struct sample *s, uint64_t done)
 {
-    if (!s->pages)
-        return false;
+    if (done >= CHUNKS_MAX || !s->pages)
+        return done >= CHUNKS_MAX;
     return s->us >= LINK_ENOUGH_US ||
            (s->us >= LINK_FAST_US && done >= CHUNKS_FAST);
 }

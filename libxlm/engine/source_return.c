@@ -73,12 +73,14 @@ int xlm__source_return_end(struct xlm__source *m)
 
     if (!m->may_return)
         return 0;
-    if (!m->asked_ns)
-        rc = ask(m);
-    if (!rc)
-        rc = xlm__source_await_zero(m, &m->asked_ns, END_MS, "answer");
-    if (!rc) /* that may have been silent, and others with it */
-        rc = xlm__source_channels_stand(m);
+    do {
+        if (!m->asked_ns)
+            rc = ask(m);
+        if (!rc)
+            rc = xlm__source_await_zero(m, &m->asked_ns, END_MS, "answer");
+        if (!rc) /* that may have been silent, and others with it */
+            rc = xlm__source_channels_stand(m);
+    } while (!rc && (m->asked_ns || xlm__source_is_away(m)));
     if (!rc)
         xlm__source_return_never(m);
     return rc;

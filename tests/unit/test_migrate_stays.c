@@ -342,8 +342,8 @@ static void await_its_end(struct run *r)
 static void test_migrate_stays_if_nothing_comes_in_the_pause(void)
 {
     LOOK(.rc = XLM_ERR_PEER, STAYED, .prepare = notice_silence_soon,
-         .event = await_its_end, .event_to = TO_DESTINATION,
-         .event_type = XLM__REC_TAIL_END);
+         .data_returns = true, .event = await_its_end,
+         .event_to = TO_DESTINATION, .event_type = XLM__REC_TAIL_END);
 
     SCENARIO_CHECK(r, strstr(r->src.message, "nothing came from the source"));
     SCENARIO_CHECK(r, r->was_suspended);
@@ -362,8 +362,16 @@ static void nap_for_long(struct run *r)
 static void test_migrate_stays_not_if_it_compares_in_the_pause(void)
 {
     RUN(MOVED, .prepare = notice_silence_soon, .event = nap_for_long,
-        .opt.flags = XLM_F_VERIFY, .event_to = TO_DESTINATION,
-        .event_type = XLM__REC_SUMS);
+        .data_returns = true, .opt.flags = XLM_F_VERIFY,
+        .event_to = TO_DESTINATION, .event_type = XLM__REC_SUMS);
+}
+
+/* ... or its connections tell by themselves. */
+static void test_migrate_stays_not_if_it_is_slow_over_tcp(void)
+{
+    RUN(MOVED, .prepare = notice_silence_soon, .event = nap_for_long,
+        .opt.data = XLM_DATA_PLAIN, .event_to = TO_DESTINATION,
+        .event_type = XLM__REC_TAIL_END);
 }
 
 static void destroy_there(struct run *r)
@@ -536,6 +544,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_stays_if_xl_dies_in_the_pause),
     UNIT_TEST(test_migrate_stays_if_nothing_comes_in_the_pause),
     UNIT_TEST(test_migrate_stays_not_if_it_compares_in_the_pause),
+    UNIT_TEST(test_migrate_stays_not_if_it_is_slow_over_tcp),
     UNIT_TEST(test_migrate_stays_if_the_new_domain_was_destroyed),
     UNIT_TEST(test_migrate_stays_if_both_pauses_were_taken_back),
     UNIT_TEST(test_migrate_stays_if_a_shared_page_moved),
