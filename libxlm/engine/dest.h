@@ -204,7 +204,7 @@ int xlm__dest_control_return(struct xlm__dest *d);
 /* How much longer than the source tries. */
 #define XLM__DEST_LATER_S 30u
 /* May a data channel return, to the port or by the way of the control channel?
- */
+ * Before their threads are started. */
 bool xlm__dest_data_returns(const struct xlm__dest *d, bool by_door);
 /* The channel's thread is about to start. */
 int xlm__dest_return_begin(struct xlm__dest_channel *c);

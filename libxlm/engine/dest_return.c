@@ -162,8 +162,12 @@ int xlm__dest_return_begin(struct xlm__dest_channel *c)
 
 int xlm__dest_doorman_start(struct xlm__dest *d)
 {
-    if (!xlm__dest_data_returns(d, false) && !xlm__dest_data_returns(d, true) &&
-        !d->control_may_return)
+    bool wanted = d->control_may_return;
+
+    /* The channels' threads own the rest. */
+    for (unsigned i = 1; i < d->s->nr_links; i++)
+        wanted |= d->s->links[i].may_return;
+    if (!wanted)
         return 0;
     if (pthread_create(&d->doorman, NULL, keep_door, d))
         return XLM_FAIL(&d->s->err, XLM_ERR_SYSTEM,
