@@ -175,7 +175,6 @@ told() {
         ;;
     deaf:*)
         said_once 'the control channel broke and came back 1 time' &&
-            said_once 'data channel 0 lost: left for another connection' &&
             said_once 'data channels broke and came back [1-9][0-9]* time' ||
             { echo 'nothing of a channel' && return 1; }
         ;;
@@ -294,12 +293,17 @@ await_step() {
 }
 
 # nth HOST N PATTERN: the Nth process there whose command line matches, counted
-# by age; N may be "parent", of the first, or "all".
+# by age; N may be "parent", of the first, "other" than that of xl's receiver, or
+# "all".
 nth() {
     local pid
 
     if [ "$2" = all ]; then
         pid=$(on "$1" pgrep -f "^[^ ]*$3" | tr '\n' ' ')
+    elif [ "$2" = other ]; then
+        pid=$(on "$1" pgrep -f '^[^ ]*xl.migrate-receive' | sed -n 1p)
+        pid=$(on "$1" ps -o ppid= -p "${pid:-0}" | tr -d ' ')
+        pid=$(on "$1" pgrep -f "^[^ ]*$3" | grep -vx "${pid:-0}" | sed -n 1p)
     elif [ "$2" = parent ]; then
         pid=$(on "$1" pgrep -f "^[^ ]*$3" | sed -n 1p)
         pid=$(on "$1" ps -o ppid= -p "${pid:-0}" | tr -d ' ')
