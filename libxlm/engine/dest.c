@@ -222,9 +222,7 @@ static int converse(struct xlm__dest *d)
         if (d->no_return)
             rc = xlm__dest_await_word(d);
         if (!rc)
-            rc = d->no_return ? xlm__dest_read_word(d, &rec)
-                              : xlm__stream_read(
-                                    &xlm__session_control(d->s)->stream, &rec);
+            rc = xlm__dest_read_word(d, &rec);
         if (!rc) {
             rc = take(d, &rec, &done);
             if (rec.type == XLM__REC_BUILD)

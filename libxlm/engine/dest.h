@@ -265,7 +265,7 @@ int xlm__dest_ready(struct xlm__dest *d);
 /* In the pause: until the source speaks, or cannot any more.  What carries the
  * channels may be silent for ever once the wire is cut. */
 int xlm__dest_await_word(struct xlm__dest *d);
-/* ... and then all of what it says. */
+/* All of what it says, in the pause within the same time. */
 int xlm__dest_read_word(struct xlm__dest *d, struct xlm__rec *rec);
 /* Undo everything and tell the source why; returns rc. */
 int xlm__dest_give_up(struct xlm__dest *d, int rc);

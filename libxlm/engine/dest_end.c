@@ -172,7 +172,7 @@ static int look_at_wire(struct xlm__dest *d)
  * compare it there is none. */
 static bool may_be_lost(const struct xlm__dest *d)
 {
-    return d->by_login && !d->ready && !d->compare.verify;
+    return d->by_login && d->no_return && !d->ready && !d->compare.verify;
 }
 
 static bool is_still(struct xlm__dest *d, uint64_t since_ns)

@@ -90,6 +90,12 @@ int xlm__source_ask_port(struct xlm__source *m, struct xlm__build *b)
 
 /* ---- one channel ---- */
 
+/* May another connection take its place? */
+static bool offers_return(const struct xlm__source *m, const struct call *c)
+{
+    return m->resume_ms && (!c->given || m->s->opt.reopen_data);
+}
+
 /* Its errors stay with the link. */
 static int greet(struct xlm__source *m, struct call *c, uint32_t limit_ms)
 {
@@ -103,7 +109,7 @@ static int greet(struct xlm__source *m, struct call *c, uint32_t limit_ms)
                        (uint16_t)(c->number - 1));
     memcpy(g.session, s->greeting.session, sizeof(g.session));
     memcpy(g.token, s->greeting.token, sizeof(g.token));
-    if (m->resume_ms && (!c->given || s->opt.reopen_data))
+    if (offers_return(m, c))
         g.offered |= XLM__FEATURE_RESUME;
     g.attempt = c->attempt;
     l->chan.read_deadline_ns = xlm__deadline_ns(limit_ms);
@@ -332,7 +338,7 @@ static int greet_given(struct xlm__source *m, unsigned number)
     };
     int rc;
 
-    if (m->resume_ms && m->s->opt.reopen_data)
+    if (offers_return(m, &c))
         xlm__link_forget(c.l); /* what goes wrong may be of no account */
     rc = xlm__link_open(c.l, m->s, number);
     if (rc)
