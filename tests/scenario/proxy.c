@@ -190,12 +190,8 @@ static void pump_bytes(struct pump *p)
 {
     if (is_cut(p)) {
         pass(p, p->proxy->cut.after);
-        if (is_cut(p) && p->proxy->cut.half) {
-            throw_away(p);
-            return;
-        }
         if (is_cut(p)) {
-            cut(p->proxy);
+            p->proxy->cut.half ? throw_away(p) : cut(p->proxy);
             return;
         }
     }

@@ -227,6 +227,7 @@ void joiners_start(struct run *r);
 void joiners_end(struct run *r);
 /* As an xlm_open_channel_fn: one more such process. */
 int joiner_call(void *side, int *rfd_out, int *wfd_out);
+/* Channels that come back do so one at a time. */
 int joiner_start(struct run *r);
 
 /* scenario_return.c: channels again, each with another wire. */
