@@ -118,3 +118,15 @@ in_host() {
 
 USERNS=()
 [ "$UID" -eq 0 ] || USERNS=(-U --preserve-credentials)
+
+# mac_of NUMBER: a machine keeps its address when it boots, and its peers
+# remember it.
+mac_of() {
+    printf '00:16:3e:ff:00:%02x' "$1"
+}
+
+# forwards DEVICE [CMD...]: a bridge takes what comes by its port DEVICE, in the
+# namespace that CMD enters.
+forwards() {
+    "${@:2}" bridge link show dev "$1" | grep -q 'state forwarding'
+}

@@ -8,6 +8,16 @@ both_ends() {
         in_host tc qdisc replace dev eth0 root "$@"
 }
 
+# Who asked for a peer in vain says "No route to host" for another second, so
+# the host forgets that, and tells the others that it is there (arp_notify).
+mend() {
+    in_rack ip link set "$CABLE" up &&
+        wait_until 5 forwards "$CABLE" in_rack &&
+        wait_until 5 forwards eth0 in_host &&
+        in_host ip neigh flush dev xenbr0 &&
+        in_host ip link set xenbr0 address "$(mac_of "${CABLE#w}")"
+}
+
 cmd_net() {
     set_host "${1:-}"
     need_up
@@ -20,7 +30,7 @@ cmd_net() {
             die "this kernel has no netem, so no delay"
         ;;
     cut) in_rack ip link set "$CABLE" down ;;
-    mend) in_rack ip link set "$CABLE" up ;;
+    mend) mend ;;
     clear)
         in_rack tc qdisc del dev "$CABLE" root
         in_host tc qdisc del dev eth0 root
