@@ -205,8 +205,9 @@ static int wait_until(struct xlm__chan *c, int fd, short events,
         if (!r && xlm__deadline_over(deadline_ns, xlm__clock_ns()))
             return XLM_FAIL(
                 c->err, XLM_ERR_TIMEOUT,
-                "%s: peer %s nothing in time, after %" PRIu64 " bytes", c->name,
-                events == POLLIN ? "sent" : "took", done_bytes);
+                "%s: the other side %s nothing in time, after %" PRIu64
+                " bytes",
+                c->name, events == POLLIN ? "sent" : "took", done_bytes);
     } while (!r);
     return 0;
 }
@@ -315,8 +316,8 @@ int xlm__chan_readv(struct xlm__chan *c, struct iovec *iov, size_t nr)
             return rc;
         if (!got)
             return XLM_FAIL(c->err, XLM_ERR_CHANNEL,
-                            "%s: peer closed after %" PRIu64 " bytes", c->name,
-                            c->read_bytes);
+                            "%s: the other side closed after %" PRIu64 " bytes",
+                            c->name, c->read_bytes);
         advance(&iov, &nr, got);
     }
     return 0;

@@ -58,7 +58,7 @@ void xlm__chan_close(struct xlm__chan *c);
 
 /*
  * Read exactly / write all.
- * Errors: CHANNEL ("control: peer closed after 1234 bytes"), TIMEOUT,
+ * Errors: CHANNEL ("control: the other side closed after 1234 bytes"), TIMEOUT,
  * CANCELLED (stop_fd became readable: not recorded as a failure).
  */
 int xlm__chan_read(struct xlm__chan *c, void *buf, size_t bytes);

@@ -302,9 +302,10 @@ int xlm__greeting_read(struct xlm__chan *c, uint8_t out[XLM__GREETING_BYTES])
                           nr < XLM__MAGIC_BYTES ? nr : XLM__MAGIC_BYTES))
             return fail_stranger(c, out, nr);
         if (!got)
-            return XLM_FAIL(c->err, XLM_ERR_CHANNEL,
-                            "%s: peer closed after %zu bytes of its greeting",
-                            c->name, nr);
+            return XLM_FAIL(
+                c->err, XLM_ERR_CHANNEL,
+                "%s: the other side closed after %zu bytes of its greeting",
+                c->name, nr);
     }
     return 0;
 }

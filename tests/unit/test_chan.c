@@ -94,7 +94,7 @@ static void test_chan_peer_closed_names_channel_and_bytes(void)
     CU_ASSERT_EQUAL(xlm__chan_write(&a, "abc", 3), 0);
     xlm__chan_close(&a);
     CU_ASSERT_EQUAL(xlm__chan_read(&b, got, 8), XLM_ERR_CHANNEL);
-    CU_ASSERT(error_says(&err, "data 0: peer closed after 3 bytes"));
+    CU_ASSERT(error_says(&err, "data 0: the other side closed after 3 bytes"));
     close_pair();
 }
 

@@ -198,7 +198,7 @@ static void test_tls_peer_gone_is_an_end(void)
     CU_ASSERT_EQUAL(xlm__chan_write(&a, "1234", 4), 0);
     xlm__chan_close(&a);
     CU_ASSERT_EQUAL(xlm__chan_read(&b, text, sizeof(text)), XLM_ERR_CHANNEL);
-    CU_ASSERT(error_says(&err, "data 0: peer closed after 4 bytes"));
+    CU_ASSERT(error_says(&err, "data 0: the other side closed after 4 bytes"));
     xlm__chan_close(&b);
 }
 
