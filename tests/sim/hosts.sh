@@ -204,3 +204,13 @@ only_at() {
     LD_LIBRARY_PATH=$SIMXEN_RUN/lib SIMXEN_CLOCK=$SIMXEN_DIR/clock \
         "$SIMXEN_RUN/simxen-clock" check
 }
+
+# has_memory NAME MIB [SECONDS]: at a, soon.
+has_memory() {
+    local end=$((SECONDS + ${3:-20}))
+
+    until [ "$(on a xl list "$1" | awk 'NR == 2 { print $3 }')" -eq "$2" ]; do
+        [ "$SECONDS" -lt "$end" ] || { echo "$1 keeps its memory" && return 1; }
+        sleep 0.05
+    done
+}

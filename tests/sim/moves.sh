@@ -315,16 +315,6 @@ nth() {
     echo "$pid"
 }
 
-# Its memory in MiB, as Xen has it, comes to MIB.
-has_memory() {
-    local end=$((SECONDS + 20))
-
-    until [ "$(on a xl list "$1" | awk 'NR == 2 { print $3 }')" -eq "$2" ]; do
-        [ "$SECONDS" -lt "$end" ] || { echo "$1 keeps its memory" && return 1; }
-        sleep 0.05
-    done
-}
-
 # balloon NAME MIB: gives MIB back, and takes them again.
 balloon() {
     local all
