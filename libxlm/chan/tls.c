@@ -216,6 +216,22 @@ static ssize_t failed(int *kept, int error)
     return -1;
 }
 
+/* GnuTLS says "again" also for a record that was its own affair, as new keys;
+ * what is to be read may be here already then, and the socket silent. */
+static ssize_t receive(struct xlm__tls *t)
+{
+    size_t at, end;
+    ssize_t r;
+
+    do {
+        at = t->ahead_at;
+        end = t->ahead_end;
+        r = gnutls_record_recv_packet(t->session, &t->packet);
+    } while (r < 0 && is_again((int)r) && t->ahead_at != t->ahead_end &&
+             (t->ahead_at != at || t->ahead_end != end));
+    return r;
+}
+
 /* Decrypt the next record that has something in it: 1; 0 at the end. */
 static int next_packet(struct xlm__tls *t)
 {
@@ -224,7 +240,7 @@ static int next_packet(struct xlm__tls *t)
     if (t->ended)
         return 0;
     do
-        r = gnutls_record_recv_packet(t->session, &t->packet);
+        r = receive(t);
     while (r < 0 && !is_again((int)r) && !gnutls_error_is_fatal((int)r));
     t->packet_at = 0;
     if (r > 0)

@@ -3,6 +3,7 @@
 
 #include "chan/chan.h"
 
+#include <gnutls/gnutls.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 
 #include "chan_fixture.h"
 #include "unit.h"
+#include "util/clock.h"
 
 #define BIG (9u << 20) /* many records, and more than a socket holds */
 
@@ -219,6 +221,61 @@ static void test_tls_poll_knows_of_what_was_read_ahead(void)
     xlm__chan_close(&b);
 }
 
+/* A source that is not ours, which may do with its session what it likes. */
+static void make_stranger(gnutls_session_t *session,
+                          gnutls_psk_client_credentials_t *psk)
+{
+    const gnutls_datum_t k = { (uint8_t *)(uintptr_t)key, sizeof(key) };
+    const unsigned flags = GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS;
+
+    CU_ASSERT_EQUAL_FATAL(gnutls_init(session, flags), 0);
+    CU_ASSERT_EQUAL_FATAL(
+        gnutls_priority_set_direct(
+            *session, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+ECDHE-PSK", NULL),
+        0);
+    CU_ASSERT_EQUAL_FATAL(gnutls_psk_allocate_client_credentials(psk), 0);
+    CU_ASSERT_EQUAL_FATAL(
+        gnutls_psk_set_client_credentials(*psk, "xlm", &k, GNUTLS_PSK_KEY_RAW),
+        0);
+    CU_ASSERT_EQUAL_FATAL(
+        gnutls_credentials_set(*session, GNUTLS_CRD_PSK, *psk), 0);
+    gnutls_transport_set_int(*session, fds[0]);
+}
+
+static void test_tls_new_keys_do_not_hide_what_follows(void)
+{
+    gnutls_psk_client_credentials_t psk;
+    gnutls_session_t c;
+    char text[9] = "";
+    int r = -1, s = 0;
+
+    xlm__errslot_destroy(&err);
+    xlm__errslot_init(&err, NULL, NULL, XLM_LOG_DEBUG);
+    open_both(key);
+    make_stranger(&c, &psk);
+    for (int i = 0; i < 100 && s >= 0 && (r || !s); i++) {
+        if (r)
+            r = gnutls_handshake(c);
+        if (!s)
+            s = xlm__tls_handshake(server);
+    }
+    CU_ASSERT_EQUAL_FATAL(r, 0);
+    CU_ASSERT_EQUAL_FATAL(s, 1);
+    CU_ASSERT_EQUAL_FATAL(
+        xlm__chan_init(&b, &err, fds[1], fds[1], -1, "data 0"), 0);
+    xlm__chan_use_tls(&b, server);
+    CU_ASSERT_EQUAL(gnutls_session_key_update(c, 0), 0);
+    CU_ASSERT_EQUAL(gnutls_record_send(c, "12345678", 8), 8);
+    b.read_deadline_ns = xlm__deadline_ns(2000);
+    CU_ASSERT_EQUAL(xlm__chan_read(&b, text, 8), 0);
+    CU_ASSERT_STRING_EQUAL(text, "12345678");
+    xlm__chan_close(&b);
+    gnutls_deinit(c);
+    gnutls_psk_free_client_credentials(psk);
+    xlm__tls_free(client);
+    close(fds[0]);
+}
+
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_tls_pages_arrive_as_pages),
     UNIT_TEST(test_tls_large_and_small_pieces_arrive),
@@ -229,6 +286,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_tls_changed_byte_is_refused),
     UNIT_TEST(test_tls_peer_gone_is_an_end),
     UNIT_TEST(test_tls_poll_knows_of_what_was_read_ahead),
+    UNIT_TEST(test_tls_new_keys_do_not_hide_what_follows),
     CU_TEST_INFO_NULL,
 };
 
