@@ -118,7 +118,8 @@ static int pv_zero(struct xlm__job *j, uint64_t first, uint64_t nr,
 {
     int rc = xlm__sink_check_zero(&j->sink->base, first, nr, type);
 
-    memset(j->pages, 0, ZERO_MAX * XLM__PAGE_SIZE);
+    if (!rc) /* runs are short where memory is in use */
+        memset(j->pages, 0, (nr < ZERO_MAX ? nr : ZERO_MAX) * XLM__PAGE_SIZE);
     while (nr && !rc) {
         size_t n = nr < ZERO_MAX ? nr : ZERO_MAX;
 
