@@ -89,8 +89,12 @@ pid_in() {
     read_pid "$1" && echo "$PID"
 }
 
+# Process 1 of the host lets go of its memory before the kernel ends the others,
+# so nobody knows of a power cut earlier.
 is_up() {
-    pid_in "$H/pid" >/dev/null
+    local PID
+
+    read_pid "$H/pid" && is_ours "$(child_of "$PID" 2>/dev/null)"
 }
 
 need_up() {
