@@ -5,7 +5,9 @@
 
 #include "scenario.h"
 
+#include <arpa/inet.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,9 +22,9 @@
 #define KEEP_MAX        (64u << 20) /* more than all of memory */
 
 /* The destination listens at the same number: not one that the kernel gives to
- * whoever connects, nor one of another test. */
-#define PORT_LOW (20000u + (unsigned)getpid() % 120u * NR_PORTS)
-#define NR_PORTS 100u
+ * whoever connects. */
+#define PORT_LOW 20000u
+#define NR_PORTS 12000u
 
 struct connection {
     int src, dst; /* -1: closed */
@@ -145,6 +147,26 @@ static void *serve(void *arg)
     }
 }
 
+static char addresses[2][INET_ADDRSTRLEN];
+
+/* Tests run side by side, so each process has its own. */
+static void make_addresses(void)
+{
+    const unsigned pid = (unsigned)getpid();
+
+    for (unsigned i = 0; i < 2; i++)
+        snprintf(addresses[i], sizeof(addresses[i]), "127.%u.%u.%u",
+                 64 * (i + 1) + (pid >> 16 & 63), pid >> 8 & 255, pid & 255);
+}
+
+const char *breaker_address(enum xlm_role role)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, make_addresses);
+    return addresses[role == XLM_DESTINATION];
+}
+
 struct breaker *breaker_start(const struct scenario *sc, uint16_t *port_out)
 {
     struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
@@ -154,11 +176,12 @@ struct breaker *breaker_start(const struct scenario *sc, uint16_t *port_out)
     if (!b)
         abort();
     b->sc = sc;
-    b->listen_fd = xlm__tcp_listen(&err, BREAKER_SOURCE, (uint16_t)PORT_LOW,
-                                   (uint16_t)(PORT_LOW + NR_PORTS - 1),
-                                   port_out);
+    b->listen_fd = xlm__tcp_listen(
+        &err, breaker_address(XLM_SOURCE), (uint16_t)PORT_LOW,
+        (uint16_t)(PORT_LOW + NR_PORTS - 1), port_out);
     if (b->listen_fd < 0 || pipe(b->end) ||
-        xlm__tcp_resolve(BREAKER_DESTINATION, *port_out, &b->to, 1, &nr) ||
+        xlm__tcp_resolve(breaker_address(XLM_DESTINATION), *port_out, &b->to, 1,
+                         &nr) ||
         pthread_create(&b->thread, NULL, serve, b))
         abort();
     return b;

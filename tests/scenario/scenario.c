@@ -178,7 +178,7 @@ static void set_data(struct run *r, struct xlm_options *opt)
     if (r->sc->breaks[0] || r->sc->break_refuse) {
         r->breaker = breaker_start(r->sc, &opt->port_low);
         opt->port_high = opt->port_low;
-        opt->data_address = BREAKER_SOURCE;
+        opt->data_address = breaker_address(XLM_SOURCE);
     }
     if (!r->sc->no_port)
         return;
@@ -205,7 +205,7 @@ static void open_side(struct side *s, enum xlm_role role, int guard_fd)
             opt.reopen_data = data_comeback_call;
     }
     if (role == XLM_DESTINATION && s->run->breaker)
-        opt.data_address = BREAKER_DESTINATION;
+        opt.data_address = breaker_address(role);
     opt.log = on_log;
     opt.finding = on_finding;
     opt.user = s;

@@ -245,8 +245,8 @@ void scenario_unit(void *user, enum direction to, unsigned unit, uint32_t type);
 struct breaker *breaker_start(const struct scenario *sc, uint16_t *port_out);
 /* Counts what arrived: only without TLS. */
 void breaker_end(struct breaker *b, struct run *r);
-#define BREAKER_SOURCE      "127.0.0.2" /* what the source connects to */
-#define BREAKER_DESTINATION "127.0.0.1"
+/* What the source connects to, and where the destination listens. */
+const char *breaker_address(enum xlm_role role);
 
 /* proxy.c: between two descriptors, each way. */
 struct proxy;

@@ -351,8 +351,8 @@ static bool is_answered(struct run *r, uint16_t index, uint32_t attempt,
     memcpy(g.token, r->src.session->greeting.token, sizeof(g.token));
     g.token[0] ^= !token;
     xlm__greeting_encode(&g, bytes);
-    xlm__tcp_resolve(BREAKER_DESTINATION, r->src.session->opt.port_low, &to, 1,
-                     &nr);
+    xlm__tcp_resolve(breaker_address(XLM_DESTINATION),
+                     r->src.session->opt.port_low, &to, 1, &nr);
     p.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connect(p.fd, (struct sockaddr *)&to.sa, to.len) ||
         write(p.fd, bytes, sizeof(bytes)) != (ssize_t)sizeof(bytes))
