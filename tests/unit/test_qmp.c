@@ -223,7 +223,7 @@ static void test_qmp_no_reply_times_out(void)
     struct server s = { .pieces = { GREETING, OK, EVENT }, .hang = true };
     char message[XLM_MESSAGE_MAX];
 
-    CU_ASSERT_EQUAL(talk(&s, 150, message), XLM_ERR_TIMEOUT);
+    CU_ASSERT_EQUAL(talk(&s, 1500, message), XLM_ERR_TIMEOUT);
     CU_ASSERT_PTR_NOT_NULL(strstr(message, "stop"));
 }
 
