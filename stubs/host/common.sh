@@ -134,3 +134,11 @@ mac_of() {
 forwards() {
     "${@:2}" bridge link show dev "$1" | grep -q 'state forwarding'
 }
+
+# announce NUMBER [CMD...]: that host, which CMD enters, tells its peers that it
+# is there (arp_notify). One that asked for it in vain would say "No route to
+# host" for another second.
+announce() {
+    wait_until 10 forwards eth0 "${@:2}" &&
+        "${@:2}" ip link set xenbr0 address "$(mac_of "$1")"
+}

@@ -8,14 +8,12 @@ both_ends() {
         in_host tc qdisc replace dev eth0 root "$@"
 }
 
-# Who asked for a peer in vain says "No route to host" for another second, so
-# the host forgets that, and tells the others that it is there (arp_notify).
+# The host forgets, too, for whom it asked in vain.
 mend() {
     in_rack ip link set "$CABLE" up &&
-        wait_until 5 forwards "$CABLE" in_rack &&
-        wait_until 5 forwards eth0 in_host &&
+        wait_until 10 forwards "$CABLE" in_rack &&
         in_host ip neigh flush dev xenbr0 &&
-        in_host ip link set xenbr0 address "$(mac_of "${CABLE#w}")"
+        announce "${CABLE#w}" in_host
 }
 
 cmd_net() {
