@@ -128,7 +128,7 @@ static void test_migrate_slow_devices_are_waited_for_before_the_suspend(void)
     is_prebuilt(r, true);
     SCENARIO_CHECK(r, strstr(r->log, "waiting for"));
     SCENARIO_CHECK(r, r->src.stats.round >= 3);
-    SCENARIO_CHECK(r, r->src.stats.blackout_us < 1500000);
+    SCENARIO_CHECK(r, r->src.stats.blackout_us < 300000);
     DONE();
 }
 
