@@ -60,3 +60,58 @@ int xlm__sink_check_zero(const struct xlm__sink *s, uint64_t first, uint64_t nr,
                         type);
     return xlm__sink_check_range(s, first, nr);
 }
+
+/* If it is going, that is why: fails if so. */
+static int check_exists(const struct xlm__sink *s, struct xlm__dominfo *dom)
+{
+    bool exists = true;
+
+    /* Only for the message: what cannot be had stays 0. */
+    if (s->hv->ops->dominfo(s->hv, s->domid, dom, &exists) ||
+        (exists && !dom->dying))
+        return 0;
+    return XLM_FAIL(s->hv->err, XLM_ERR_TOOLSTACK,
+                    "domain %u was destroyed while its memory came: xl "
+                    "here gave it up, and says why in the log",
+                    s->domid);
+}
+
+int xlm__sink_no_memory(const struct xlm__sink *s, size_t nr)
+{
+    struct xlm__hostinfo host = { 0 };
+    struct xlm__dominfo dom = { 0 };
+    int rc = check_exists(s, &dom);
+
+    if (rc)
+        return rc;
+    s->hv->ops->hostinfo(s->hv, &host);
+    return XLM_FAIL(
+        s->hv->err, XLM_ERR_HYPERVISOR,
+        "no memory for domain %u: %zu pages wanted, this host has "
+        "%" PRIu64 " free, the domain has %" PRIu64 " of at most %" PRIu64,
+        s->domid, nr, host.free_pages, dom.tot_pages, dom.max_pages);
+}
+
+static int not_mapped(const struct xlm__sink *s, uint64_t gfn, int error)
+{
+    struct xlm__dominfo dom = { 0 };
+    int rc = check_exists(s, &dom);
+
+    return rc ? rc
+              : XLM_FAIL(s->hv->err, XLM_ERR_HYPERVISOR,
+                         "map page %#" PRIx64 " of domain %u: error %d", gfn,
+                         s->domid, error);
+}
+
+int xlm__sink_map(const struct xlm__sink *s, size_t nr, const uint64_t *gfns,
+                  int *errs, struct xlm__map *out)
+{
+    int rc = s->hv->ops->map(s->hv, s->domid, true, nr, gfns, errs, out);
+
+    for (size_t i = 0; i < nr && !rc; i++)
+        if (errs[i])
+            rc = not_mapped(s, gfns[i], errs[i]);
+    if (rc && out->addr)
+        s->hv->ops->unmap(s->hv, out);
+    return rc;
+}

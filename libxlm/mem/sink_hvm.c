@@ -80,37 +80,6 @@ static void hvm_job_free(struct xlm__job *j)
     free(j);
 }
 
-/* If it is going, that is why: fails if so. */
-static int check_exists(const struct xlm__sink *s, struct xlm__dominfo *dom)
-{
-    bool exists = true;
-
-    /* Only for the message: what cannot be had stays 0. */
-    if (s->hv->ops->dominfo(s->hv, s->domid, dom, &exists) ||
-        (exists && !dom->dying))
-        return 0;
-    return XLM_FAIL(s->hv->err, XLM_ERR_TOOLSTACK,
-                    "domain %u was destroyed while its memory came: xl "
-                    "here gave it up, and says why in the log",
-                    s->domid);
-}
-
-static int no_memory(const struct xlm__sink *s, size_t nr)
-{
-    struct xlm__hostinfo host = { 0 };
-    struct xlm__dominfo dom = { 0 };
-    int rc = check_exists(s, &dom);
-
-    if (rc)
-        return rc;
-    s->hv->ops->hostinfo(s->hv, &host);
-    return XLM_FAIL(
-        s->hv->err, XLM_ERR_HYPERVISOR,
-        "no memory for domain %u: %zu pages wanted, this host has "
-        "%" PRIu64 " free, the domain has %" PRIu64 " of at most %" PRIu64,
-        s->domid, nr, host.free_pages, dom.tot_pages, dom.max_pages);
-}
-
 /* Do the next pages make up a 2 MiB extent of which nothing is there yet? */
 static bool is_super(const struct hvm_sink *h, size_t nr, const uint64_t *pfns)
 {
@@ -154,7 +123,7 @@ static int populate_locked(struct hvm_sink *h, size_t nr, const uint64_t *pfns)
         return 0;
     rc = hv->ops->populate(hv, h->base.domid, 0, nr_single, single, &nomem);
     if (!rc && nomem)
-        rc = no_memory(&h->base, nr_single);
+        rc = xlm__sink_no_memory(&h->base, nr_single);
     return rc;
 }
 
@@ -168,29 +137,10 @@ static int populate(struct hvm_sink *h, size_t nr, const uint64_t *pfns)
     return rc;
 }
 
-/* Map the first nr of j->pfns for writing: all of them, or an error. */
+/* The first nr of j->pfns. */
 static int map_all(struct xlm__job *j, size_t nr)
 {
-    const struct xlm__sink *s = &j->sink->base;
-    int rc = s->hv->ops->map(s->hv, s->domid, true, nr, j->pfns, j->errs,
-                             &j->map);
-
-    if (rc)
-        return rc;
-    for (size_t i = 0; i < nr; i++) {
-        struct xlm__dominfo dom = { 0 };
-
-        if (!j->errs[i])
-            continue;
-        rc = check_exists(s, &dom);
-        rc = rc ? rc
-                : XLM_FAIL(s->hv->err, XLM_ERR_HYPERVISOR,
-                           "map page %#" PRIx64 " of domain %u: error %d",
-                           j->pfns[i], s->domid, j->errs[i]);
-        hvm_end(j);
-        return rc;
-    }
-    return 0;
+    return xlm__sink_map(&j->sink->base, nr, j->pfns, j->errs, &j->map);
 }
 
 static bool is_kept(const struct hvm_sink *h, uint64_t pfn)
