@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hv/hv_give.h"
 #include "mem/sink_impl.h"
 #include "mem/zero.h"
 #include "util/bitmap.h"
@@ -254,7 +255,7 @@ static int release_locked(struct hvm_sink *h, uint64_t first, uint64_t end)
         }
         if (!n)
             return 0;
-        rc = s->hv->ops->depopulate(s->hv, s->domid, n, pfns);
+        rc = xlm__hv_give_back(s->hv, s->domid, n, pfns);
         if (rc)
             return rc;
         for (size_t i = 0; i < n; i++)

@@ -226,6 +226,22 @@ static void test_sink_hvm_released_pages_go_and_may_come_back(void)
     unmake();
 }
 
+static void test_sink_hvm_released_page_keeps_nothing_for_others(void)
+{
+    uint64_t frame;
+    size_t wrong = 0;
+
+    make();
+    CU_ASSERT_EQUAL(s->ops->zero(j, 0, 20, 0), 0);
+    memset(fake_page(f, 7), 0x11, XLM__PAGE_SIZE);
+    frame = fake_frame(f, 7);
+    CU_ASSERT_EQUAL(s->ops->release(s, 7, 1), 0);
+    for (unsigned i = 0; i < XLM__PAGE_SIZE; i++)
+        wrong += f->frames[frame * XLM__PAGE_SIZE + i] != 0;
+    CU_ASSERT_EQUAL(wrong, 0);
+    unmake();
+}
+
 static void test_sink_hvm_release_of_more_than_one_step(void)
 {
     make();
@@ -543,6 +559,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_sink_hvm_long_zero_run_uses_2m_extents),
     UNIT_TEST(test_sink_hvm_pages_without_content_get_no_memory),
     UNIT_TEST(test_sink_hvm_released_pages_go_and_may_come_back),
+    UNIT_TEST(test_sink_hvm_released_page_keeps_nothing_for_others),
     UNIT_TEST(test_sink_hvm_release_of_more_than_one_step),
     UNIT_TEST(test_sink_hvm_hostile_numbers_are_named),
     UNIT_TEST(test_sink_hvm_full_host_and_lost_domain_are_told_apart),
