@@ -97,6 +97,12 @@ enum xlm__vcpu_state {                  /* what pv_vcpu_get() fetches */
                        XLM__VCPU_MSRS, /* xen_domctl_vcpu_msr_t[] */
 };
 
+/* A page table of a PV domain that is to be pinned. */
+struct xlm__pin {
+    uint64_t mfn;
+    unsigned level; /* 1 to 4 */
+};
+
 /* A read or write mapping of nr pages of a domain, contiguous at addr. */
 struct xlm__map {
     void *addr;
@@ -147,9 +153,9 @@ struct xlm__hv_ops {
      * (some of them may be there now); the caller may try smaller ones. */
     int (*populate)(struct xlm__hv *hv, uint32_t domid, unsigned order,
                     size_t nr, const uint64_t *pfns, bool *nomem_out);
-    /* Give back single pages of a translated domain. */
+    /* Give back single pages. */
     int (*depopulate)(struct xlm__hv *hv, uint32_t domid, size_t nr,
-                      const uint64_t *pfns);
+                      const uint64_t *gfns);
     /* Limit of the domain's memory; it may have more already. */
     int (*max_pages_set)(struct xlm__hv *hv, uint32_t domid, uint64_t pages);
 
@@ -195,6 +201,24 @@ struct xlm__hv_ops {
                           bool *out);
     int (*pv_vcpu_get)(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu,
                        enum xlm__vcpu_state what, struct xlm__blob *out);
+
+    /* --- what a PV domain, paused, is built from --- */
+    /* As populate(), single pages; their frames, worthless after *nomem_out. */
+    int (*pv_populate)(struct xlm__hv *hv, uint32_t domid, size_t nr,
+                       const uint64_t *pfns, uint64_t *mfns_out,
+                       bool *nomem_out);
+    /* Xen checks them and all that they lead to, which nobody may have mapped
+     * for writing but the domain by what is not a page table. */
+    int (*pv_pin)(struct xlm__hv *hv, uint32_t domid, size_t nr,
+                  const struct xlm__pin *pins);
+    /* As pv_vcpu_get() gave it, with frames of this domain; BASIC comes first,
+     * once, and makes the vCPU online.  Errors: STREAM (no such length). */
+    int (*pv_vcpu_set)(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu,
+                       enum xlm__vcpu_state what, const void *data,
+                       size_t bytes);
+    /* It has no context, nor the frames that this used, and is not online. */
+    int (*pv_vcpu_reset)(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu);
+
     /* The whole machine-to-phys table, read only, one entry an mfn; entries
      * of memory that no domain has are anything.  Undone by unmap(). */
     int (*m2p_map)(struct xlm__hv *hv, struct xlm__map *map_out,

@@ -8,13 +8,14 @@
 
 #define XLM_MODULE "hv"
 
-enum asked { POPULATE, DEPOPULATE, DOMINFO, HOSTINFO };
+enum asked { POPULATE, PV_POPULATE, DEPOPULATE, DOMINFO, HOSTINFO };
 
 struct request {
     enum asked what;
     unsigned order;
     size_t nr;
-    const uint64_t *pfns;
+    const uint64_t *pfns; /* or gfns */
+    uint64_t *mfns_out;
     bool *flag_out; /* no memory; exists */
     struct xlm__dominfo *dominfo;
     struct xlm__hostinfo *hostinfo;
@@ -85,6 +86,9 @@ static int answer(const struct narrow *n, const struct request *r)
     case POPULATE:
         return ops->populate(n->hv, n->domid, r->order, r->nr, r->pfns,
                              r->flag_out);
+    case PV_POPULATE:
+        return ops->pv_populate(n->hv, n->domid, r->nr, r->pfns, r->mfns_out,
+                                r->flag_out);
     case DEPOPULATE:
         return ops->depopulate(n->hv, n->domid, r->nr, r->pfns);
     case DOMINFO:
@@ -147,10 +151,24 @@ static int narrow_populate(struct xlm__hv *hv, uint32_t domid, unsigned order,
     return rc ? rc : ask(narrow(hv), &r);
 }
 
-static int narrow_depopulate(struct xlm__hv *hv, uint32_t domid, size_t nr,
-                             const uint64_t *pfns)
+static int narrow_pv_populate(struct xlm__hv *hv, uint32_t domid, size_t nr,
+                              const uint64_t *pfns, uint64_t *mfns_out,
+                              bool *nomem_out)
 {
-    struct request r = { .what = DEPOPULATE, .nr = nr, .pfns = pfns };
+    struct request r = { .what = PV_POPULATE,
+                         .nr = nr,
+                         .pfns = pfns,
+                         .mfns_out = mfns_out,
+                         .flag_out = nomem_out };
+    int rc = check(narrow(hv), domid);
+
+    return rc ? rc : ask(narrow(hv), &r);
+}
+
+static int narrow_depopulate(struct xlm__hv *hv, uint32_t domid, size_t nr,
+                             const uint64_t *gfns)
+{
+    struct request r = { .what = DEPOPULATE, .nr = nr, .pfns = gfns };
     int rc = check(narrow(hv), domid);
 
     return rc ? rc : ask(narrow(hv), &r);
@@ -203,6 +221,7 @@ static const struct xlm__hv_ops narrow_ops = {
     .map = narrow_map,
     .unmap = narrow_unmap,
     .populate = narrow_populate,
+    .pv_populate = narrow_pv_populate,
     .depopulate = narrow_depopulate,
 };
 

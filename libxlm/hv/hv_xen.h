@@ -8,6 +8,7 @@
 #ifndef XLM_HV_HV_XEN_H
 #define XLM_HV_HV_XEN_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <xenctrl.h>
 #include <xenforeignmemory.h>
@@ -99,10 +100,27 @@ int xlm__xen_hvm_context_set(struct xlm__hv *hv, uint32_t domid,
 int xlm__xen_hvm_param_set(struct xlm__hv *hv, uint32_t domid, unsigned index,
                            uint64_t value);
 
+/* After a failed populate.  EBUSY is libxc's own word for "Xen gave fewer than
+ * wanted". */
+static inline bool xlm__xen_is_nomem(void)
+{
+    return errno == EBUSY || errno == ENOMEM;
+}
+
 int xlm__xen_pv_width(struct xlm__hv *hv, uint32_t domid, unsigned *bytes_out);
 int xlm__xen_pv_vcpu_online(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu,
                             bool *out);
 int xlm__xen_pv_vcpu_get(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu,
                          enum xlm__vcpu_state what, struct xlm__blob *out);
+/* hv_xen_build.c */
+int xlm__xen_pv_populate(struct xlm__hv *hv, uint32_t domid, size_t nr,
+                         const uint64_t *pfns, uint64_t *mfns_out,
+                         bool *nomem_out);
+int xlm__xen_pv_pin(struct xlm__hv *hv, uint32_t domid, size_t nr,
+                    const struct xlm__pin *pins);
+int xlm__xen_pv_vcpu_set(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu,
+                         enum xlm__vcpu_state what, const void *data,
+                         size_t bytes);
+int xlm__xen_pv_vcpu_reset(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu);
 
 #endif /* XLM_HV_HV_XEN_H */

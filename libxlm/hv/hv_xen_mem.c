@@ -111,8 +111,7 @@ int xlm__xen_populate(struct xlm__hv *hv, uint32_t domid, unsigned order,
     *nomem_out = false;
     if (!physmap(hv, domid, order, nr, pfns, do_populate))
         return 0;
-    /* EBUSY is libxc's own word for "Xen gave fewer than wanted". */
-    if (errno == EBUSY || errno == ENOMEM) {
+    if (xlm__xen_is_nomem()) {
         *nomem_out = true;
         return 0;
     }
@@ -123,13 +122,13 @@ int xlm__xen_populate(struct xlm__hv *hv, uint32_t domid, unsigned order,
 }
 
 int xlm__xen_depopulate(struct xlm__hv *hv, uint32_t domid, size_t nr,
-                        const uint64_t *pfns)
+                        const uint64_t *gfns)
 {
-    if (!physmap(hv, domid, 0, nr, pfns, do_depopulate))
+    if (!physmap(hv, domid, 0, nr, gfns, do_depopulate))
         return 0;
     return XLM_FAIL_ERRNO(hv->err, XLM_ERR_HYPERVISOR,
                           "give back %zu pages of domain %u from %#llx", nr,
-                          domid, (unsigned long long)pfns[0]);
+                          domid, (unsigned long long)gfns[0]);
 }
 
 int xlm__xen_max_pages_set(struct xlm__hv *hv, uint32_t domid, uint64_t pages)

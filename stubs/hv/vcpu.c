@@ -12,6 +12,17 @@ static struct sim_vcpu *vcpu(struct sim_domain *d, uint32_t nr)
     return nr < d->max_vcpus ? &d->vcpu[nr] : NULL;
 }
 
+/* What a PV vCPU holds by its context, it holds until it is reset. */
+static bool holds_others(const struct sim_vcpu *v, const void *context)
+{
+    const struct vcpu_guest_context *is = (const void *)&v->ctx;
+    const struct vcpu_guest_context *to = context;
+
+    return is->ctrlreg[3] != to->ctrlreg[3] ||
+           is->ctrlreg[1] != to->ctrlreg[1] || is->gdt_ents != to->gdt_ents ||
+           memcmp(is->gdt_frames, to->gdt_frames, sizeof(is->gdt_frames));
+}
+
 /* PV's state in full; of HVM, as in Xen, the integer registers matter. */
 static long set_context(struct sim_domain *d, struct xen_domctl_vcpucontext *c)
 {
@@ -19,6 +30,8 @@ static long set_context(struct sim_domain *d, struct xen_domctl_vcpucontext *c)
 
     if (!v)
         return -EINVAL;
+    if (c->ctxt.p && v->online && !sim_is_hvm(d) && holds_others(v, c->ctxt.p))
+        return -EOPNOTSUPP;
     sim_domain_hold(d);
     if (c->ctxt.p)
         memcpy(&v->ctx, c->ctxt.p, sizeof(v->ctx));

@@ -32,7 +32,7 @@ void fake_update_p2m(struct fake_hv *f, uint64_t pfn)
     const uint64_t *l1;
     uint64_t *leaf, at;
 
-    if (f->info.hvm || f->shared_frame == FAKE_NONE)
+    if (!f->booted)
         return;
     l1 = (void *)(f->frames + f->p2m[FAKE_PV_L1] * XLM__PAGE_SIZE);
     at = l1[pfn / 512] >> 12;
@@ -65,8 +65,9 @@ void fake_fill(struct fake_hv *f, uint64_t pfn, uint64_t seed)
 void fake_set_blob(struct xlm__blob *blob, const void *data, size_t bytes)
 {
     free(blob->data);
-    blob->data = malloc(bytes + 1);
-    assert(blob->data);
+    /* not among the allocations that tests let fail */
+    if (posix_memalign(&blob->data, 16, bytes + 1))
+        abort();
     memcpy(blob->data, data, bytes);
     blob->bytes = bytes;
 }
@@ -156,11 +157,24 @@ static void boot_vcpu(struct fake_hv *f)
     f->vcpu_online[0] = true;
 }
 
-void fake_pv_boot(struct fake_hv *f)
+/* As a guest leaves it when it suspends; the rings have been used. */
+static void boot_rings(struct fake_hv *f)
 {
-    struct arch_shared_info *arch;
+    const uint32_t store[4] = { 0x1005, 0x1005, 0x2007, 0x2009 };
+    const uint32_t console[4] = { 3, 3, 0x10, 0x20 };
+    start_info_t *s = (void *)fake_page(f, FAKE_PV_START);
 
-    assert(!f->info.hvm && nr_leaves(f) <= PER_PAGE);
+    s->store_mfn = FAKE_PV_STORE;
+    s->console.domU.mfn = FAKE_PV_CONSOLE;
+    memset(fake_page(f, FAKE_PV_STORE), 's', 2048);
+    memcpy(fake_page(f, FAKE_PV_STORE) + 2048, store, sizeof(store));
+    memset(fake_page(f, FAKE_PV_CONSOLE), 'c', 3072);
+    memcpy(fake_page(f, FAKE_PV_CONSOLE) + 3072, console, sizeof(console));
+}
+
+void fake_pv_create(struct fake_hv *f)
+{
+    assert(!f->info.hvm);
     /* A frame of Xen's own, that no pfn leads to. */
     f->shared_frame = 0;
     assert(!xlm__bitmap_test(f->used, 0));
@@ -168,8 +182,18 @@ void fake_pv_boot(struct fake_hv *f)
     f->free_frames--;
     f->info.shared_info_mfn = f->shared_frame;
     memset(f->frames, 0, XLM__PAGE_SIZE);
+}
+
+void fake_pv_boot(struct fake_hv *f)
+{
+    struct arch_shared_info *arch;
+
+    assert(nr_leaves(f) <= PER_PAGE);
+    fake_pv_create(f);
     boot_tables(f);
     boot_vcpu(f);
+    boot_rings(f);
+    f->booted = true;
     arch = fake_pv_shared(f);
     arch->max_pfn = f->nr_pfns;
     arch->p2m_cr3 = fake_frame(f, FAKE_PV_L4) << 12;

@@ -156,7 +156,7 @@ static uint64_t frame_of_gfn(struct fake_hv *f, uint64_t gfn, uint64_t *pfn)
     if (gfn >= f->nr_frames)
         return FAKE_NONE;
     *pfn = f->m2p[gfn];
-    if (*pfn < f->nr_pfns && f->p2m[*pfn] == gfn)
+    if (*pfn < f->nr_slots && f->p2m[*pfn] == gfn)
         return gfn;
     return FAKE_NONE;
 }
@@ -244,7 +244,7 @@ static int op_window(struct xlm__hv *hv, uint32_t domid, struct xlm__hv **out,
 }
 
 /* From the top down, so that no pfn is like its frame. */
-static void give_frame(struct fake_hv *f, uint64_t pfn)
+void fake_give_frame(struct fake_hv *f, uint64_t pfn)
 {
     uint64_t frame = f->nr_frames;
 
@@ -299,7 +299,7 @@ static int op_populate(struct xlm__hv *hv, uint32_t domid, unsigned order,
         for (uint64_t k = 0; k < each; k++) {
             if (f->p2m[pfns[i] + k] != FAKE_NONE)
                 return fake_leave_fail(hv, "populate: page is there already");
-            give_frame(f, pfns[i] + k);
+            fake_give_frame(f, pfns[i] + k);
         }
         if (order)
             f->nr_populate_2m++;
@@ -310,7 +310,7 @@ static int op_populate(struct xlm__hv *hv, uint32_t domid, unsigned order,
 }
 
 static int op_depopulate(struct xlm__hv *hv, uint32_t domid, size_t nr,
-                         const uint64_t *pfns)
+                         const uint64_t *gfns)
 {
     struct fake_hv *f = fake(hv);
     int rc = fake_enter(hv, domid);
@@ -318,9 +318,11 @@ static int op_depopulate(struct xlm__hv *hv, uint32_t domid, size_t nr,
     if (rc)
         return rc;
     for (size_t i = 0; i < nr; i++) {
-        if (pfns[i] >= f->nr_pfns || f->p2m[pfns[i]] == FAKE_NONE)
+        uint64_t pfn;
+
+        if (frame_of_gfn(f, gfns[i], &pfn) == FAKE_NONE)
             return fake_leave_fail(hv, "depopulate: no page there");
-        take_frame(f, pfns[i]);
+        take_frame(f, pfn);
     }
     return fake_leave(hv);
 }
@@ -473,6 +475,10 @@ static const struct xlm__hv_ops ops = {
     .pv_width = fake_op_pv_width,
     .pv_vcpu_online = fake_op_pv_vcpu_online,
     .pv_vcpu_get = fake_op_pv_vcpu_get,
+    .pv_populate = fake_op_pv_populate,
+    .pv_pin = fake_op_pv_pin,
+    .pv_vcpu_set = fake_op_pv_vcpu_set,
+    .pv_vcpu_reset = fake_op_pv_vcpu_reset,
     .m2p_map = op_m2p_map,
     .grants_written = fake_op_grants_written,
     .grant_map = fake_op_grant_map,
@@ -519,12 +525,13 @@ struct fake_hv *fake_hv_new(struct xlm__errslot *err,
     f->info.nr_online_vcpus = 1;
     f->width = 8;
     f->pool_bytes = 1 << 20;
-    f->p2m = malloc(f->nr_pfns * sizeof(*f->p2m));
-    f->types = calloc(f->nr_pfns, sizeof(*f->types));
-    f->dirty = xlm__bitmap_alloc(f->nr_pfns);
-    f->unlogged = xlm__bitmap_alloc(f->nr_pfns);
+    f->nr_slots = (f->nr_pfns + 511) / 512 * 512 + 3;
+    f->p2m = malloc(f->nr_slots * sizeof(*f->p2m));
+    f->types = calloc(f->nr_slots, sizeof(*f->types));
+    f->dirty = xlm__bitmap_alloc(f->nr_slots);
+    f->unlogged = xlm__bitmap_alloc(f->nr_slots);
     assert(f->p2m && f->types && f->dirty && f->unlogged);
-    memset(f->p2m, 0xff, f->nr_pfns * sizeof(*f->p2m));
+    memset(f->p2m, 0xff, f->nr_slots * sizeof(*f->p2m));
     f->shared_frame = FAKE_NONE;
     f->bad_gfn = FAKE_NONE;
     f->bad_errno = EINVAL;
@@ -554,7 +561,7 @@ void fake_hv_free(struct fake_hv *f)
 static void give_page(struct fake_hv *f, uint64_t pfn)
 {
     assert(pfn < f->nr_pfns && f->p2m[pfn] == FAKE_NONE);
-    give_frame(f, pfn);
+    fake_give_frame(f, pfn);
     memset(f->frames + f->p2m[pfn] * XLM__PAGE_SIZE, 0, XLM__PAGE_SIZE);
 }
 

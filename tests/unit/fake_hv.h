@@ -22,14 +22,16 @@
 #define FAKE_NONE  UINT64_MAX
 /* Where fake_pv_boot() puts what has a fixed place: pfns, and the p2m's
  * address in the guest. */
-#define FAKE_PV_L1     90u
-#define FAKE_PV_L2     91u
-#define FAKE_PV_L3     92u
-#define FAKE_PV_L4     93u
-#define FAKE_PV_START  94u
-#define FAKE_PV_GDT    95u
-#define FAKE_PV_LEAVES 100u
-#define FAKE_PV_VADDR  0xffffc90000000000ull
+#define FAKE_PV_L1      90u
+#define FAKE_PV_L2      91u
+#define FAKE_PV_L3      92u
+#define FAKE_PV_L4      93u
+#define FAKE_PV_START   94u
+#define FAKE_PV_GDT     95u
+#define FAKE_PV_STORE   96u
+#define FAKE_PV_CONSOLE 97u
+#define FAKE_PV_LEAVES  100u
+#define FAKE_PV_VADDR   0xffffc90000000000ull
 
 #define FAKE_NR_PARAMS 64
 #define FAKE_NR_VCPUS  4
@@ -62,6 +64,8 @@ struct fake_hv {
     struct xlm__sched sched; /* credit2, unless a test says otherwise */
     unsigned nr_caps;        /* times that its cap was set */
     uint64_t nr_pfns;
+    uint64_t nr_slots;  /* of p2m and types: some that a PV domain's builder */
+                        /* may put behind its pages                          */
     uint64_t *p2m;      /* FAKE_NONE: no memory */
     uint32_t *types;    /* by pfn */
     uint64_t *dirty;    /* bitmap of pfns */
@@ -79,6 +83,7 @@ struct fake_hv {
     uint64_t written[4]; /* gfns that a back end has mapped for writing */
     size_t nr_written;
     uint64_t shared_frame;
+    bool booted; /* PV: its p2m is its own */
 
     /* --- faults a test may set --- */
     unsigned fail_call;    /* op number that fails (1 = the next), 0: none */
@@ -120,11 +125,20 @@ void fake_set_blob(struct xlm__blob *blob, const void *data, size_t bytes);
 void fake_set_policy(struct fake_hv *f, const void *leaves, size_t leaves_bytes,
                      const void *msrs, size_t msrs_bytes);
 
+/* Give a PV domain its shared info page, as Xen does. */
+void fake_pv_create(struct fake_hv *f);
 /*
  * Give a PV domain, whose pages from 0 up to some number are there, a p2m,
  * page tables that lead to it, a shared info page and one vcpu.
  */
 void fake_pv_boot(struct fake_hv *f);
+/* Event channels at the destination. */
+#define FAKE_PV_STORE_PORT   11u
+#define FAKE_PV_CONSOLE_PORT 12u
+/* What libxl's helper does with PAGE_DATA that is all contents, and at the end
+ * with vcpu 0's X86_PV_VCPU_BASIC and with X86_PV_P2M_FRAMES. */
+void fake_pv_page_data(struct fake_hv *f, const void *body);
+void fake_pv_complete(struct fake_hv *f, const void *vcpu0, const void *p2m);
 /* The guest puts leaf page number `leaf` of its p2m at page pfn instead. */
 void fake_pv_move_leaf(struct fake_hv *f, size_t leaf, uint64_t pfn);
 /* The guest writes its p2m again, as Xen has it; no leaf was moved. */

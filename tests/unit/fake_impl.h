@@ -47,6 +47,19 @@ int fake_op_grant_map(struct xlm__hv *hv, uint32_t domid, uint32_t ref,
                       const void **page_out);
 void fake_op_grant_unmap(struct xlm__hv *hv, const void *page);
 
+/* fake_pv.c */
+int fake_op_pv_populate(struct xlm__hv *hv, uint32_t domid, size_t nr,
+                        const uint64_t *pfns, uint64_t *mfns_out,
+                        bool *nomem_out);
+int fake_op_pv_pin(struct xlm__hv *hv, uint32_t domid, size_t nr,
+                   const struct xlm__pin *pins);
+int fake_op_pv_vcpu_set(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu,
+                        enum xlm__vcpu_state what, const void *data,
+                        size_t bytes);
+int fake_op_pv_vcpu_reset(struct xlm__hv *hv, uint32_t domid, uint32_t vcpu);
+
+/* Under lock.  A frame for pfn, which has none. */
+void fake_give_frame(struct fake_hv *f, uint64_t pfn);
 /* Under lock.  A booted PV guest keeps its own list, and Xen logs that it
  * writes to it. */
 void fake_update_p2m(struct fake_hv *f, uint64_t pfn);
