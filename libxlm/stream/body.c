@@ -66,7 +66,7 @@ static const struct rec_info recs[] = {
     FIXED(CLOCK_PING, BY_S, 8),
     FIXED(CLOCK_PONG, BY_D, 24),
     FIXED(GUEST_GAP, BY_D, 8),
-    FIXED(PREBUILD, BY_S, 0),
+    BETWEEN(PREBUILD, BY_S, 0, 16),
     FIXED(PREBUILT, BY_D, 0),
     FIXED(VERIFY, BY_S, XLM__VERIFY_BYTES),
     BETWEEN(SPARED, BY_S, 8, 8 + 8 * XLM__SPARED_MAX),
@@ -134,6 +134,13 @@ static void check_name(struct xlm__taker *t, const char *name)
         xlm__take_fail(t, "domain name \"%s\" cannot be in a file name", name);
 }
 
+static bool may_prebuild(const struct xlm__body_ctx *ctx, uint32_t type)
+{
+    if (type == XLM__WIRE_PV)
+        return ctx->features & XLM__FEATURE_PREBUILD_PV;
+    return type == XLM__WIRE_PVH || ctx->features & XLM__FEATURE_PREBUILD_DM;
+}
+
 static void take_offer(struct xlm__taker *t, struct xlm__offer *o)
 {
     static const uint8_t zero[XLM__UUID_BYTES];
@@ -149,9 +156,8 @@ static void take_offer(struct xlm__taker *t, struct xlm__offer *o)
     o->nr_data_channels = xlm__take_u32(t, "number of data channels");
     xlm__take_in(t, o->nr_data_channels, 1, XLM__CHANNELS_MAX, "data channels");
     o->flags = xlm__take_flags(t, XLM__OFFER_FLAGS);
-    if ((o->flags & XLM__OFFER_PREBUILD) && o->domain_type != XLM__WIRE_PVH &&
-        !(o->domain_type == XLM__WIRE_HVM &&
-          (t->ctx->features & XLM__FEATURE_PREBUILD_DM)))
+    if ((o->flags & XLM__OFFER_PREBUILD) &&
+        !may_prebuild(t->ctx, o->domain_type))
         xlm__take_fail(t, "a domain of type %u cannot be pre-built",
                        o->domain_type);
     o->xen_major = xlm__take_u32(t, "version");
@@ -287,6 +293,23 @@ static void take_running(struct xlm__taker *t, struct xlm__running *r)
     r->flags = xlm__take_flags(t, XLM__RUNNING_FLAGS);
 }
 
+static void take_prebuild(struct xlm__taker *t, uint32_t length,
+                          struct xlm__prebuild_rec *p)
+{
+    *p = (struct xlm__prebuild_rec){ .has_rings = length };
+    if (!length)
+        return;
+    p->store_pfn = xlm__take_u64(t, "store ring's pfn");
+    p->console_pfn = xlm__take_u64(t, "console ring's pfn");
+    if (!t->rc &&
+        (p->store_pfn >= t->ctx->nr_pfns || p->console_pfn >= t->ctx->nr_pfns ||
+         p->store_pfn == p->console_pfn))
+        xlm__take_fail(t, "rings at pfns 0x%llx and 0x%llx, limit 0x%llx",
+                       (unsigned long long)p->store_pfn,
+                       (unsigned long long)p->console_pfn,
+                       (unsigned long long)t->ctx->nr_pfns);
+}
+
 /* The short ones, and those that are lists. */
 static void take_other(struct xlm__taker *t, uint32_t type, uint32_t length,
                        union xlm__body *out)
@@ -303,6 +326,9 @@ static void take_other(struct xlm__taker *t, uint32_t type, uint32_t length,
         break;
     case XLM__REC_GUEST_GAP:
         out->gap_us = xlm__take_u64(t, "time");
+        break;
+    case XLM__REC_PREBUILD:
+        take_prebuild(t, length, &out->prebuild);
         break;
     case XLM__REC_TAKEN:
         out->taken = xlm__take_u32(t, "count");

@@ -146,6 +146,11 @@ struct xlm__packed {
     const uint8_t *at;
 };
 
+struct xlm__prebuild_rec { /* PREBUILD; PV: with its rings */
+    bool has_rings;
+    uint64_t store_pfn, console_pfn;
+};
+
 union xlm__body {
     struct xlm__offer offer;
     struct {
@@ -157,6 +162,7 @@ union xlm__body {
     struct xlm__build build;
     struct xlm__built built;
     struct xlm__state_rec state;
+    struct xlm__prebuild_rec prebuild;
     struct xlm__round round; /* ROUND_BEGIN, _END, _DONE, MARK */
     struct xlm__list release, xenstore, zeros;
     struct xlm__dm_part dm;

@@ -57,6 +57,7 @@ static const struct xc_rule xc_rules[] = {
 };
 #define NR_XC              (sizeof(xc_rules) / sizeof(xc_rules[0]))
 #define XC_STATIC_DATA_END 0x10u
+#define XC_P2M_FRAMES      0x03u
 
 static unsigned domain_kind(const struct xlm__flow *f)
 {
@@ -139,13 +140,25 @@ static const char *state_built(struct xlm__flow *f, const union xlm__body *b)
 
     if (f->prebuild)
         return "PREBUILD came before";
-    if (r && r->tail && (r->domains & domain_kind(f)))
+    if (r && r->tail && domain_kind(f) == HVM && (r->domains & HVM))
         return xc_take_early(f, b);
     return xc_take(f, b, false);
 }
 
+/* A PV guest that grew has its p2m in other pages than at first. */
+static const char *p2m_again(struct xlm__flow *f, const union xlm__body *b)
+{
+    if (!f->prebuild || f->p2m_again)
+        return f->prebuild ? "this libxc record came often enough"
+                           : "this libxc record may not travel here";
+    f->p2m_again = true;
+    return b->state.bytes ? NULL : "this libxc record has a wrong length";
+}
+
 static const char *state_tail(struct xlm__flow *f, const union xlm__body *b)
 {
+    if (b->state.xc_type == XC_P2M_FRAMES && domain_kind(f) == PV)
+        return p2m_again(f, b);
     return xc_take(f, b, true);
 }
 
@@ -193,15 +206,17 @@ static const char *built(struct xlm__flow *f, const union xlm__body *b)
 
 static const char *prebuild(struct xlm__flow *f, const union xlm__body *b)
 {
+    const bool pv = domain_kind(f) == PV;
     const char *wrong;
 
-    (void)b;
     if (f->sample)
         return "OFFER said sample";
     if (!f->may_prebuild || f->prebuild)
         return f->prebuild ? "it came before" : "CHECKED did not allow it";
+    if (b->prebuild.has_rings != pv)
+        return pv ? "it has no rings" : "it has rings";
     wrong = xc_complete(f, false, false);
-    for (size_t i = 0; i < NR_XC && !wrong; i++)
+    for (size_t i = 0; i < NR_XC && !wrong && !pv; i++)
         if (xc_rules[i].tail && (xc_rules[i].domains & HVM) && !f->xc_early[i])
             wrong = "not all state has come";
     f->prebuild = !wrong;
@@ -225,6 +240,13 @@ static bool early_without_prebuild(const struct xlm__flow *f)
     return false;
 }
 
+/* Its pages have another way into it then. */
+static bool needs_prebuild(const struct xlm__flow *f)
+{
+    return domain_kind(f) == PV && f->may_prebuild && !f->prebuild &&
+           !f->sample;
+}
+
 static const char *bye_early(struct xlm__flow *f, const union xlm__body *b)
 {
     (void)b;
@@ -237,7 +259,7 @@ static const char *round_begin(struct xlm__flow *f, const union xlm__body *b)
         return "rounds count by one from 1";
     if ((b->round.flags & XLM__ROUND_FINAL) && f->sample)
         return "OFFER said sample";
-    if (early_without_prebuild(f))
+    if (early_without_prebuild(f) || needs_prebuild(f))
         return "PREBUILD has not come";
     if ((b->round.flags & XLM__ROUND_FINAL) && f->prebuild && !f->prebuilt)
         return "PREBUILT has not come";

@@ -72,7 +72,7 @@ struct xlm__flow {
     struct xlm__round ended; /* what ROUND_DONE has to repeat */
     uint16_t xc_seen[16];    /* times each of flow.c's xc_rules came */
     bool xc_early[16];       /* ... came for PREBUILD                */
-    bool offers_prebuild, may_prebuild, prebuild, prebuilt;
+    bool offers_prebuild, may_prebuild, prebuild, prebuilt, p2m_again;
     bool sample; /* nothing is built */
     bool dry_run, port_wanted, xenstore_seen, gap_seen;
     struct xlm__flow_verify verify;

@@ -30,10 +30,12 @@
 #define XLM__FEATURE_PREBUILD_DM (1ull << 2) /* of the control channel */
 #define XLM__FEATURE_DELTA       (1ull << 3)
 #define XLM__FEATURE_VERIFY      (1ull << 4) /* of the control channel */
+#define XLM__FEATURE_PREBUILD_PV (1ull << 5) /* of the control channel */
 #define XLM__FEATURE_PAUSED      (1ull << 6) /* of the control channel */
 #define XLM__STREAM_FEATURES                                                   \
     (XLM__FEATURE_LZ4 | XLM__FEATURE_ZSTD | XLM__FEATURE_DELTA |               \
-     XLM__FEATURE_PREBUILD_DM | XLM__FEATURE_VERIFY | XLM__FEATURE_PAUSED)
+     XLM__FEATURE_PREBUILD_DM | XLM__FEATURE_PREBUILD_PV |                     \
+     XLM__FEATURE_VERIFY | XLM__FEATURE_PAUSED)
 /* Of PACKED's codec, 1..XLM__PACKED_CODEC. */
 #define XLM__FEATURE_OF_CODEC(codec)                                           \
     ((codec) == XLM__PACKED_DELTA ? XLM__FEATURE_DELTA : 1ull << ((codec)-1))

@@ -184,6 +184,8 @@ int xlm__send_not_running(struct xlm__stream *s, const char *text);
 int xlm__send_abort(struct xlm__stream *s, int code, const char *text);
 int xlm__send_ping(struct xlm__stream *s, uint64_t t1);
 int xlm__send_pong(struct xlm__stream *s, const struct xlm__clock *c);
+int xlm__send_prebuild(struct xlm__stream *s,
+                       const struct xlm__prebuild_rec *p);
 int xlm__send_guest_gap(struct xlm__stream *s, uint64_t gap_us);
 
 /* Data channels.  The round is counted here: MARK ends it.  pages[i] is NULL

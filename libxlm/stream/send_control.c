@@ -295,6 +295,13 @@ int xlm__send_pong(struct xlm__stream *s, const struct xlm__clock *c)
     return send_u64s(s, XLM__REC_CLOCK_PONG, 3, v);
 }
 
+int xlm__send_prebuild(struct xlm__stream *s, const struct xlm__prebuild_rec *p)
+{
+    const uint64_t v[] = { p->store_pfn, p->console_pfn };
+
+    return send_u64s(s, XLM__REC_PREBUILD, p->has_rings ? 2 : 0, v);
+}
+
 int xlm__send_guest_gap(struct xlm__stream *s, uint64_t gap_us)
 {
     return send_u64s(s, XLM__REC_GUEST_GAP, 1, &gap_us);

@@ -47,7 +47,7 @@ static const struct kind_of_record kinds[] = {
     { CLOCK_PING, "CLOCK_PING", 1, CONTROL, 8, 8 },
     { CLOCK_PONG, "CLOCK_PONG", 2, CONTROL, 24, 24 },
     { GUEST_GAP, "GUEST_GAP", 2, CONTROL, 8, 8 },
-    { PREBUILD, "PREBUILD", 1, CONTROL, 0, 0 },
+    { PREBUILD, "PREBUILD", 1, CONTROL, 0, 16 },
     { PREBUILT, "PREBUILT", 2, CONTROL, 0, 0 },
     { VERIFY, "VERIFY", 1, CONTROL, 8544, 8544 },
     { SPARED, "SPARED", 1, CONTROL, 8, 524296 },

@@ -113,7 +113,7 @@ static bool offer(struct dump *d, struct body *b)
         !limits(d, "data channels", channels, 1, 64) ||
         !flags(d, "flags", 7, &f) || !skip(d, 8))
         return false;
-    if ((f & 2) && type != PVH && !(type == HVM && (d->offered & 4)))
+    if ((f & 2) && type != PVH && !(d->offered & (type == HVM ? 4 : 32)))
         return fail(d, "type %u cannot be pre-built", (unsigned)type);
     if (!memcmp(d->p + d->at, zero, 16))
         return fail(d, "uuid is zero");
@@ -497,6 +497,20 @@ static bool pong(struct dump *d)
     return t3 >= t2 || fail(d, "t3 is before t2");
 }
 
+/* Nothing, or the rings of a PV domain. */
+static bool prebuild(struct dump *d)
+{
+    uint64_t store, console;
+
+    if (d->domain_type != PV)
+        return d->at == d->end || fail(d, "rings of a domain that is not PV");
+    if (!number(d, 8, &store) || !number(d, 8, &console))
+        return false;
+    return (store < d->nr_pfns && console < d->nr_pfns && store != console) ||
+           fail(d, "rings at 0x%llx and 0x%llx", (unsigned long long)store,
+                (unsigned long long)console);
+}
+
 static bool other(struct dump *d, struct body *b)
 {
     uint64_t v;
@@ -522,6 +536,8 @@ static bool other(struct dump *d, struct body *b)
     case ABORT:
         return number(d, 4, &v) && limits(d, "error", v, 1, 255) &&
                string(d, "text", 0, 512, NULL);
+    case PREBUILD:
+        return prebuild(d);
     case CLOCK_PONG:
         return pong(d);
     case TAKEN:

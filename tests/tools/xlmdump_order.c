@@ -91,6 +91,9 @@ static bool state(struct dump *d, const struct body *b)
             continue;
         if (d->state == S_BUILDING && x->tail && x->hvm && d->domain_type != PV)
             return early(d, x, bytes);
+        if (x->type == 0x03 && d->state == S_TAIL && d->domain_type == PV &&
+            d->prebuild && bytes && ++d->xc_times[x->type] == 2)
+            return true;
         if (!(d->domain_type == PV ? x->pv : x->hvm) ||
             x->tail != (d->state == S_TAIL) ||
             (x->policy && d->state != S_CONFIGURED))
@@ -121,7 +124,7 @@ static bool prebuild(struct dump *d)
     if (d->state != S_BUILDING || d->prebuild || !d->offers_prebuild ||
         d->sample)
         return misplaced(d);
-    for (size_t i = 0; i < NR_LIBXC; i++)
+    for (size_t i = 0; i < NR_LIBXC && d->domain_type != PV; i++)
         if (libxc[i].tail && libxc[i].hvm && !d->xc_early[libxc[i].type])
             return fail(d, "libxc record 0x%x has not come", libxc[i].type);
     d->prebuild = true;

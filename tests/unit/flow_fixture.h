@@ -46,4 +46,26 @@ static inline void state(uint32_t xc_type, uint32_t bytes)
     CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_STATE, &b), 0);
 }
 
+static inline void a_round(uint32_t type, enum xlm_role by, uint32_t nr,
+                           bool final)
+{
+    union xlm__body b = { .round = { nr, final ? XLM__ROUND_FINAL : 0, 0, 0 } };
+
+    CU_ASSERT_EQUAL(step(by, type, &b), 0);
+}
+
+static inline int early_again(uint32_t xc_type)
+{
+    union xlm__body b = { .state = { .xc_type = xc_type, .bytes = 1 } };
+
+    return step(XLM_SOURCE, XLM__REC_STATE, &b);
+}
+
+static inline int final_round(void)
+{
+    union xlm__body b = { .round = { 1, XLM__ROUND_FINAL, 0, 0 } };
+
+    return step(XLM_SOURCE, XLM__REC_ROUND_BEGIN, &b);
+}
+
 #endif /* XLM_TESTS_FLOW_FIXTURE_H */

@@ -51,6 +51,11 @@ static int offer_pv(struct xlm__stream *s)
     return send_offer_type(s, XLM__WIRE_PV, 0);
 }
 
+static int offer_pv_early(struct xlm__stream *s)
+{
+    return send_offer_type(s, XLM__WIRE_PV, XLM__OFFER_PREBUILD);
+}
+
 static int config(struct xlm__stream *s)
 {
     return xlm__send_config(s, "{\"c_info\":{\"name\":\"guest\"}}");
@@ -268,6 +273,14 @@ static int abort_cancelled(struct xlm__stream *s)
     }
 
 EMPTY(prebuild, PREBUILD)
+
+static int prebuild_pv(struct xlm__stream *s)
+{
+    const struct xlm__prebuild_rec p = { true, 0x11, 0x22 };
+
+    return xlm__send_prebuild(s, &p);
+}
+
 EMPTY(prebuilt, PREBUILT)
 EMPTY(tail_end, TAIL_END)
 EMPTY(ready, READY)
@@ -351,6 +364,14 @@ static int mark_final(struct xlm__stream *s)
         XLM_DESTINATION, XLM__REC_##type, fn                                   \
     }
 
+#define RUNS                                                                   \
+    S(PERMIT, permit), D(COMMIT, commit), D(RUNNING, running), D(BYE, bye),    \
+        S(BYE, bye)
+
+#define STATIC                                                                 \
+    S(STATE, st_cpuid), S(STATE, st_msr), S(STATE, st_static_end),             \
+        S(CHECK, check)
+
 static const struct script_step hvm[] = {
     S(OFFER, offer_hvm),
     S(CONFIG, config),
@@ -389,10 +410,7 @@ static const struct script_step hvm[] = {
 static const struct script_step hvm_early[] = {
     S(OFFER, offer_hvm_early),
     S(CONFIG, config),
-    S(STATE, st_cpuid),
-    S(STATE, st_msr),
-    S(STATE, st_static_end),
-    S(CHECK, check),
+    STATIC,
     D(CHECKED, checked_prebuild),
     S(BUILD, build),
     D(BUILT, built),
@@ -410,20 +428,13 @@ static const struct script_step hvm_early[] = {
     S(TAIL_END, tail_end),
     D(ROUND_DONE, done_1f),
     D(READY, ready),
-    S(PERMIT, permit),
-    D(COMMIT, commit),
-    D(RUNNING, running),
-    D(BYE, bye),
-    S(BYE, bye),
+    RUNS,
 };
 
 static const struct script_step pvh[] = {
     S(OFFER, offer_pvh),
     S(CONFIG, config),
-    S(STATE, st_cpuid),
-    S(STATE, st_msr),
-    S(STATE, st_static_end),
-    S(CHECK, check),
+    STATIC,
     D(CHECKED, checked_prebuild),
     S(BUILD, build),
     D(BUILT, built),
@@ -443,20 +454,13 @@ static const struct script_step pvh[] = {
     S(TAIL_END, tail_end),
     D(ROUND_DONE, done_2f),
     D(READY, ready),
-    S(PERMIT, permit),
-    D(COMMIT, commit),
-    D(RUNNING, running),
-    D(BYE, bye),
-    S(BYE, bye),
+    RUNS,
 };
 
 static const struct script_step compared[] = {
     S(OFFER, offer_hvm),
     S(CONFIG, config),
-    S(STATE, st_cpuid),
-    S(STATE, st_msr),
-    S(STATE, st_static_end),
-    S(CHECK, check),
+    STATIC,
     D(CHECKED, checked_ok),
     S(VERIFY, script_verify),
     S(BUILD, build_no_port),
@@ -474,22 +478,17 @@ static const struct script_step compared[] = {
     S(HASHES, script_hashes),
     D(VERIFIED, script_verified),
     D(READY, ready),
-    S(PERMIT, permit),
-    D(COMMIT, commit),
-    D(RUNNING, running),
-    D(BYE, bye),
-    S(BYE, bye),
+    RUNS,
 };
+
+#define PV_STATIC                                                              \
+    S(STATE, st_pv_info), S(STATE, st_cpuid), S(STATE, st_msr),                \
+        S(STATE, st_static_end), S(STATE, st_p2m), S(CHECK, check)
 
 static const struct script_step pv[] = {
     S(OFFER, offer_pv),
     S(CONFIG, config),
-    S(STATE, st_pv_info),
-    S(STATE, st_cpuid),
-    S(STATE, st_msr),
-    S(STATE, st_static_end),
-    S(STATE, st_p2m),
-    S(CHECK, check),
+    PV_STATIC,
     D(CHECKED, checked_ok),
     S(BUILD, build_no_port),
     D(BUILT, built_no_port),
@@ -509,6 +508,26 @@ static const struct script_step pv[] = {
     D(NOT_RUNNING, not_running),
     S(BYE, bye),
     D(BYE, bye),
+};
+
+static const struct script_step pv_early[] = {
+    S(OFFER, offer_pv_early),
+    S(CONFIG, config),
+    PV_STATIC,
+    D(CHECKED, checked_prebuild),
+    S(BUILD, build_no_port),
+    D(BUILT, built_no_port),
+    S(PREBUILD, prebuild_pv),
+    D(PREBUILT, prebuilt),
+    S(ROUND_BEGIN, begin_1f),
+    S(ROUND_END, end_1f),
+    D(ROUND_DONE, done_1f),
+    S(STATE, st_tsc),
+    S(STATE, st_shared),
+    S(STATE, st_basic),
+    S(TAIL_END, tail_end),
+    D(READY, ready),
+    RUNS,
 };
 
 static const struct script_step aborted_by_source[] = {
@@ -564,6 +583,8 @@ const struct script scripts[] = {
       "hvm", XLM__FEATURE_PREBUILD_DM },
     { "control-pvh", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(pvh), "pvh", 0 },
     { "control-pv", XLM__KIND_CONTROL, NR_PFNS, true, STEPS(pv), "pv", 0 },
+    { "control-pv-early", XLM__KIND_CONTROL, NR_PFNS, true, STEPS(pv_early),
+      "pv", XLM__FEATURE_PREBUILD_PV },
     { "control-abort", XLM__KIND_CONTROL, NR_PFNS, false,
       STEPS(aborted_by_source), "hvm", 0 },
     { "control-blocked", XLM__KIND_CONTROL, NR_PFNS, false, STEPS(blocked),

@@ -4,13 +4,6 @@
 
 #include "flow_fixture.h"
 
-static void a_round(uint32_t type, enum xlm_role by, uint32_t nr, bool final)
-{
-    union xlm__body b = { .round = { nr, final ? XLM__ROUND_FINAL : 0, 0, 0 } };
-
-    CU_ASSERT_EQUAL(step(by, type, &b), 0);
-}
-
 static uint32_t offer_flags;
 
 /* Walk the right way, up to a state. */
@@ -95,20 +88,6 @@ static void early_state(void)
     state(0x0a, 1);
 }
 
-static int early_again(uint32_t xc_type)
-{
-    union xlm__body b = { .state = { .xc_type = xc_type, .bytes = 1 } };
-
-    return step(XLM_SOURCE, XLM__REC_STATE, &b);
-}
-
-static int final_round(void)
-{
-    union xlm__body b = { .round = { 1, XLM__ROUND_FINAL, 0, 0 } };
-
-    return step(XLM_SOURCE, XLM__REC_ROUND_BEGIN, &b);
-}
-
 static void test_flow_prebuild_then_final_round_is_right(void)
 {
     up_to_built(XLM_DESTINATION, true, true);
@@ -137,6 +116,16 @@ static void test_flow_prebuild_of_hvm_ends_with_its_dm_state(void)
             CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_DM_STATE, &part), 0);
         CU_ASSERT_EQUAL(s(XLM__REC_TAIL_END), sent ? 0 : XLM_ERR_STREAM);
     }
+}
+
+static void test_flow_prebuild_of_pvh_names_no_rings(void)
+{
+    const union xlm__body rings = { .prebuild = { true, 1, 2 } };
+
+    up_to_built(XLM_DESTINATION, true, true);
+    early_state();
+    CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_PREBUILD, &rings),
+                    XLM_ERR_STREAM);
 }
 
 static void test_flow_prebuild_that_was_not_allowed_is_refused(void)
@@ -501,6 +490,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_flow_sample_has_no_last_round),
     UNIT_TEST(test_flow_prebuild_then_final_round_is_right),
     UNIT_TEST(test_flow_prebuild_of_hvm_ends_with_its_dm_state),
+    UNIT_TEST(test_flow_prebuild_of_pvh_names_no_rings),
     UNIT_TEST(test_flow_prebuild_that_was_not_allowed_is_refused),
     UNIT_TEST(test_flow_prebuild_allowed_unasked_is_refused),
     UNIT_TEST(test_flow_prebuild_without_all_state_is_refused),

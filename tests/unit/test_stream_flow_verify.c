@@ -4,7 +4,7 @@
 
 #include "flow_fixture.h"
 
-static void final_round(void)
+static void whole_final_round(void)
 {
     union xlm__body b = { .round = { 1, XLM__ROUND_FINAL, 0, 0 } };
 
@@ -32,7 +32,7 @@ static void up_to_tail(enum xlm_role role, bool compared)
         CU_ASSERT_EQUAL(s(XLM__REC_VERIFY), 0);
     CU_ASSERT_EQUAL(s(XLM__REC_BUILD), 0);
     CU_ASSERT_EQUAL(d(XLM__REC_BUILT), 0);
-    final_round();
+    whole_final_round();
     state(0x08, 1);
     state(0x09, 1);
     state(0x0a, 1);

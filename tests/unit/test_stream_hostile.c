@@ -99,12 +99,17 @@ static void run(const struct change *c)
 #define H     "control-hvm"
 #define P     "control-pv"
 #define V     "control-verify"
+#define E     "control-pv-early"
 #define BODY  16
 #define MAX64 UINT64_MAX
 
 /* NAME, script, by, record, offset, width, value, message */
 /* clang-format off */
 #define CHANGES(X) \
+    X(prebuild_store_out_of_range_is_refused, E, S, XLM__REC_PREBUILD, BODY, 8, 0x1000, "rings at ") \
+    X(prebuild_store_below_the_limit_is_right, E, S, XLM__REC_PREBUILD, BODY, 8, 0xfff, NULL) \
+    X(prebuild_console_out_of_range_is_refused, E, S, XLM__REC_PREBUILD, BODY + 8, 8, MAX64, "rings at ") \
+    X(prebuild_two_rings_in_one_page_are_refused, E, S, XLM__REC_PREBUILD, BODY + 8, 8, 0x11, "rings at ") \
     X(greeting_magic_is_refused, H, S, 0, 0, 1, 'Y', "is not xlm") \
     X(greeting_crc_is_refused, H, S, 0, 92, 4 | DONT_FIX, 0, "CRC") \
     X(greeting_version_min_zero_is_refused, H, S, 0, 8, 2, 0, "versions 0") \
