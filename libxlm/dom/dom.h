@@ -57,6 +57,9 @@ struct xlm__dom_ops {
     int (*gfns)(struct xlm__dom *dom, size_t nr, const uint64_t *pfns,
                 uint64_t *gfns_out);
 
+    /* PV only: the pfn of a frame; false if it is not the domain's own. */
+    bool (*pfn_of)(struct xlm__dom *dom, uint64_t gfn, uint64_t *pfn_out);
+
     /* Does a page of this type need page_out()?  Others go as they are. */
     bool (*needs_copy)(uint32_t type);
 

@@ -192,6 +192,19 @@ static int pv_gfns(struct xlm__dom *dom, size_t nr, const uint64_t *pfns,
     return 0;
 }
 
+static bool pv_pfn_of(struct xlm__dom *dom, uint64_t gfn, uint64_t *pfn_out)
+{
+    struct pv *pv = pv_of(dom);
+    struct xlm__pv_view v;
+    bool is_own;
+
+    pthread_rwlock_rdlock(&pv->lock);
+    v = view_of(pv);
+    is_own = xlm__pv_mfn_to_pfn(&v, gfn, pfn_out);
+    pthread_rwlock_unlock(&pv->lock);
+    return is_own;
+}
+
 static bool pv_needs_copy(uint32_t type)
 {
     return xlm__pv_pt_level(type) != 0;
@@ -308,6 +321,7 @@ static const struct xlm__dom_ops pv_ops = {
     .close = pv_close,
     .ram = pv_ram,
     .gfns = pv_gfns,
+    .pfn_of = pv_pfn_of,
     .needs_copy = pv_needs_copy,
     .page_out = pv_page_out,
     .emit_static = pv_emit_static,
