@@ -10,8 +10,6 @@
 
 #define XLM_MODULE "mem"
 
-/* More would wait for memory, not for processors. */
-#define THREADS_MAX 32u
 /* A thread costs about as much as this many pages. */
 #define PAGES_PER_THREAD 4096u
 
@@ -109,13 +107,13 @@ int xlm__reader_run(struct xlm__reader *r, const struct xlm__reading *what)
     return rc;
 }
 
-static unsigned processors(void)
+unsigned xlm__reader_processors(void)
 {
     long n = sysconf(_SC_NPROCESSORS_ONLN);
 
     if (n < 1)
         return 1;
-    return n < (long)THREADS_MAX ? (unsigned)n : THREADS_MAX;
+    return n < (long)XLM__READERS_MAX ? (unsigned)n : XLM__READERS_MAX;
 }
 
 void xlm__reader_free(struct xlm__reader *r)
@@ -155,7 +153,7 @@ int xlm__reader_new(struct xlm__dom *dom, unsigned threads,
                         dom->domid);
     r->nr_pfns = dom->nr_pfns;
     r->threads_given = threads;
-    r->nr_workers = threads ? threads : processors();
+    r->nr_workers = threads ? threads : xlm__reader_processors();
     rc = fill(r, dom);
     if (rc)
         xlm__reader_free(r);

@@ -18,6 +18,11 @@ struct xlm__hash xlm__entry_hash(const struct xlm__pagehash *h,
 
 struct xlm__reader; /* reusable */
 
+/* More would wait for memory, not for processors. */
+#define XLM__READERS_MAX 32u
+/* How many threads are worth it here: at least 1, at most that. */
+unsigned xlm__reader_processors(void);
+
 /* threads: 0 for one a processor.  Errors: NOMEM. */
 int xlm__reader_new(struct xlm__dom *dom, unsigned threads,
                     struct xlm__reader **out);

@@ -4,9 +4,10 @@
  *
  * For a translated guest (PVH, HVM) the sink populates the pages that are
  * missing (2 MiB extents where a whole one is wanted), maps them, and lends the
- * guest's own frames to the reader.  For PV it lends a buffer and passes the
- * pages on as PAGE_DATA records to libxl's helper, which has to see page
- * tables.
+ * guest's own frames to the reader.  For PV there are two: one does the same,
+ * and turns page tables into the host's, once libxl's helper is done with the
+ * domain; with the other it is not, and has to see page tables: that lends a
+ * buffer and passes the pages on to it as PAGE_DATA records.
  *
  *      begin(pfns) ──> read bytes into pages[] ──> end()
  *
@@ -18,6 +19,7 @@
 
 #include <sys/uio.h>
 
+#include "dom/pv_frames.h"
 #include "hv/hv.h"
 #include "mem/pagehash.h"
 
@@ -54,8 +56,9 @@ struct xlm__sink_ops {
     /* Pages first .. first+nr-1 are zero.  Not between begin() and end() of
      * the same job. */
     int (*zero)(struct xlm__job *j, uint64_t first, uint64_t nr, uint32_t type);
-    /* The source has these pages no longer.  PV: libxl's helper learns it,
-     * but the memory stays allocated. */
+    /* The source has these pages no longer: they are cleared and given back,
+     * before others get their memory.  Passed on, libxl's helper learns
+     * it, but the memory stays allocated. */
     int (*release)(struct xlm__sink *s, uint64_t first, uint64_t nr);
     /* This page is somebody's here from now on: it gets memory, zeroed, and
      * whatever comes for it later is dropped.  Before the first page comes, at
@@ -78,6 +81,10 @@ int xlm__sink_open_null(struct xlm__hv *hv, uint64_t nr_pfns,
 int xlm__sink_open_pv(struct xlm__hv *hv, uint32_t domid, uint64_t nr_pfns,
                       xlm__relay_fn *relay, void *relay_user,
                       struct xlm__sink **out);
+/* frames is borrowed; its rings are set before the first page comes. */
+int xlm__sink_open_frames(struct xlm__hv *hv, uint32_t domid,
+                          struct xlm__pv_frames *frames,
+                          struct xlm__sink **out);
 /* Notes in given[pfn] what was last put into `next`, which is closed with it:
  * all zero for no page.  The two others are borrowed.  Errors: NOMEM, and then
  * next is not closed. */
