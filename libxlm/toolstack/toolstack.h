@@ -127,6 +127,9 @@ struct xlm__toolstack_ops {
                           uint32_t timeout_ms);
     int (*xenstore_collect)(struct xlm__toolstack *t, uint32_t domid,
                             struct xlm__xsnodes *out);
+    /* A PV domain's frames that xenstored and xenconsoled use; 0: unknown. */
+    int (*ring_frames)(struct xlm__toolstack *t, uint32_t domid,
+                       uint64_t *store_out, uint64_t *console_out);
     /* Is there an xl daemon that looks after this domain? */
     int (*has_monitor)(struct xlm__toolstack *t, uint32_t domid, bool *out);
 

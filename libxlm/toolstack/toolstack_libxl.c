@@ -220,6 +220,7 @@ static const struct xlm__toolstack_ops libxl_ops = {
     .dm_state = xlm__ts_dm_state,
     .storage_settle = xlm__ts_storage_settle,
     .xenstore_collect = xenstore_collect,
+    .ring_frames = xlm__ts_ring_frames,
     .has_monitor = xlm__ts_has_monitor,
     .check_destination = xlm__ts_check_destination,
     .check_prebuild = xlm__ts_check_prebuild,

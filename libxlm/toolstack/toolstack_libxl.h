@@ -156,6 +156,8 @@ int xlm__ts_dm_state(struct xlm__toolstack *t, uint32_t domid,
 int xlm__ts_storage_settle(struct xlm__toolstack *t, struct xlm__hv *hv,
                            uint32_t domid, const struct xlm__config *c,
                            uint32_t timeout_ms);
+int xlm__ts_ring_frames(struct xlm__toolstack *t, uint32_t domid,
+                        uint64_t *store_out, uint64_t *console_out);
 int xlm__ts_has_monitor(struct xlm__toolstack *t, uint32_t domid, bool *out);
 
 /* ---- destination ---- */

@@ -107,6 +107,7 @@ static void check_others(const libxl_domain_config *c, char *why)
         { "PV calls interface", c->num_pvcallsifs },
         { "USB controller", c->num_usbctrls },
         { "display", c->num_vdispls },
+        { "channel", c->num_channels },
         { "sound card", c->num_vsnds },
     };
 
@@ -166,13 +167,15 @@ void xlm__libxl_check_prebuild(const libxl_domain_config *c,
                                char why[XLM_MESSAGE_MAX / 2])
 {
     why[0] = '\0';
-    if (c->c_info.type == LIBXL_DOMAIN_TYPE_PV)
-        WHY(why, "only PVH and HVM domains are not");
-    else if (!libxl_defbool_is_default(c->c_info.hap) &&
-             !libxl_defbool_val(c->c_info.hap))
+    if (c->c_info.type != LIBXL_DOMAIN_TYPE_PV &&
+        !libxl_defbool_is_default(c->c_info.hap) &&
+        !libxl_defbool_val(c->c_info.hap))
         WHY(why, "it runs without HAP, which was never tried so");
     if (!*why && c->c_info.type == LIBXL_DOMAIN_TYPE_HVM)
         check_dm(&c->b_info, why);
+    if (!*why && c->c_info.type == LIBXL_DOMAIN_TYPE_PV &&
+        (c->num_vfbs || c->num_vkbs))
+        WHY(why, "it has a frame buffer or keyboard, which was never tried so");
     for (int i = 0; i < c->num_disks && !*why; i++)
         check_disk(&c->disks[i], why);
     for (int i = 0; i < c->num_nics && !*why; i++)

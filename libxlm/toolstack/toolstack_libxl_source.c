@@ -292,6 +292,37 @@ int xlm__ts_storage_settle(struct xlm__toolstack *t, struct xlm__hv *hv,
     return rc;
 }
 
+/* A decimal number below a domain's node; it may be the guest's own word. */
+static bool read_number(struct xlm__ts *ts, uint32_t domid, const char *what,
+                        unsigned long *out)
+{
+    char *text = xlm__ts_read(ts, "/local/domain/%u/%s", domid, what);
+    char *end;
+    bool ok;
+
+    if (!text)
+        return false;
+    errno = 0;
+    *out = strtoul(text, &end, 10);
+    ok = !errno && end != text && !*end && text[0] != '-';
+    free(text);
+    return ok;
+}
+
+/* What libxl wrote when it built the domain: of a PV one, frame numbers. */
+int xlm__ts_ring_frames(struct xlm__toolstack *t, uint32_t domid,
+                        uint64_t *store_out, uint64_t *console_out)
+{
+    unsigned long mfn;
+
+    *store_out = read_number(xlm__ts(t), domid, "store/ring-ref", &mfn) ? mfn
+                                                                        : 0;
+    *console_out = read_number(xlm__ts(t), domid, "console/ring-ref", &mfn)
+                       ? mfn
+                       : 0;
+    return 0;
+}
+
 int xlm__ts_has_monitor(struct xlm__toolstack *t, uint32_t domid, bool *out)
 {
     struct xlm__ts *ts = xlm__ts(t);
@@ -307,20 +338,13 @@ int xlm__ts_has_monitor(struct xlm__toolstack *t, uint32_t domid, bool *out)
 
 static bool read_gap(struct xlm__ts *ts, uint32_t domid, uint64_t *us_out)
 {
-    char *text = xlm__ts_read(ts, "/local/domain/%u/data/xlm/gap-ms", domid);
     unsigned long ms;
-    char *end;
-    bool ok;
 
-    if (!text)
-        return false;
-    errno = 0;
-    ms = strtoul(text, &end, 10);
     /* The guest writes what it likes; a day is more than any pause. */
-    ok = !errno && end != text && !*end && text[0] != '-' && ms < 86400000;
-    free(text);
+    if (!read_number(ts, domid, "data/xlm/gap-ms", &ms) || ms >= 86400000)
+        return false;
     *us_out = ms * 1000;
-    return ok;
+    return true;
 }
 
 /*

@@ -427,6 +427,24 @@ static int fake_has_monitor(struct xlm__toolstack *base, uint32_t domid,
     return rc;
 }
 
+/* Where a fake PV guest has them. */
+static int fake_ring_frames(struct xlm__toolstack *base, uint32_t domid,
+                            uint64_t *store_out, uint64_t *console_out)
+{
+    struct fake_hv *hv = fake(base)->hv;
+    int rc = fake_ts_enter(base, "ring_frames");
+
+    (void)domid;
+    *store_out = *console_out = 0;
+    if (rc || !hv || fake(base)->no_rings)
+        return rc;
+    pthread_mutex_lock(&hv->lock);
+    *store_out = fake_frame(hv, FAKE_PV_STORE);
+    *console_out = fake_frame(hv, FAKE_PV_CONSOLE);
+    pthread_mutex_unlock(&hv->lock);
+    return 0;
+}
+
 static const struct xlm__toolstack_ops fake_ops = {
     .close = fake_close,
     .find = fake_find,
@@ -450,6 +468,7 @@ static const struct xlm__toolstack_ops fake_ops = {
     .dm_state = fake_dm_state,
     .storage_settle = fake_storage_settle,
     .xenstore_collect = fake_xenstore_collect,
+    .ring_frames = fake_ring_frames,
     .has_monitor = fake_has_monitor,
     .check_destination = fake_check_destination,
     .check_prebuild = fake_check_prebuild,

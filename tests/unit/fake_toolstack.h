@@ -73,6 +73,7 @@ struct fake_toolstack {
     const char *blocker;      /* code of a finding of either check     */
     struct xlm__blob dm;      /* what dm_state copies                  */
     const char *xs_path;      /* one xenstore entry, NULL: none        */
+    bool no_rings;            /* of a PV domain, in xenstore           */
     struct xlm__mark mark[4]; /* [enum xlm__mark_kind], valid if marked  */
     bool marked[4];
 

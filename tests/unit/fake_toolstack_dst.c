@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fake_hv.h"
 #include "fake_toolstack_impl.h"
 
 #define XLM_MODULE "fake"
@@ -30,6 +31,8 @@ int fake_restore_begin(struct xlm__toolstack *base, const struct xlm__config *c,
     t->exists = true;
     snprintf(t->name, sizeof(t->name), "%.40s--incoming", c->name);
     fake_ts_hv_set(t, true, true, false);
+    if (t->hv && !t->hv->info.hvm && t->hv->shared_frame == FAKE_NONE)
+        fake_pv_create(t->hv);
     return 0;
 }
 
@@ -81,10 +84,38 @@ int fake_restore_sync(struct xlm__toolstack *base)
     return fake_ts_enter(base, "restore_sync");
 }
 
+/* What xl's helper is shown of a PV domain that is completed early. */
+static void complete_pv(struct fake_toolstack *t)
+{
+    const void *vcpu0 = NULL, *p2m = NULL;
+
+    if (!t->hv || t->hv->info.hvm)
+        return;
+    for (size_t i = 0; i < t->nr_records; i++) {
+        const struct fake_record *r = &t->records[i];
+
+        if (r->type == 0x03 && ((uint32_t *)r->body)[1] >= t->hv->nr_pfns)
+            p2m = r->body;
+        else if (r->type == 0x04)
+            vcpu0 = r->body;
+    }
+    if (!p2m)
+        return;
+    pthread_mutex_lock(&t->hv->lock);
+    for (size_t i = 0; i < t->nr_records; i++)
+        if (t->records[i].type == 0x01)
+            fake_pv_page_data(t->hv, t->records[i].body);
+    fake_pv_complete(t->hv, vcpu0, p2m);
+    pthread_mutex_unlock(&t->hv->lock);
+}
+
 int fake_restore_end(struct xlm__toolstack *base, const struct xlm__blob *dm)
 {
     struct fake_toolstack *t = fake(base);
-    int rc = fake_ts_enter(base, "restore_end");
+    int rc;
+
+    complete_pv(t); /* devices take their time, this does not */
+    rc = fake_ts_enter(base, "restore_end");
 
     fake_ts_expect(base, t->dst == FAKE_DST_BUILT,
                    "restore_end: at a wrong time");

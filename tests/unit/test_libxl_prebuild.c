@@ -39,11 +39,22 @@ static void test_libxl_prebuild_without_devices_may(void)
     may();
 }
 
-static void test_libxl_prebuild_pv_may_not(void)
+static void test_libxl_prebuild_pv_may(void)
 {
     configs_make();
     a.c_info.type = LIBXL_DOMAIN_TYPE_PV;
-    may_not("only PVH and HVM");
+    libxl_defbool_set(&a.c_info.hap, false); /* means nothing there */
+    may();
+}
+
+static void test_libxl_prebuild_pv_with_frame_buffer_may_not(void)
+{
+    configs_make();
+    a.c_info.type = LIBXL_DOMAIN_TYPE_PV;
+    a.vfbs = calloc(1, sizeof(*a.vfbs));
+    a.num_vfbs = 1;
+    libxl_device_vfb_init(a.vfbs);
+    may_not("frame buffer");
 }
 
 static void hvm_make(void)
@@ -245,7 +256,8 @@ static void test_libxl_prebuild_first_reason_is_told(void)
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_libxl_prebuild_disk_and_bridge_may),
     UNIT_TEST(test_libxl_prebuild_without_devices_may),
-    UNIT_TEST(test_libxl_prebuild_pv_may_not),
+    UNIT_TEST(test_libxl_prebuild_pv_may),
+    UNIT_TEST(test_libxl_prebuild_pv_with_frame_buffer_may_not),
     UNIT_TEST(test_libxl_prebuild_hvm_may),
     UNIT_TEST(test_libxl_prebuild_device_models_that_may_not),
     UNIT_TEST(test_libxl_prebuild_serial_ports),
