@@ -154,7 +154,7 @@ static int take(struct xlm__dest *d, const struct xlm__rec *rec, bool *done_out)
     case XLM__REC_BUILD:
         return build(d, &rec->u.build);
     case XLM__REC_PREBUILD:
-        return xlm__dest_prebuild(d);
+        return xlm__dest_prebuild(d, &rec->u.prebuild);
     case XLM__REC_VERIFY:
         return xlm__dest_verify_begin(d, rec->u.keys);
     case XLM__REC_SPARED:

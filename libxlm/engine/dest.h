@@ -16,6 +16,7 @@
 #define XLM_ENGINE_DEST_H
 
 #include "dom/dom_commit.h"
+#include "dom/pv_scaffold.h"
 #include "engine/port.h"
 #include "engine/rendezvous.h"
 #include "engine/session.h"
@@ -64,6 +65,10 @@ struct xlm__prebuild {
     atomic_bool urgent; /* xl is building devices: it goes first */
     pthread_t thread;
     struct xlm__hvm_state first, last; /* before PREBUILD, in the tail */
+    /* PV */
+    struct xlm__pv_frames *frames; /* NULL: pages go to libxl's helper */
+    struct xlm__pv_state pv_last;  /* of the tail, but for the p2m's pages */
+    struct xlm__pv_home home;
 };
 
 struct xlm__compare {           /* stream-format.md section 6.2 */
@@ -139,6 +144,11 @@ struct xlm__dest {
     int failed_rc;
 };
 
+static inline bool xlm__dest_is_pv(const struct xlm__dest *d)
+{
+    return d->offer.domain_type == XLM__WIRE_PV;
+}
+
 /* dest.c: write down how far it has come, before that becomes true. */
 int xlm__dest_mark(struct xlm__dest *d, enum xlm__received phase);
 void xlm__dest_unmark(struct xlm__dest *d);
@@ -174,10 +184,13 @@ int xlm__dest_join(struct xlm__dest *d, const struct xlm__build *b,
 /* dest_prebuild.c */
 /* Part of preflight: d->pre.allowed, or a finding that says why not. */
 int xlm__dest_may_prebuild(struct xlm__dest *d);
+/* BUILD came: what a PV domain's pages go to is known from then on. */
+int xlm__dest_prebuild_begin(struct xlm__dest *d, uint32_t domid);
 /* Is a record of this type, now, one for xlm__dest_keep_tail()? */
 bool xlm__dest_keeps_state(struct xlm__dest *d, uint32_t type);
 int xlm__dest_keep_tail(struct xlm__dest *d, const struct xlm__state_rec *st);
-int xlm__dest_prebuild(struct xlm__dest *d);        /* PREBUILD came     */
+int xlm__dest_prebuild(struct xlm__dest *d,
+                       const struct xlm__prebuild_rec *p); /* PREBUILD came */
 void xlm__dest_prebuild_end(struct xlm__dest *d);   /* joins its thread  */
 int xlm__dest_prebuild_commit(struct xlm__dest *d); /* after TAIL_END    */
 void xlm__dest_prebuild_free(struct xlm__dest *d);
@@ -228,6 +241,8 @@ int xlm__dest_verify_begin(struct xlm__dest *d, const uint8_t *keys);
 int xlm__dest_verify_spare(struct xlm__dest *d, const struct xlm__list *l);
 int xlm__dest_verify_sink(struct xlm__dest *d);
 int xlm__dest_verify_before_dm(struct xlm__dest *d);
+/* A PV domain that was completed early, before it is committed. */
+int xlm__dest_verify_frames(struct xlm__dest *d);
 /* dest_end.c, before a device model gets its state.  Errors: CHANNEL. */
 int xlm__dest_still_wanted(struct xlm__dest *d);
 int xlm__dest_verify_read(struct xlm__dest *d);

@@ -4,6 +4,7 @@
  * becomes the source's when that has been suspended (doc/stream-format.md 6.1).
  *
  *   PREBUILD ── shared pages, short context, libxc's END ──> xl   (leader)
+ *               (PV: a scaffold instead, dom/pv_scaffold.h)
  *               wait for xl's "ready" ── PREBUILT ──>             (own thread)
  *   TAIL_END ── TSC, changed parameters, context ──> Xen          (leader)
  *
@@ -14,9 +15,13 @@
 #define XLM_MODULE "destination"
 #include "engine/dest.h"
 
+#include <poll.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "util/clock.h"
+
+#define SCAFFOLD_MS 60000
 
 int xlm__dest_may_prebuild(struct xlm__dest *d)
 {
@@ -36,16 +41,38 @@ int xlm__dest_may_prebuild(struct xlm__dest *d)
     return 0;
 }
 
+int xlm__dest_prebuild_begin(struct xlm__dest *d, uint32_t domid)
+{
+    struct xlm__dominfo info;
+    bool exists;
+    int rc;
+
+    if (!d->pre.allowed || !xlm__dest_is_pv(d))
+        return 0;
+    rc = d->hv->ops->dominfo(d->hv, domid, &info, &exists);
+    if (!rc && exists)
+        rc = xlm__pv_state_new(&d->s->err, &d->pre.pv_last,
+                               info.max_vcpu_id + 1);
+    return rc ? rc
+              : xlm__pv_frames_new(&d->s->err, d->offer.nr_pfns,
+                                   &d->pre.frames);
+}
+
 /* ---- state ---- */
 
 bool xlm__dest_keeps_state(struct xlm__dest *d, uint32_t type)
 {
+    if (xlm__dest_is_pv(d))
+        return d->pre.frames && xlm__pv_state_has(type);
     return xlm__hvm_state_has(type) &&
            (d->pre.begun || xlm__flow_state(&d->s->flow) == XLM__FLOW_BUILT);
 }
 
 int xlm__dest_keep_tail(struct xlm__dest *d, const struct xlm__state_rec *st)
 {
+    if (xlm__dest_is_pv(d))
+        return xlm__pv_state_keep(&d->s->err, &d->pre.pv_last, st->xc_type,
+                                  st->data, st->bytes);
     return xlm__hvm_state_keep(&d->s->err,
                                d->pre.begun ? &d->pre.last : &d->pre.first,
                                st->xc_type, st->data, st->bytes);
@@ -109,16 +136,72 @@ static void *complete(void *arg)
     return NULL;
 }
 
-int xlm__dest_prebuild(struct xlm__dest *d)
+static int begin_translated(struct xlm__dest *d)
+{
+    int rc = keep_shared(d);
+
+    if (!rc && has_dm(d))
+        rc = d->ts->ops->dm_hold(d->ts);
+    return rc ? rc : relay_first(d);
+}
+
+static int emit(void *user, uint32_t type, const void *body, size_t bytes)
+{
+    return xlm__dest_relay(user, type, body, bytes);
+}
+
+static int begin_pv(struct xlm__dest *d, const struct xlm__prebuild_rec *p)
+{
+    struct xlm__pv_frames *f = d->pre.frames;
+    int rc = xlm__pv_state_check(&d->s->err, &d->pre.pv_last, f->nr_pfns);
+
+    if (rc)
+        return rc;
+    f->rings[XLM__PV_RING_STORE].pfn = p->store_pfn;
+    f->rings[XLM__PV_RING_CONSOLE].pfn = p->console_pfn;
+    return xlm__pv_scaffold_emit(f, emit, d);
+}
+
+/* A moment, unless the session is stopped: xl failed, which is on record, or
+ * somebody gave up. */
+static int pause_for_it(struct xlm__dest *d)
+{
+    struct pollfd stop = { .fd = d->s->stop_fd, .events = POLLIN };
+
+    (void)poll(&stop, 1, 1);
+    return stop.revents ? XLM_ERR_CANCELLED : 0;
+}
+
+/* libxc's part of it, milliseconds: no page can come before its rings' frames
+ * are known, to which page tables lead. */
+static int await_pv(struct xlm__dest *d)
+{
+    const uint64_t deadline = xlm__deadline_ns(SCAFFOLD_MS);
+    bool done = false;
+    int rc = 0;
+
+    while (!rc && !done) {
+        rc = xlm__session_check(d->s);
+        if (!rc)
+            rc = xlm__pv_scaffold_remove(d->hv, xlm_session_domid(d->s),
+                                         d->pre.frames, &d->pre.home, &done);
+        if (!rc && !done && !xlm__deadline_left_ms(deadline))
+            rc = XLM_FAIL(&d->s->err, XLM_ERR_TIMEOUT,
+                          "libxl's helper did not complete the domain within "
+                          "%d s",
+                          SCAFFOLD_MS / 1000);
+        if (!rc && !done)
+            rc = pause_for_it(d);
+    }
+    return rc;
+}
+
+int xlm__dest_prebuild(struct xlm__dest *d, const struct xlm__prebuild_rec *p)
 {
     int rc;
 
     d->pre.begun = true;
-    rc = keep_shared(d);
-    if (!rc && has_dm(d))
-        rc = d->ts->ops->dm_hold(d->ts);
-    if (!rc)
-        rc = relay_first(d);
+    rc = xlm__dest_is_pv(d) ? begin_pv(d, p) : begin_translated(d);
     if (rc)
         return rc;
     atomic_store(&d->pre.urgent, true);
@@ -126,7 +209,7 @@ int xlm__dest_prebuild(struct xlm__dest *d)
         return XLM_FAIL(&d->s->err, XLM_ERR_SYSTEM,
                         "thread that waits for the domain's devices");
     d->pre.waiting = true;
-    return 0;
+    return xlm__dest_is_pv(d) ? await_pv(d) : 0;
 }
 
 void xlm__dest_prebuild_end(struct xlm__dest *d)
@@ -153,6 +236,15 @@ static int check_paused(struct xlm__dest *d, uint32_t domid)
     return 0;
 }
 
+static int commit_pv(struct xlm__dest *d, uint32_t domid)
+{
+    int rc = xlm__dest_verify_frames(d);
+
+    return rc ? rc
+              : xlm__pv_commit(d->hv, domid, d->pre.frames, &d->pre.home,
+                               &d->pre.pv_last);
+}
+
 int xlm__dest_prebuild_commit(struct xlm__dest *d)
 {
     uint32_t domid = xlm_session_domid(d->s);
@@ -163,7 +255,9 @@ int xlm__dest_prebuild_commit(struct xlm__dest *d)
     if (!rc)
         rc = check_paused(d, domid);
     if (!rc)
-        rc = xlm__hvm_commit(d->hv, domid, &d->pre.first, &d->pre.last);
+        rc = xlm__dest_is_pv(d)
+                 ? commit_pv(d, domid)
+                 : xlm__hvm_commit(d->hv, domid, &d->pre.first, &d->pre.last);
     /* It finds memory and interrupt controllers as its predecessor left them.
      */
     if (!rc)
@@ -180,4 +274,6 @@ void xlm__dest_prebuild_free(struct xlm__dest *d)
     xlm__dest_prebuild_end(d);
     xlm__hvm_state_free(&d->pre.first);
     xlm__hvm_state_free(&d->pre.last);
+    xlm__pv_state_free(&d->pre.pv_last);
+    xlm__pv_frames_free(d->pre.frames);
 }

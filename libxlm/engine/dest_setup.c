@@ -126,14 +126,19 @@ int xlm__dest_greet(struct xlm__dest *d)
 
 /* ---- preflight ---- */
 
+static int pass_on(struct xlm__dest *d, const struct xlm__state_rec *st)
+{
+    return xlm__dest_keeps_state(d, st->xc_type)
+               ? xlm__dest_keep_tail(d, st)
+               : xlm__dest_relay(d, st->xc_type, st->data, st->bytes);
+}
+
 int xlm__dest_keep_state(struct xlm__dest *d, const struct xlm__state_rec *st)
 {
     struct xlm__kept *k;
 
     if (d->building)
-        return xlm__dest_keeps_state(d, st->xc_type)
-                   ? xlm__dest_keep_tail(d, st)
-                   : xlm__dest_relay(d, st->xc_type, st->data, st->bytes);
+        return pass_on(d, st);
     if (d->kept_bytes + st->bytes > KEPT_MAX)
         return XLM_FAIL(&d->s->err, XLM_ERR_STREAM,
                         "static state of %zu bytes, limit %u",
@@ -280,8 +285,13 @@ static int relay_kept(struct xlm__dest *d)
 {
     int rc = 0;
 
-    for (struct xlm__kept *k = d->kept; k && !rc; k = k->next)
-        rc = xlm__dest_relay(d, k->type, k->data, k->bytes);
+    for (struct xlm__kept *k = d->kept; k && !rc; k = k->next) {
+        const struct xlm__state_rec st = { .xc_type = k->type,
+                                           .bytes = k->bytes,
+                                           .data = k->data };
+
+        rc = pass_on(d, &st);
+    }
     return rc;
 }
 
@@ -297,12 +307,14 @@ static int open_sink(struct xlm__dest *d, uint32_t domid)
 {
     int rc;
 
-    if (d->offer.domain_type == XLM__WIRE_PV)
+    if (xlm__dest_is_pv(d) && !d->pre.frames)
         return xlm__sink_open_pv(d->hv, domid, d->offer.nr_pfns, relay_pages, d,
                                  &d->sink);
     rc = xlm__hv_narrow(d->hv, domid, &d->narrow);
     if (rc)
         return rc;
+    if (d->pre.frames)
+        return xlm__sink_open_frames(d->narrow, domid, d->pre.frames, &d->sink);
     return xlm__sink_open_hvm(d->narrow, domid, d->offer.nr_pfns, &d->sink);
 }
 
@@ -358,6 +370,8 @@ int xlm__dest_build(struct xlm__dest *d, const struct xlm__build *b)
         rc = xlm__dest_hold(d, domid);
     if (!rc)
         rc = make_room(d, domid);
+    if (!rc)
+        rc = xlm__dest_prebuild_begin(d, domid);
     if (!rc)
         rc = relay_kept(d);
     if (!rc)

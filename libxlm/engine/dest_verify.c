@@ -5,9 +5,10 @@
  *
  * A translated domain is read when everything else is done: by then xl, its
  * helper and Xen have had their hands in its memory; a device model, which has
- * every right to write to it, gets its state after that.  For a PV domain,
- * whose page tables xl's helper has changed, what counts is what the helper was
- * given, page by page.
+ * every right to write to it, gets its state after that.  Of a PV domain what
+ * counts is what came, page by page.  If it was completed early, it is read as
+ * well, before what names this host is written into it; otherwise xl's helper
+ * was given it.
  */
 #include "config.h"
 
@@ -21,13 +22,9 @@
 
 #include "base/log.h"
 #include "engine/keys.h"
+#include "mem/frames_verify.h"
 #include "util/bitmap.h"
 #include "util/clock.h"
-
-static bool is_pv(const struct xlm__dest *d)
-{
-    return d->offer.domain_type == XLM__WIRE_PV;
-}
 
 int xlm__dest_verify_begin(struct xlm__dest *d, const uint8_t *keys)
 {
@@ -39,7 +36,7 @@ int xlm__dest_verify_begin(struct xlm__dest *d, const uint8_t *keys)
     if (rc)
         return rc;
     xlm__keys_decode(keys, &key);
-    rc = xlm__verify_new(&d->s->err, &key, d->offer.nr_pfns, is_pv(d),
+    rc = xlm__verify_new(&d->s->err, &key, d->offer.nr_pfns, xlm__dest_is_pv(d),
                          &c->verify);
     explicit_bzero(&key, sizeof(key));
     return rc;
@@ -49,7 +46,7 @@ int xlm__dest_verify_sink(struct xlm__dest *d)
 {
     struct xlm__compare *c = &d->compare;
 
-    if (!c->verify || !is_pv(d))
+    if (!c->verify || !xlm__dest_is_pv(d))
         return 0;
     return xlm__sink_open_given(d->sink, xlm__verify_hash(c->verify),
                                 xlm__verify_notes(c->verify), &d->sink);
@@ -153,7 +150,7 @@ int xlm__dest_verify_read(struct xlm__dest *d)
     int rc = 0;
 
     c->began_ns = xlm__clock_ns() - c->read_ns;
-    if (!is_pv(d) && !c->was_read)
+    if (!xlm__dest_is_pv(d) && !c->was_read)
         rc = read_domain(d);
     if (!rc)
         xlm__verify_add_up(c->verify);
@@ -183,6 +180,38 @@ static int refuse(struct xlm__dest *d)
                     " pages differ at the destination, first pfn %s",
                     c->nr_other > c->nr_asked ? "at least " : "", c->nr_pages,
                     xlm__verify_nr_pages(c->verify), pages);
+}
+
+static void differs(void *user, uint64_t pfn)
+{
+    struct xlm__dest *d = user;
+
+    note_other(&d->compare, pfn);
+}
+
+int xlm__dest_verify_frames(struct xlm__dest *d)
+{
+    struct xlm__compare *c = &d->compare;
+    const uint64_t began_ns = xlm__clock_ns();
+    int rc;
+
+    if (!c->verify)
+        return 0;
+    rc = xlm__frames_verify(&(struct xlm__frames_verify){
+        .hv = d->hv,
+        .domid = xlm_session_domid(d->s),
+        .frames = d->pre.frames,
+        .hash = xlm__verify_hash(c->verify),
+        .notes = xlm__verify_notes(c->verify),
+        .check = check,
+        .differs = differs,
+        .user = d,
+    });
+    c->read_ns = xlm__clock_ns() - began_ns;
+    if (rc || !c->nr_pages)
+        return rc;
+    xlm__verify_add_up(c->verify);
+    return refuse(d);
 }
 
 static int accept(struct xlm__dest *d)

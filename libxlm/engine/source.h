@@ -92,8 +92,9 @@ struct xlm__source {
     bool dm_sent;      /* the state of its device model was */
     bool renamed;
     bool had_monitor;
-    bool built;     /* the destination has something of the domain           */
-    bool marked;    /* the journal has this move, and it is not settled      */
+    bool built;  /* the destination has something of the domain           */
+    bool marked; /* the journal has this move, and it is not settled      */
+    struct xlm__prebuild_rec first; /* PREBUILD: PV, its rings             */
     bool prebuild;  /* it is completed there before it is suspended        */
     bool prebuilt;  /* it is, but for its memory                           */
     uint64_t stamp; /* of the configuration, when last compared            */

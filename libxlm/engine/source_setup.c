@@ -143,11 +143,36 @@ int xlm__source_greet(struct xlm__source *m)
 
 /* ---- preflight ---- */
 
+/* Of a PV domain the destination has to know its rings beforehand. */
+static int find_rings(struct xlm__source *m)
+{
+    uint64_t store = 0, console = 0;
+    int rc;
+
+    if (m->config.type != XLM__TYPE_PV)
+        return 0;
+    rc = m->ts->ops->ring_frames(m->ts, m->domid, &store, &console);
+    m->first.has_rings = !rc && store && console &&
+                         m->dom->ops->pfn_of(m->dom, store,
+                                             &m->first.store_pfn) &&
+                         m->dom->ops->pfn_of(m->dom, console,
+                                             &m->first.console_pfn) &&
+                         store != console;
+    return rc;
+}
+
 static bool may_be_prebuilt(const struct xlm__source *m)
 {
-    return m->config.type == XLM__TYPE_PVH ||
-           (m->config.type == XLM__TYPE_HVM &&
-            (m->agreed.features & XLM__FEATURE_PREBUILD_DM));
+    const uint64_t features = m->agreed.features;
+
+    switch (m->config.type) {
+    case XLM__TYPE_PVH:
+        return true;
+    case XLM__TYPE_HVM:
+        return features & XLM__FEATURE_PREBUILD_DM;
+    default:
+        return m->first.has_rings && features & XLM__FEATURE_PREBUILD_PV;
+    }
 }
 
 static uint32_t offer_flags(const struct xlm__source *m)
@@ -238,7 +263,9 @@ static int ask_peer(struct xlm__source *m)
     struct xlm__rec rec;
     int rc;
 
-    rc = send_offer(m);
+    rc = find_rings(m);
+    if (!rc)
+        rc = send_offer(m);
     if (!rc)
         rc = xlm__send_config(st, json ? json : m->config.json);
     if (!rc)
@@ -297,16 +324,17 @@ static uint32_t build_flags(const struct xlm__source *m)
     return flags;
 }
 
-/* What it is completed from: its state as it is now, which the tail replaces.
- * From then on the pause has no devices to build. */
+/* What it is completed from: its state as it is now, which the tail replaces,
+ * or a PV domain's rings.  From then on the pause has no devices to build. */
 static int prebuild(struct xlm__source *m)
 {
-    int rc = m->dom->ops->emit_tail(m->dom, emit, m);
+    int rc = 0;
 
-    if (!rc)
-        rc = xlm__send_empty(&xlm__session_control(m->s)->stream,
-                             XLM__REC_PREBUILD);
-    return rc;
+    if (!m->first.has_rings)
+        rc = m->dom->ops->emit_tail(m->dom, emit, m);
+    return rc ? rc
+              : xlm__send_prebuild(&xlm__session_control(m->s)->stream,
+                                   &m->first);
 }
 
 /* Of pages that are sent again.  PV: at the destination they do not stay where

@@ -173,6 +173,12 @@ static int emit(void *user, uint32_t type, const void *body, size_t bytes)
 {
     struct xlm__source *m = user;
 
+    /* What was sent before the first page cannot be taken back there. */
+    if (type == XLM__XC_X86_PV_P2M_FRAMES && !m->prebuild)
+        return XLM_FAIL(&m->s->err, XLM_ERR_CHANGED,
+                        "%s moved its p2m while it was copied: it goes on "
+                        "here, move it again",
+                        m->config.name);
     return xlm__send_state(&xlm__session_control(m->s)->stream, type, body,
                            bytes);
 }
@@ -221,11 +227,17 @@ out:
     return rc;
 }
 
+/* The destination reads all memory, and no record meanwhile. */
+static unsigned verify_ms(const struct xlm__source *m)
+{
+    return m->verify ? (unsigned)(1000 * m->nr_ram / VERIFY_PAGES_PER_S) : 0;
+}
+
 /* The domain stands still: a link that takes nothing is no link. */
 void xlm__source_write_by(struct xlm__source *m)
 {
     xlm__session_control(m->s)->chan.write_deadline_ns = xlm__deadline_ns(
-        WRITE_MS);
+        WRITE_MS + verify_ms(m));
 }
 
 static int send_tail(struct xlm__source *m)
@@ -337,8 +349,7 @@ static bool is_same_host(const struct xlm__source *m)
 
 static unsigned ready_ms(const struct xlm__source *m)
 {
-    return READY_MS +
-           (m->verify ? (unsigned)(1000 * m->nr_ram / VERIFY_PAGES_PER_S) : 0);
+    return READY_MS + verify_ms(m);
 }
 
 /* While the destination gets ready. */

@@ -325,7 +325,9 @@ static void note(struct xlm__source *m, const struct xlm__verified *v)
             "verified %" PRIu64 " pages%s (%" PRIu64 " excluded%s) in %.2f s "
             "of the pause",
             v->pages,
-            m->info.hvm ? "" : ", as xl's helper there was given them",
+            m->info.hvm || m->prebuilt
+                ? ""
+                : ", as xl's helper there was given them",
             v->spared, spared, (double)v->us / 1e6);
 }
 

@@ -4,10 +4,13 @@
 #include "config.h"
 
 #include <assert.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include <xen/xen.h>
 
 #include "scenario.h"
 #include "util/clock.h"
@@ -383,6 +386,130 @@ static void check_pv(struct run *r)
     free(image);
 }
 
+/* ---- PV, completed early: in its own frames ---- */
+
+/* The pfn that a frame has here. */
+static uint64_t pfn_here(const struct fake_hv *f, uint64_t frame)
+{
+    return frame < f->nr_frames ? f->m2p[frame] : FAKE_NONE;
+}
+
+static bool frame_is(struct run *r, uint64_t here, uint64_t there)
+{
+    const uint64_t pfn = pfn_here(r->dst.hv, here);
+
+    return pfn < r->src.hv->nr_pfns && r->at_suspend[pfn].there &&
+           r->at_suspend[pfn].frame == there &&
+           fake_frame(r->dst.hv, pfn) == here;
+}
+
+static bool localised_is(struct run *r, const struct guest_page *want,
+                         const uint64_t *got)
+{
+    const uint64_t *original = (const uint64_t *)(const void *)want->data;
+    const bool l4 = (want->type & XLM__PT_LTABMASK) == 4u << 28;
+    const uint64_t mask = 0xffffffffffull;
+
+    for (unsigned i = 0; i < PER_PAGE; i++) {
+        if (l4 && i >= XEN_SLOTS && i < XEN_SLOTS + 16)
+            continue;
+        if ((got[i] ^ original[i]) & ~(mask << 12))
+            return false;
+        if (original[i] & 1 &&
+            !frame_is(r, got[i] >> 12 & mask, original[i] >> 12 & mask))
+            return false;
+    }
+    return true;
+}
+
+static bool is_leaf(const struct run *r, uint64_t pfn)
+{
+    const uint64_t *l1 = (const void *)r->at_suspend[FAKE_PV_L1].data;
+
+    for (unsigned i = 0; i < (r->src.hv->nr_pfns + 511) / 512; i++)
+        if (l1[i] >> 12 == r->at_suspend[pfn].frame)
+            return true;
+    return false;
+}
+
+static bool leaf_is(struct run *r, const uint64_t *got, const uint64_t *was)
+{
+    for (unsigned i = 0; i < PER_PAGE; i++)
+        if (was[i] == FAKE_NONE ? got[i] != FAKE_NONE
+                                : !frame_is(r, got[i], was[i]))
+            return false;
+    return true;
+}
+
+/* As the source's guest left it, with what is this host's. */
+static bool start_info_is(struct run *r, const void *got, const void *was)
+{
+    const struct fake_hv *d = r->dst.hv;
+    start_info_t s;
+
+    memcpy(&s, was, sizeof(s));
+    s.nr_pages = d->nr_pfns;
+    s.shared_info = d->shared_frame << 12;
+    s.flags = 0;
+    s.store_mfn = d->p2m[FAKE_PV_STORE];
+    s.store_evtchn = FAKE_PV_STORE_PORT;
+    s.console.domU.mfn = d->p2m[FAKE_PV_CONSOLE];
+    s.console.domU.evtchn = FAKE_PV_CONSOLE_PORT;
+    return !memcmp(got, &s, sizeof(s));
+}
+
+/* What the guest wrote to it, the source's xenconsoled has. */
+static bool console_is(const unsigned char *got, const unsigned char *was)
+{
+    const size_t out_cons = 3080, out_prod = 3084;
+
+    return !memcmp(got, was, out_cons) &&
+           !memcmp(got + out_cons, was + out_prod, 4) &&
+           !memcmp(got + out_prod, was + out_prod, 4);
+}
+
+static bool built_is(struct run *r, uint64_t pfn)
+{
+    const struct guest_page *want = &r->at_suspend[pfn];
+    const void *got = fake_page(r->dst.hv, pfn);
+
+    if (!want->there || !got)
+        return want->there == !!got;
+    if (r->dst.hv->types[pfn] != want->type)
+        return false;
+    if (want->type & XLM__PT_LTABMASK)
+        return localised_is(r, want, got);
+    if (pfn == FAKE_PV_START)
+        return start_info_is(r, got, want->data);
+    if (pfn == FAKE_PV_CONSOLE)
+        return console_is(got, want->data);
+    if (is_leaf(r, pfn))
+        return leaf_is(r, got, (const void *)want->data);
+    return !memcmp(got, want->data, XLM__PAGE_SIZE);
+}
+
+static void check_built_pv(struct run *r)
+{
+    const struct fake_hv *s = r->src.hv, *d = r->dst.hv;
+    const vcpu_guest_context_t *was = s->vcpu[0][XLM__VCPU_BASIC].data;
+    const vcpu_guest_context_t *is = d->vcpu[0][XLM__VCPU_BASIC].data;
+
+    for (uint64_t pfn = 0; pfn < d->nr_slots; pfn++) {
+        if (pfn < s->nr_pfns ? built_is(r, pfn) : d->p2m[pfn] == FAKE_NONE)
+            continue;
+        fprintf(stderr, "pfn %#llx: not as at the source\n",
+                (unsigned long long)pfn);
+        SCENARIO_CHECK(r, !"memory at the destination is the source's");
+        return;
+    }
+    if (!SCENARIO_CHECK(r, d->vcpu_online[0] && is))
+        return;
+    SCENARIO_CHECK(r, frame_is(r, is->user_regs.rdx, was->user_regs.rdx));
+    SCENARIO_CHECK(r, frame_is(r, is->ctrlreg[3] >> 12, was->ctrlreg[3] >> 12));
+    SCENARIO_CHECK(r, frame_is(r, is->gdt_frames[0], was->gdt_frames[0]));
+    SCENARIO_CHECK(r, d->tsc.khz == s->tsc.khz);
+}
+
 /* What libxl was given early must not be what counts. */
 static void check_committed(struct run *r)
 {
@@ -400,8 +527,10 @@ void guest_check_memory(struct run *r)
         return;
     if (r->src.hv->info.hvm)
         check_translated(r);
+    else if (r->src.stats.prebuilt)
+        check_built_pv(r);
     else
         check_pv(r);
-    if (r->src.stats.prebuilt)
+    if (r->src.hv->info.hvm && r->src.stats.prebuilt)
         check_committed(r);
 }

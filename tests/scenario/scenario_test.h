@@ -25,4 +25,16 @@
 #define MOVED  .rc = 0, .owner = XLM_OWNER_DESTINATION
 #define STAYED .owner = XLM_OWNER_SOURCE
 
+/* Were the domain's devices there before it was suspended, as they were to be?
+ */
+static inline void is_prebuilt(struct run *r, bool prebuilt)
+{
+    SCENARIO_CHECK(r, r->src.stats.prebuilt == (uint32_t)prebuilt);
+    SCENARIO_CHECK(r, fake_toolstack_before(&r->dst.ts, "restore_end",
+                                            "storage_drop_cache") == prebuilt);
+    /* Of either, nothing that was read before the last write is left. */
+    SCENARIO_CHECK(r, fake_toolstack_before(&r->dst.ts, "storage_drop_cache",
+                                            "restore_go"));
+}
+
 #endif /* XLM_TESTS_SCENARIO_TEST_H */

@@ -25,16 +25,6 @@ static void test_migrate_pvh_moves(void)
     DONE();
 }
 
-static void is_prebuilt(struct run *r, bool prebuilt)
-{
-    SCENARIO_CHECK(r, r->src.stats.prebuilt == (uint32_t)prebuilt);
-    SCENARIO_CHECK(r, fake_toolstack_before(&r->dst.ts, "restore_end",
-                                            "storage_drop_cache") == prebuilt);
-    /* Of either, nothing that was read before the last write is left. */
-    SCENARIO_CHECK(r, fake_toolstack_before(&r->dst.ts, "storage_drop_cache",
-                                            "restore_go"));
-}
-
 static void test_migrate_pvh_is_built_before_it_is_suspended(void)
 {
     LOOK(MOVED, .writer = WRITER_SLOW, .nr_ram = 1500);

@@ -50,12 +50,22 @@ static int hook_populate(struct xlm__hv *hv, uint32_t domid, unsigned order,
     return plain->populate(hv, domid, order, nr, pfns, nomem_out);
 }
 
+static int hook_pv_populate(struct xlm__hv *hv, uint32_t domid, size_t nr,
+                            const uint64_t *pfns, uint64_t *mfns_out,
+                            bool *nomem_out)
+{
+    if (!can_open())
+        atomic_fetch_add(&others_confined, 1);
+    return plain->pv_populate(hv, domid, nr, pfns, mfns_out, nomem_out);
+}
+
 static void hook(struct run *r)
 {
     plain = r->dst.hv->base.ops;
     hooked = *plain;
     hooked.map = hook_map;
     hooked.populate = hook_populate;
+    hooked.pv_populate = hook_pv_populate;
     maps_confined = maps_free = others_confined = 0;
     r->dst.hv->base.ops = &hooked;
 }
@@ -87,9 +97,19 @@ static void test_confined_readers_map_and_others_make_hypercalls(void)
     DONE();
 }
 
-static void test_confined_readers_of_pv_map_nothing(void)
+static void test_confined_readers_of_pv_map_what_they_fill(void)
 {
     LOOK(MOVED, .type = XLM__TYPE_PV, .prepare = hook);
+
+    SCENARIO_CHECK(r, !XLM_CONFINE || maps_confined > 0);
+    SCENARIO_CHECK(r, others_confined == 0);
+    DONE();
+}
+
+static void test_confined_readers_that_relay_pv_map_nothing(void)
+{
+    LOOK(MOVED, .type = XLM__TYPE_PV, .prepare = hook,
+         .opt = { .flags = XLM_F_NO_PREBUILD });
 
     SCENARIO_CHECK(r, maps_confined == 0);
     SCENARIO_CHECK(r, !XLM_CONFINE || times(r, "by descriptor -2") == 1);
@@ -115,7 +135,8 @@ static void test_confined_call_that_is_not_allowed_leaves_it_at_the_source(void)
 
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_confined_readers_map_and_others_make_hypercalls),
-    UNIT_TEST(test_confined_readers_of_pv_map_nothing),
+    UNIT_TEST(test_confined_readers_of_pv_map_what_they_fill),
+    UNIT_TEST(test_confined_readers_that_relay_pv_map_nothing),
     UNIT_TEST(test_confined_channels_return_past_a_confined_doorman),
     UNIT_TEST(test_confined_call_that_is_not_allowed_leaves_it_at_the_source),
     CU_TEST_INFO_NULL,

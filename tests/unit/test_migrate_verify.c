@@ -55,10 +55,20 @@ static void test_verify_hvm_is_the_same(void)
 
 static void test_verify_pv_is_what_the_helper_was_given(void)
 {
-    LOOK(MOVED, VERIFY, .type = XLM__TYPE_PV, .writer = WRITER_SLOW);
+    LOOK(MOVED, .type = XLM__TYPE_PV, .writer = WRITER_SLOW,
+         .opt = { .flags = XLM_F_VERIFY | XLM_F_NO_PREBUILD });
 
     SCENARIO_CHECK(r, is_verified(r, SCENARIO_RAM, 0));
     SCENARIO_CHECK(r, strstr(r->log, "as xl's helper there was given them"));
+    DONE();
+}
+
+static void test_verify_pv_is_what_it_has(void)
+{
+    LOOK(MOVED, VERIFY, .type = XLM__TYPE_PV, .writer = WRITER_SLOW);
+
+    SCENARIO_CHECK(r, is_verified(r, SCENARIO_RAM, 0));
+    SCENARIO_CHECK(r, !strstr(r->log, "as xl's helper there was given them"));
     DONE();
 }
 
@@ -355,6 +365,36 @@ static void test_verify_changed_byte_of_the_last_round_is_found(void)
     DONE();
 }
 
+/* A page, an entry of a table: in the domain that was built, that is. */
+static void spoil_pv(void *user, const char *op)
+{
+    struct run *r = user;
+    struct fake_hv *f = r->dst.hv;
+
+    if (strcmp(op, "storage_drop_cache"))
+        return;
+    fake_page(f, PFN)[100] ^= 1;
+    ((uint64_t *)(void *)fake_page(f, FAKE_PV_L2))[7] = fake_frame(f, PFN)
+                                                            << 12 |
+                                                        1;
+    ((uint64_t *)(void *)fake_page(f, FAKE_PV_L3))[7] = 1; /* Xen's frame */
+}
+
+static void spoil_pv_at_the_end(struct run *r)
+{
+    r->dst.ts.on_op = spoil_pv;
+    r->dst.ts.on_op_user = r;
+}
+
+static void test_verify_pv_that_was_built_wrongly_is_found(void)
+{
+    LOOK(.rc = XLM_ERR_PEER, STAYED, VERIFY, .type = XLM__TYPE_PV,
+         .prepare = spoil_pv_at_the_end);
+
+    SCENARIO_CHECK(r, is_refused(r, "3 of 600 pages differ"));
+    DONE();
+}
+
 /* qemu goes on where it was: it may write to memory. */
 static void dm_writes(void *user, const char *op)
 {
@@ -417,6 +457,8 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_verify_pvh_that_is_built_in_the_pause_is_the_same),
     UNIT_TEST(test_verify_hvm_is_the_same),
     UNIT_TEST(test_verify_pv_is_what_the_helper_was_given),
+    UNIT_TEST(test_verify_pv_is_what_it_has),
+    UNIT_TEST(test_verify_pv_that_was_built_wrongly_is_found),
     UNIT_TEST(test_verify_pv_by_content_is_the_same),
     UNIT_TEST(test_verify_compressed_and_ballooned_is_the_same),
     UNIT_TEST(test_verify_not_asked_for_is_not_done),
