@@ -52,8 +52,12 @@ static void run_cut(const struct scenario *plan, unsigned after, struct run *r)
 static void check_ten(const struct scenario *plan)
 {
     struct run *r = calloc(1, sizeof(*r));
+    struct scenario sc = *plan;
 
-    run_cut(plan, 1, r);
+    /* On a fast machine one round would be all, with fewer records than are to
+     * be cut. */
+    sc.opt.bandwidth_bytes_s = 32 << 20;
+    run_cut(&sc, 1, r);
     SCENARIO_CHECK(r, r->nr_comebacks == 11);
     SCENARIO_CHECK(r, r->src.stats.control_reconnects >= 5);
     SCENARIO_CHECK(r, r->src.stats.control_lost == 0);
