@@ -104,6 +104,8 @@ void guest_sleep(struct guest *g, uint64_t until_ns);
 void guest_mark(struct guest *g, uint64_t pfn);
 /* Ends the process, and the domain with that reason. */
 void guest_end(struct guest *g, unsigned reason);
+/* Was it moved, or does it boot? */
+bool guest_is_resume(const struct guest *g);
 
 /* --- memory.c: pfns, RAM and the balloon */
 bool guest_map_pfns(struct guest *g); /* PV: fills tab */

@@ -156,7 +156,7 @@ static bool attach(struct guest *g, const char *domid)
 }
 
 /* Which of the two is in the registers, as the machine's only memory of it. */
-static bool is_resume(const struct guest *g)
+bool guest_is_resume(const struct guest *g)
 {
     return g->d->vcpu[0].ctx.user_regs.rbx == GUEST_MAGIC;
 }
@@ -210,7 +210,7 @@ int main(int argc, char **argv)
     if (argc != 2 || !attach(&g, argv[1]))
         return 1;
     guest_enter(&g);
-    ok = guest_map_pfns(&g) && (is_resume(&g) ? resume(&g) : boot(&g));
+    ok = guest_map_pfns(&g) && (guest_is_resume(&g) ? resume(&g) : boot(&g));
     if (!ok || !guest_start_cpus(&g)) {
         guest_say(&g, "cannot go on");
         guest_end(&g, SHUTDOWN_crash);

@@ -12,11 +12,25 @@
 #define HIGH_START_PFN 0x100000u
 #define BALLOON_STEP   512u
 
+/* A kernel that was moved has the p2m that it had, whatever its builder put
+ * behind it meanwhile. */
+static uint64_t nr_pfns(const struct guest *g)
+{
+    const struct start_info *s;
+    uint64_t idx;
+
+    if (!guest_is_resume(g) ||
+        sim_frame_to_idx(g->d, g->d->vcpu[0].ctx.user_regs.rdx, &idx))
+        return g->d->max_gfn + 1;
+    s = (const void *)(g->t->mem + (idx << PAGE_SHIFT));
+    return s->nr_pages;
+}
+
 bool guest_map_pfns(struct guest *g)
 {
     if (sim_is_hvm(g->d))
         return true;
-    g->nr_tab = g->d->max_gfn + 1;
+    g->nr_tab = nr_pfns(g);
     g->tab = malloc(g->nr_tab * sizeof(*g->tab));
     if (!g->tab)
         return false;
