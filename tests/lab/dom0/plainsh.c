@@ -49,12 +49,14 @@ static void write_all(int fd, const char *data, size_t size)
 }
 
 /* A host that lost power or its cable is found out in half a minute, as by ssh
- * with ServerAliveInterval; with PLAINSH_PATIENT never, as by one without. */
+ * with ServerAliveInterval; with PLAINSH_PATIENT never, as by one without, not
+ * even if something is on its way and the kernel's limit of tries is low. */
 static int tcp_socket(void)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
     const int watch = !getenv("PLAINSH_PATIENT");
     const int idle_s = 10, interval_s = 5, count = 4;
+    const int dead_ms = watch ? 0 : 3600000; /* 0: the kernel's limit */
 
     if (fd < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
@@ -63,6 +65,8 @@ static int tcp_socket(void)
         setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s,
                    sizeof(interval_s)) ||
         setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count)) ||
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms,
+                   sizeof(dead_ms)) ||
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0)
         die("socket");
     return fd;
