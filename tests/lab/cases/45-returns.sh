@@ -112,7 +112,7 @@ case_pvh_data_returns() {
 
     # What carries them is silent, and does not notice.
     way='--data ssh' begin_slowly pvh41 --compress none --channels 2 \
-        --reconnect 60 "-s 'env PLAINSH_PATIENT=1 plainsh'"
+        --reconnect 60 "-s 'env PLAINSH_PATIENT=120 plainsh'"
     away 40
     control_back pvh41 1
     came_back pvh41 2

@@ -49,14 +49,15 @@ static void write_all(int fd, const char *data, size_t size)
 }
 
 /* A host that lost power or its cable is found out in half a minute, as by ssh
- * with ServerAliveInterval; with PLAINSH_PATIENT never, as by one without, not
- * even if something is on its way and the kernel's limit of tries is low. */
+ * with ServerAliveInterval; with PLAINSH_PATIENT=S, as by one without, only if
+ * something is on its way, S seconds after it was sent: kernels differ in how
+ * often they try again. */
 static int tcp_socket(void)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
-    const int watch = !getenv("PLAINSH_PATIENT");
-    const int idle_s = 10, interval_s = 5, count = 4;
-    const int dead_ms = watch ? 0 : 3600000; /* 0: the kernel's limit */
+    const char *patient = getenv("PLAINSH_PATIENT");
+    const int idle_s = 10, interval_s = 5, count = 4, watch = patient == NULL;
+    const int dead_ms = watch ? 0 : atoi(patient) * 1000; /* 0: the kernel's */
 
     if (fd < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
