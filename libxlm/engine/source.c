@@ -13,6 +13,8 @@
 /* The destination ends its xl and destroys what it left. */
 #define ABORTED_MS 60000
 #define BYE_MS     10000
+/* Who waits for so long is told for what. */
+#define TELL_MS 3000
 /* The same, but a guest stands still meanwhile: if we gave up, which may be for
  * a link that is dead, and if the destination did, which was alive then. */
 #define IMAGES_MS      1500
@@ -87,6 +89,22 @@ static void say_bye(struct xlm__source *m)
         ;
 }
 
+/* The domain is as before already; only the peer's word is missing. */
+static int await_nothing_left(struct xlm__source *m)
+{
+    const uint64_t deadline_ns = xlm__deadline_ns(ABORTED_MS);
+    int rc = xlm__chan_poll(&xlm__session_control(m->s)->chan, TELL_MS);
+
+    if (rc < 0)
+        return rc;
+    if (!rc && m->built)
+        XLM_LOG(&m->s->err, WARN,
+                "%s stays here; waiting up to %u s for %s to say that nothing "
+                "of it is left there",
+                m->config.name, ABORTED_MS / 1000, xlm__source_peer(m));
+    return await_aborted(m, deadline_ns);
+}
+
 /* Tell the peer that it is over and wait until nothing is left there. */
 static void take_leave(struct xlm__source *m, int rc)
 {
@@ -105,7 +123,7 @@ static void take_leave(struct xlm__source *m, int rc)
     if (say_abort(m, rc))
         return;
     if (state == XLM__FLOW_ABORTED || state == XLM__FLOW_NOT_RUNNING ||
-        !await_aborted(m, xlm__deadline_ns(ABORTED_MS)))
+        !await_nothing_left(m))
         m->built = false;
     if (m->built)
         XLM_LOG(&m->s->err, WARN,

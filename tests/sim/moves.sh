@@ -182,6 +182,7 @@ told() {
         ;;
     still:*)
         said_once 'data 0: nothing comes back from hostb: Connection timed out' &&
+            said_once "$2 stays here; waiting up to 60 s for hostb to say" &&
             on a grep -q 'state: failed' "/var/log/xen/xlm-$2.log"
         ;;
     wire:*) said_once '; not back within [23] s: ' ;;
