@@ -291,6 +291,15 @@ static const char *round_done(struct xlm__flow *f, const union xlm__body *b)
     return NULL;
 }
 
+/* Page tables lead to frames already, which must not become other pages'. */
+static const char *release(struct xlm__flow *f, const union xlm__body *b)
+{
+    (void)b;
+    return f->prebuild && domain_kind(f) == PV && f->state != XLM__FLOW_FINAL
+               ? "it comes in the final round, after PREBUILD of PV"
+               : NULL;
+}
+
 static const char *dm_state(struct xlm__flow *f, const union xlm__body *b)
 {
     if (f->domain_type != XLM__WIRE_HVM)
@@ -377,8 +386,8 @@ static const struct line table[] = {
     { STATES(BUILT, BETWEEN),         XLM__REC_PREBUILT,    D, SAME,              prebuilt },
     { STATES(BUILT, BUILT),           XLM__REC_ROUND_BEGIN, S, SAME,              round_begin },
     { STATES(BETWEEN, BETWEEN),       XLM__REC_ROUND_BEGIN, S, SAME,              round_begin },
-    { STATES(ROUND, ROUND),           XLM__REC_RELEASE,     S, SAME,              NULL },
-    { STATES(BETWEEN, FINAL),         XLM__REC_RELEASE,     S, SAME,              NULL },
+    { STATES(ROUND, ROUND),           XLM__REC_RELEASE,     S, SAME,              release },
+    { STATES(BETWEEN, FINAL),         XLM__REC_RELEASE,     S, SAME,              release },
     { STATES(ROUND, ROUND),           XLM__REC_ROUND_END,   S, SAME,              round_end },
     { STATES(FINAL, FINAL),           XLM__REC_ROUND_END,   S, SAME,              round_end },
     { STATES(ROUND_ENDED, ROUND_ENDED), XLM__REC_ROUND_DONE, D, NEXT(BETWEEN),    round_done },

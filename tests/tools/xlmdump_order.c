@@ -260,7 +260,10 @@ static bool source(struct dump *d, const struct body *b)
     case ROUND_END:
         return end_round(d, b);
     case RELEASE:
-        return (d->state >= S_ROUND && d->state <= S_FINAL) || misplaced(d);
+        return (d->state >= S_ROUND && d->state <= S_FINAL &&
+                (d->state == S_FINAL || d->domain_type != PV ||
+                 !d->prebuild)) ||
+               misplaced(d);
     case DM_STATE:
         return dm_state(d, b);
     case XENSTORE:

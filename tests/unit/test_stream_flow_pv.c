@@ -76,11 +76,31 @@ static void test_flow_p2m_may_be_elsewhere_in_the_tail_once(void)
     }
 }
 
+static void test_flow_release_of_pv_is_final_after_prebuild(void)
+{
+    for (int early = 0; early < 2; early++) {
+        up_to_built_pv(early);
+        if (early) {
+            CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_PREBUILD, &with_rings),
+                            0);
+            CU_ASSERT_EQUAL(d(XLM__REC_PREBUILT), 0);
+        }
+        a_round(XLM__REC_ROUND_BEGIN, XLM_SOURCE, 1, false);
+        CU_ASSERT_EQUAL(s(XLM__REC_RELEASE), early ? XLM_ERR_STREAM : 0);
+    }
+    up_to_built_pv(true);
+    CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_PREBUILD, &with_rings), 0);
+    CU_ASSERT_EQUAL(d(XLM__REC_PREBUILT), 0);
+    CU_ASSERT_EQUAL(final_round(), 0);
+    CU_ASSERT_EQUAL(s(XLM__REC_RELEASE), 0);
+}
+
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_flow_prebuild_of_pv_names_its_rings),
     UNIT_TEST(test_flow_prebuild_of_pv_must_come_if_it_may),
     UNIT_TEST(test_flow_prebuild_of_pv_has_no_early_state),
     UNIT_TEST(test_flow_p2m_may_be_elsewhere_in_the_tail_once),
+    UNIT_TEST(test_flow_release_of_pv_is_final_after_prebuild),
     CU_TEST_INFO_NULL,
 };
 UNIT_MAIN("stream_flow_pv", tests)
