@@ -458,7 +458,8 @@ static void set_indices(unsigned char *to, const unsigned char *from, size_t at,
 }
 
 /* public/io/xs_wire.h and console.h: data of both directions, indices of both;
- * what follows these is the host's own. */
+ * what follows these is the host's own.  xenstored may answer a request as soon
+ * as it is there: what was answered before comes first. */
 static const struct {
     const char *what;
     size_t data, indices[2];
@@ -469,8 +470,8 @@ static const struct {
 } ring_of[XLM__PV_RINGS] = {
     { "xenstore ring",
       offsetof(struct xenstore_domain_interface, req_cons),
-      { offsetof(struct xenstore_domain_interface, req_cons),
-        offsetof(struct xenstore_domain_interface, rsp_cons) },
+      { offsetof(struct xenstore_domain_interface, rsp_cons),
+        offsetof(struct xenstore_domain_interface, req_cons) },
       false },
     { "console ring",
       offsetof(struct xencons_interface, in_cons),
