@@ -22,6 +22,7 @@
 #include "util/clock.h"
 
 #define SCAFFOLD_MS 60000
+#define XL_END_MS   10000
 
 int xlm__dest_may_prebuild(struct xlm__dest *d)
 {
@@ -172,6 +173,26 @@ static int pause_for_it(struct xlm__dest *d)
     return stop.revents ? XLM_ERR_CANCELLED : 0;
 }
 
+/* xl destroys what its helper could not complete, and ends: then it is on
+ * record why. */
+static int check_there(struct xlm__dest *d)
+{
+    const uint64_t deadline = xlm__deadline_ns(XL_END_MS);
+    const uint32_t domid = xlm_session_domid(d->s);
+    struct xlm__dominfo info;
+    bool exists;
+    int rc = d->hv->ops->dominfo(d->hv, domid, &info, &exists);
+
+    if (rc || (exists && !info.dying))
+        return rc;
+    while (!rc && xlm__deadline_left_ms(deadline))
+        rc = pause_for_it(d);
+    return rc ? rc
+              : XLM_FAIL(&d->s->err, XLM_ERR_TOOLSTACK,
+                         "domain %u was destroyed before it was complete",
+                         domid);
+}
+
 /* libxc's part of it, milliseconds: no page can come before its rings' frames
  * are known, to which page tables lead. */
 static int await_pv(struct xlm__dest *d)
@@ -182,6 +203,8 @@ static int await_pv(struct xlm__dest *d)
 
     while (!rc && !done) {
         rc = xlm__session_check(d->s);
+        if (!rc)
+            rc = check_there(d);
         if (!rc)
             rc = xlm__pv_scaffold_remove(d->hv, xlm_session_domid(d->s),
                                          d->pre.frames, &d->pre.home, &done);

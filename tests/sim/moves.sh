@@ -186,6 +186,10 @@ told() {
             on a grep -q 'state: failed' "/var/log/xen/xlm-$2.log"
         ;;
     wire:*) said_once '; not back within [23] s: ' ;;
+    at:b:libxl-save/*)
+        said_once '^xl lmigrate: .* exited with status 1: libxl: error: ' ||
+            { echo 'not why xl gave it up' && return 1; }
+        ;;
     silence) said_once 'memory goes the way of the control channel' ;;
     stranger)
         said_once 'memory goes the way of the control channel' &&
