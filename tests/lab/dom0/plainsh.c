@@ -57,7 +57,8 @@ static int tcp_socket(void)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
     const char *patient = getenv("PLAINSH_PATIENT");
     const int idle_s = 10, interval_s = 5, count = 4, watch = patient == NULL;
-    const int dead_ms = watch ? 0 : atoi(patient) * 1000; /* 0: the kernel's */
+    /* 0: the kernel's limit */
+    const int dead_ms = watch ? 0 : (int)strtoul(patient, NULL, 10) * 1000;
 
     if (fd < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
