@@ -29,14 +29,19 @@ static void up_to_built_pv(bool may)
 
 static const union xlm__body with_rings = { .prebuild = { true, 1, 2 } };
 
+static void up_to_prebuilt_pv(void)
+{
+    up_to_built_pv(true);
+    CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_PREBUILD, &with_rings), 0);
+    CU_ASSERT_EQUAL(d(XLM__REC_PREBUILT), 0);
+}
+
 static void test_flow_prebuild_of_pv_names_its_rings(void)
 {
     up_to_built_pv(true);
     CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_PREBUILD, &with_rings), 0);
     CU_ASSERT_EQUAL(final_round(), XLM_ERR_STREAM);
-    up_to_built_pv(true);
-    CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_PREBUILD, &with_rings), 0);
-    CU_ASSERT_EQUAL(d(XLM__REC_PREBUILT), 0);
+    up_to_prebuilt_pv();
     CU_ASSERT_EQUAL(final_round(), 0);
 
     up_to_built_pv(true);
@@ -63,12 +68,7 @@ static void test_flow_prebuild_of_pv_has_no_early_state(void)
 static void test_flow_p2m_may_be_elsewhere_in_the_tail_once(void)
 {
     for (int early = 0; early < 2; early++) {
-        up_to_built_pv(early);
-        if (early) {
-            CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_PREBUILD, &with_rings),
-                            0);
-            CU_ASSERT_EQUAL(d(XLM__REC_PREBUILT), 0);
-        }
+        early ? up_to_prebuilt_pv() : up_to_built_pv(false);
         CU_ASSERT_EQUAL(final_round(), 0);
         a_round(XLM__REC_ROUND_END, XLM_SOURCE, 1, true);
         CU_ASSERT_EQUAL(early_again(0x03), early ? 0 : XLM_ERR_STREAM);
@@ -79,18 +79,11 @@ static void test_flow_p2m_may_be_elsewhere_in_the_tail_once(void)
 static void test_flow_release_of_pv_is_final_after_prebuild(void)
 {
     for (int early = 0; early < 2; early++) {
-        up_to_built_pv(early);
-        if (early) {
-            CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_PREBUILD, &with_rings),
-                            0);
-            CU_ASSERT_EQUAL(d(XLM__REC_PREBUILT), 0);
-        }
+        early ? up_to_prebuilt_pv() : up_to_built_pv(false);
         a_round(XLM__REC_ROUND_BEGIN, XLM_SOURCE, 1, false);
         CU_ASSERT_EQUAL(s(XLM__REC_RELEASE), early ? XLM_ERR_STREAM : 0);
     }
-    up_to_built_pv(true);
-    CU_ASSERT_EQUAL(step(XLM_SOURCE, XLM__REC_PREBUILD, &with_rings), 0);
-    CU_ASSERT_EQUAL(d(XLM__REC_PREBUILT), 0);
+    up_to_prebuilt_pv();
     CU_ASSERT_EQUAL(final_round(), 0);
     CU_ASSERT_EQUAL(s(XLM__REC_RELEASE), 0);
 }
