@@ -126,6 +126,11 @@ void scenario_cancel(struct side *s)
     pthread_mutex_unlock(&s->lock);
 }
 
+void scenario_cancel_source(struct run *r)
+{
+    scenario_cancel(&r->src);
+}
+
 static void on_finding(void *user, const struct xlm_finding *f)
 {
     struct side *s = user;

@@ -182,8 +182,9 @@ void scenario_run(const struct scenario *sc, const char *label, struct run *r);
 void scenario_free(struct run *r);
 /* Cancels that side if it still runs.  Any thread. */
 void scenario_cancel(struct side *s);
-/* An event: it is to switch over now. */
+/* Events: it is to switch over now; the source is cancelled. */
 void scenario_switch(struct run *r);
+void scenario_cancel_source(struct run *r);
 /* Both in one. */
 void scenario(const struct scenario *sc, const char *label);
 

@@ -104,11 +104,6 @@ static void test_migrate_faults_cut_after_each_record_when_compared(void)
 
 /* ---- one side is cancelled before every record ---- */
 
-static void cancel_source(struct run *r)
-{
-    scenario_cancel(&r->src);
-}
-
 static void cancel_destination(struct run *r)
 {
     scenario_cancel(&r->dst);
@@ -136,8 +131,8 @@ static void cancel_everywhere(const struct scenario *plain, enum direction to,
 
 static void test_migrate_faults_source_cancelled_before_each_record(void)
 {
-    cancel_everywhere(&pvh, TO_DESTINATION, "source", cancel_source);
-    cancel_everywhere(&pvh, TO_SOURCE, "source", cancel_source);
+    cancel_everywhere(&pvh, TO_DESTINATION, "source", scenario_cancel_source);
+    cancel_everywhere(&pvh, TO_SOURCE, "source", scenario_cancel_source);
 }
 
 static void test_migrate_faults_destination_cancelled_before_each_record(void)

@@ -235,11 +235,6 @@ static void test_migrate_deadline_far_away_changes_nothing(void)
 
 /* ---- estimates ---- */
 
-static void cancel_source(struct run *r)
-{
-    scenario_cancel(&r->src);
-}
-
 static void nothing_there(struct run *r)
 {
     SCENARIO_CHECK(r, fake_toolstack_count(&r->dst.ts, "restore_begin") == 0);
@@ -298,7 +293,7 @@ static void test_migrate_estimate_says_what_goal_is_out_of_reach(void)
 static void test_migrate_estimate_cancelled_tracks_no_more(void)
 {
     LOOK(.rc = XLM_ERR_CANCELLED, STAYED, .over = nothing_there,
-         .event = cancel_source, .event_to = TO_DESTINATION,
+         .event = scenario_cancel_source, .event_to = TO_DESTINATION,
          .event_type = XLM__REC_ROUND_END, .opt.flags = XLM_F_ESTIMATE);
     DONE();
 }

@@ -208,17 +208,12 @@ static void test_migrate_return_unknown_to_the_destination_moves(void)
         .writer = WRITER_SLOW);
 }
 
-static void cancel_source(struct run *r)
-{
-    scenario_cancel(&r->src);
-}
-
 static void test_migrate_return_cancelled_while_lost_stays(void)
 {
     RUN(.rc = XLM_ERR_CANCELLED, STAYED, .opt = { .data = XLM_DATA_PLAIN },
-        .breaks = { 200000 }, .break_refuse = 1, .event = cancel_source,
-        .event_state = XLM_STATE_PRECOPY, .event_round = 1,
-        .writer = WRITER_SLOW);
+        .breaks = { 200000 }, .break_refuse = 1,
+        .event = scenario_cancel_source, .event_state = XLM_STATE_PRECOPY,
+        .event_round = 1, .writer = WRITER_SLOW);
 }
 
 /* ---- by the way of the control channel ---- */
@@ -326,9 +321,9 @@ static void test_migrate_return_by_login_unknown_there_stays(void)
 static void test_migrate_return_by_login_cancelled_while_lost_stays(void)
 {
     RUN(.rc = XLM_ERR_CANCELLED, STAYED, .data_returns = true,
-        .breaks = { 200000 }, .break_refuse = 1, .event = cancel_source,
-        .event_state = XLM_STATE_PRECOPY, .event_round = 1,
-        .writer = WRITER_SLOW);
+        .breaks = { 200000 }, .break_refuse = 1,
+        .event = scenario_cancel_source, .event_state = XLM_STATE_PRECOPY,
+        .event_round = 1, .writer = WRITER_SLOW);
 }
 
 /* ---- strangers at the port while memory is copied ---- */

@@ -15,13 +15,8 @@
 
 /* ---- cancelled ---- */
 
-static void cancel(struct run *r)
-{
-    scenario_cancel(&r->src);
-}
-
 #define CANCELLED_AT(state)                                                    \
-    RUN(.rc = XLM_ERR_CANCELLED, STAYED, .event = cancel,                      \
+    RUN(.rc = XLM_ERR_CANCELLED, STAYED, .event = scenario_cancel_source,      \
         .event_state = state, .writer = WRITER_SLOW)
 
 static void test_migrate_stays_cancelled_in_negotiation(void)
@@ -41,7 +36,7 @@ static void test_migrate_stays_cancelled_at_switchover(void)
 
 static void test_migrate_stays_cancelled_before_run(void)
 {
-    RUN(.rc = XLM_ERR_CANCELLED, STAYED, .prepare = cancel);
+    RUN(.rc = XLM_ERR_CANCELLED, STAYED, .prepare = scenario_cancel_source);
 }
 
 static void cancel_destination(struct run *r)

@@ -106,23 +106,19 @@ static void test_migrate_tcp_wrong_token_is_turned_away(void)
     DONE();
 }
 
-static void cancel_source(struct run *r)
-{
-    scenario_cancel(&r->src);
-}
-
 static void test_migrate_tcp_cancelled_while_connecting_stays(void)
 {
     RUN(.rc = XLM_ERR_CANCELLED, STAYED, .opt = { .data = XLM_DATA_TLS },
-        .channels = 4, .event = cancel_source, .event_to = TO_SOURCE,
+        .channels = 4, .event = scenario_cancel_source, .event_to = TO_SOURCE,
         .event_type = XLM__REC_BUILT);
 }
 
 static void test_migrate_tcp_cancelled_in_precopy_stays(void)
 {
     RUN(.rc = XLM_ERR_CANCELLED, STAYED, .opt = { .data = XLM_DATA_TLS },
-        .channels = 4, .event = cancel_source, .event_state = XLM_STATE_PRECOPY,
-        .event_round = 1, .writer = WRITER_FAST);
+        .channels = 4, .event = scenario_cancel_source,
+        .event_state = XLM_STATE_PRECOPY, .event_round = 1,
+        .writer = WRITER_FAST);
 }
 
 static void test_migrate_tcp_control_cut_while_connecting_stays(void)
