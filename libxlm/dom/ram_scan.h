@@ -16,9 +16,9 @@
  * owns, no gfns of a domain share a page, so as long as it owns tot_pages
  * pages and we found that many, no other gfn has one.  The figure is read
  * again at that moment; if a running guest balloons meanwhile, the bitmap is
- * only a first estimate anyway (log-dirty tells of pages that came), and
- * exact once it is suspended.  If the figure is never met, as it would be if
- * some of the owned pages were at no gfn, everything is scanned.
+ * only an estimate, and *nr_out is not what the domain owned before.  If the
+ * figure is never met, as it would be if some of the owned pages were at no
+ * gfn, everything is scanned.
  */
 #ifndef XLM_DOM_RAM_SCAN_H
 #define XLM_DOM_RAM_SCAN_H

@@ -382,6 +382,12 @@ void xlm__pages_begin(struct xlm__pages_pool *p,
     pthread_mutex_unlock(&p->lock);
 }
 
+void xlm__pages_forget(struct xlm__pages_pool *p, uint64_t first, uint64_t nr)
+{
+    for (uint64_t pfn = first; p->copies && pfn < first + nr; pfn++)
+        xlm__copies_forget(p->copies, pfn);
+}
+
 static int first_failure(const struct xlm__pages_pool *p,
                          struct xlm__link **failed_out)
 {

@@ -78,6 +78,8 @@ void xlm__pages_limit(struct xlm__pages_pool *p, uint64_t bytes_s);
 /* Any thread.  End the round early: what no thread has taken yet does not
  * travel.  The next round begins whole again. */
 void xlm__pages_cut(struct xlm__pages_pool *p);
+/* Between rounds: what was sent of these pages is not there any more. */
+void xlm__pages_forget(struct xlm__pages_pool *p, uint64_t first, uint64_t nr);
 /* After end(): pages from this number on have not travelled. */
 uint64_t xlm__pages_reached(const struct xlm__pages_pool *p);
 /* Any thread.  Written to the data channels so far, but for what is on its way

@@ -71,6 +71,10 @@ struct xlm__source {
     uint64_t *gone;     /* vanished while we looked, in any live round       */
     uint64_t *there;    /* the destination may have memory for               */
     uint64_t nr_ram;
+    uint64_t owned,
+        ram_owned;         /* pages, when last seen, and when ram was read */
+    uint64_t ram_ns;       /* how long that took */
+    bool ram_only_shrinks; /* since it was read                          */
     bool no_growth;      /* Xen refuses it memory                            */
     bool may_have_grown; /* it did not, for a while, since the log was read  */
     uint64_t round_began_ns, looked_ns;
@@ -159,6 +163,8 @@ void xlm__source_count(struct xlm__source *m, uint64_t sent_pages);
 int xlm__source_probe(struct xlm__source *m);
 /* Start doing so; sets m->live. */
 int xlm__source_track(struct xlm__source *m);
+/* m->ram is known: what the pause will be, but for what is sent in it. */
+int xlm__source_expect_pause(struct xlm__source *m);
 int xlm__source_precopy(struct xlm__source *m);
 /* The bitmaps of m. */
 int xlm__source_maps(struct xlm__source *m);
@@ -249,6 +255,13 @@ int xlm__source_has_grown(struct xlm__source *m, bool *grown_out);
 int xlm__source_add_all(struct xlm__source *m, uint64_t *nr_out);
 /* m->ram and m->nr_ram, as they are now. */
 int xlm__source_scan_ram(struct xlm__source *m);
+/* Just after the guest was looked at: may m->ram be another by now? */
+int xlm__source_ram_changed(struct xlm__source *m, bool *changed_out);
+/* After a round that took so long, and just after that: what the guest has
+ * given up is given up at the destination. */
+int xlm__source_shrink(struct xlm__source *m, uint64_t round_us);
+/* Tell the destination to. */
+int xlm__source_release(struct xlm__source *m, const uint64_t *pages);
 /* What the move has changed for a while; `still` is how it is without.  Errors
  * are told, not recorded. */
 int xlm__source_give_back(struct xlm__source *m, enum xlm__setting setting,

@@ -312,6 +312,8 @@ int xlm__source_estimate(struct xlm__source *m)
     rc = s.sent ? xlm__source_track(m)
                 : XLM_FAIL(&m->s->err, XLM_ERR_NOMEM, "bitmap of a sample");
     if (!rc)
+        rc = xlm__source_expect_pause(m);
+    if (!rc)
         rc = measure_link(&s);
     if (!rc && m->live)
         rc = measure_guest(&s);

@@ -99,8 +99,7 @@ static void count_round(struct xlm__source *m, const struct xlm__round *total)
     });
 }
 
-/* What the destination may have memory for and the source has not. */
-static int send_release(struct xlm__source *m)
+int xlm__source_release(struct xlm__source *m, const uint64_t *pages)
 {
     struct xlm__stream *control = &xlm__session_control(m->s)->stream;
     struct xlm__extent extents[256];
@@ -108,10 +107,8 @@ static int send_release(struct xlm__source *m)
     size_t n = 0;
     int rc = 0;
 
-    xlm__bitmap_andnot(m->there, m->ram, m->dom->nr_pfns);
-    xlm__bitmap_or(m->there, m->gone, m->dom->nr_pfns);
     while (!rc) {
-        nr = xlm__bitmap_next_range(m->there, m->dom->nr_pfns, first, &first);
+        nr = xlm__bitmap_next_range(pages, m->dom->nr_pfns, first, &first);
         if (n == 256 || (!nr && n)) {
             rc = xlm__send_release(control, n, extents);
             n = 0;
@@ -125,6 +122,14 @@ static int send_release(struct xlm__source *m)
     if (total)
         XLM_LOG(&m->s->err, INFO, "%" PRIu64 " pages released", total);
     return rc;
+}
+
+/* What the destination may have memory for and the source has not. */
+static int release_rest(struct xlm__source *m)
+{
+    xlm__bitmap_andnot(m->there, m->ram, m->dom->nr_pfns);
+    xlm__bitmap_or(m->there, m->gone, m->dom->nr_pfns);
+    return xlm__source_release(m, m->there);
 }
 
 static int finish_round(struct xlm__source *m, const struct xlm__round *head,
@@ -142,7 +147,7 @@ static int finish_round(struct xlm__source *m, const struct xlm__round *head,
     total->round = head->round;
     total->flags = final ? XLM__ROUND_FINAL : 0;
     if (final)
-        rc = send_release(m);
+        rc = release_rest(m);
     if (!rc)
         rc = xlm__send_round(control, XLM__REC_ROUND_END, total);
     if (!rc)
@@ -255,7 +260,9 @@ static int fetch_dirty(struct xlm__source *m, struct xlm__round_result *r)
         r->scan_us = m->policy.scan_us;
         return 0;
     }
-    rc = xlm__source_has_grown(m, &grown);
+    rc = r->asked ? 0 : xlm__source_shrink(m, r->duration_us);
+    if (!rc)
+        rc = xlm__source_has_grown(m, &grown);
     if (rc)
         return rc;
     began_ns = xlm__clock_ns();
@@ -344,11 +351,13 @@ int xlm__source_precopy(struct xlm__source *m)
     if (!rc)
         rc = xlm__source_guest(m);
     if (!rc)
-        rc = xlm__source_scan_ram(m);
-    if (!rc)
         rc = xlm__source_track(m);
     if (!rc)
         rc = xlm__source_begin_log(m);
+    if (!rc)
+        rc = xlm__source_scan_ram(m);
+    if (!rc)
+        rc = xlm__source_expect_pause(m);
     if (rc)
         return rc;
     XLM__STATS(m->s, st->memory_pages = m->nr_ram);

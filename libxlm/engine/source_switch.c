@@ -95,15 +95,19 @@ static int suspend(struct xlm__source *m)
 /* ---- last round ---- */
 
 /*
- * The set of RAM pages again. Xen does not log a page that ballooning adds
- * until it is written to, but the guest may count on its being there.
+ * The set of RAM pages again, where it may be another. Xen does not log a page
+ * that ballooning adds until it is written to, but the guest may count on its
+ * being there.
  */
 static int rescan(struct xlm__source *m)
 {
     uint64_t *added;
-    int rc = xlm__source_scan_ram(m);
+    bool changed;
+    int rc = xlm__source_ram_changed(m, &changed);
 
-    if (rc)
+    if (!rc && changed && !(rc = xlm__source_scan_ram(m)))
+        XLM_LOG(&m->s->err, DEBUG, "what has memory was asked again");
+    if (rc || !changed)
         return rc;
     added = xlm__bitmap_alloc(m->dom->nr_pfns);
     if (!added)
@@ -136,10 +140,9 @@ static int collect_rest(struct xlm__source *m)
             return rc;
         xlm__bitmap_or(m->todo, m->deferred, m->dom->nr_pfns);
     }
-    rc = rescan(m); /* not live: nothing is there, so that is everything */
+    /* Not live: nothing is there, so what is added is everything. */
+    rc = grown ? xlm__source_add_all(m, &nr) : rescan(m);
     if (rc)
-        return rc;
-    if (grown && (rc = xlm__source_add_all(m, &nr)))
         return rc;
     xlm__source_allow_growth(m); /* nobody would do it later */
     xlm__bitmap_zero(m->deferred, m->dom->nr_pfns);

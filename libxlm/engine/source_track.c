@@ -178,15 +178,8 @@ static int open_dirty(struct xlm__source *m)
 
 int xlm__source_track(struct xlm__source *m)
 {
-    int rc;
+    int rc = xlm__source_tell_guard(m, XLM__GUARD_TRACKING);
 
-    rc = xlm__source_verify_guess(m);
-    if (rc)
-        return rc;
-    /* The peer has said since the probe whether it pre-builds. */
-    xlm__policy_set_fixed(&m->policy, fixed_ms(m) * 1000 + m->verify_guess_us);
-    XLM__STATS(m->s, st->fixed_pause_ms = (uint32_t)fixed_ms(m));
-    rc = xlm__source_tell_guard(m, XLM__GUARD_TRACKING);
     if (!rc && m->config.type == XLM__TYPE_HVM && wants_log(m)) {
         rc = m->ts->ops->dm_logdirty(m->ts, m->domid, true);
         m->dm_logging = true;
@@ -202,6 +195,18 @@ int xlm__source_track(struct xlm__source *m)
     });
     XLM_LOG(&m->s->err, INFO, "what is written is tracked %s",
             way_text(m->dirty->way));
+    return 0;
+}
+
+int xlm__source_expect_pause(struct xlm__source *m)
+{
+    int rc = xlm__source_verify_guess(m);
+
+    if (rc)
+        return rc;
+    /* The peer has said since the probe whether it pre-builds. */
+    xlm__policy_set_fixed(&m->policy, fixed_ms(m) * 1000 + m->verify_guess_us);
+    XLM__STATS(m->s, st->fixed_pause_ms = (uint32_t)fixed_ms(m));
     if (m->live)
         announce_goal(m);
     return 0;

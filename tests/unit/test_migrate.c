@@ -172,93 +172,6 @@ static void test_migrate_guest_above_its_target_moves(void)
     DONE();
 }
 
-static void another_limit(struct run *r)
-{
-    struct fake_hv *f = r->src.hv;
-
-    pthread_mutex_lock(&f->lock);
-    f->info.max_pages = SCENARIO_RAM + 64;
-    pthread_mutex_unlock(&f->lock);
-}
-
-/* As Xen does: a page that ballooning adds is not logged.  Only with a limit
- * that somebody has set may it be added at all. */
-static void add_unlogged(struct run *r)
-{
-    another_limit(r);
-    for (uint64_t pfn = SCENARIO_RAM + 8; pfn < SCENARIO_RAM + 12; pfn++)
-        SCENARIO_CHECK(r, fake_grow(r->src.hv, pfn));
-}
-
-static void test_migrate_page_added_unlogged_arrives(void)
-{
-    LOOK(MOVED, .event = add_unlogged, .event_state = XLM_STATE_PRECOPY,
-         .event_round = 1, .writer = WRITER_SLOW);
-
-    SCENARIO_CHECK(r, fake_page(r->dst.hv, SCENARIO_RAM + 8));
-    DONE();
-}
-
-/* Sent before, then given up and taken again, and written to: Xen has no trace
- * of it in its log, and the domain has as many pages as before. */
-static void recycle(struct run *r)
-{
-    pthread_mutex_lock(&r->guest); /* its writer looks before it writes */
-    another_limit(r);
-    fake_remove(r->src.hv, 300, 8);
-    for (uint64_t pfn = 300; pfn < 308; pfn++) {
-        SCENARIO_CHECK(r, fake_grow(r->src.hv, pfn));
-        fake_fill(r->src.hv, pfn, ~pfn);
-    }
-    pthread_mutex_unlock(&r->guest);
-}
-
-static void shrink(struct run *r)
-{
-    pthread_mutex_lock(&r->guest);
-    fake_remove(r->src.hv, 300, 8);
-    SCENARIO_CHECK(r, !fake_grow(r->src.hv, 300));
-    SCENARIO_CHECK(r, r->src.ts.marked[XLM__MARK_LIMITED]);
-    pthread_mutex_unlock(&r->guest);
-}
-
-/* What it gave up needs no more than not to be sent. */
-static void test_migrate_guest_gets_no_memory_while_it_is_copied(void)
-{
-    LOOK(MOVED, .event = shrink, .event_state = XLM_STATE_PRECOPY,
-         .event_round = 1, .writer = WRITER_SLOW);
-
-    SCENARIO_CHECK(r, !fake_page(r->dst.hv, 300));
-    SCENARIO_CHECK(r, r->src.stats.sent_pages < 2 * SCENARIO_RAM);
-    DONE();
-}
-
-static void cancel_it(struct run *r)
-{
-    scenario_cancel(&r->src);
-}
-
-static void test_migrate_guest_that_stays_may_have_memory_again(void)
-{
-    const uint64_t pages = SCENARIO_PFNS + 64; /* that fake_hv starts with */
-
-    LOOK(.rc = XLM_ERR_CANCELLED, STAYED, .event = cancel_it,
-         .event_state = XLM_STATE_PRECOPY, .event_round = 1);
-
-    SCENARIO_CHECK(r, r->src.hv->info.max_pages == pages);
-    DONE();
-}
-
-static void test_migrate_recycled_pages_arrive(void)
-{
-    LOOK(MOVED, .event = recycle, .event_state = XLM_STATE_PRECOPY,
-         .event_round = 1, .writer = WRITER_SLOW,
-         .opt = { .bandwidth_bytes_s = 20 << 20 });
-
-    SCENARIO_CHECK(r, r->src.stats.sent_pages >= 2 * SCENARIO_RAM);
-    DONE();
-}
-
 static void test_migrate_two_channels_move(void)
 {
     RUN(MOVED, .channels = 2, .nr_ram = 2000, .writer = WRITER_SLOW);
@@ -374,9 +287,9 @@ static void test_migrate_scan_longer_than_the_goal_moves_with_leave(void)
 static void test_migrate_scan_is_cancelled(void)
 {
     RUN(.rc = XLM_ERR_CANCELLED, STAYED, .type = XLM__TYPE_PV,
-        .refuse_logdirty = true, .writer = WRITER_FAST, .event = cancel_it,
-        .event_state = XLM_STATE_PRECOPY, .event_round = 2,
-        .opt = { .bandwidth_bytes_s = 20 << 20 });
+        .refuse_logdirty = true, .writer = WRITER_FAST,
+        .event = scenario_cancel_source, .event_state = XLM_STATE_PRECOPY,
+        .event_round = 2, .opt = { .bandwidth_bytes_s = 20 << 20 });
 }
 
 static void test_migrate_log_wanted_and_refused_stays(void)
@@ -441,12 +354,6 @@ static void test_migrate_zero_pages_cost_no_bytes(void)
     SCENARIO_CHECK(r, r->src.stats.zero_pages >= 1800);
     SCENARIO_CHECK(r, r->src.stats.wire_bytes < 200 * 4096);
     DONE();
-}
-
-static void test_migrate_ballooning_guest_moves(void)
-{
-    RUN(MOVED, .writer = WRITER_BALLOON, .nr_ram = 1500, .channels = 2,
-        .opt = { .bandwidth_bytes_s = 20 << 20 });
 }
 
 static void lose_the_log(struct run *r)
@@ -514,10 +421,6 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_stray_unpause_starts_nothing_early),
     UNIT_TEST(test_migrate_touched_configuration_is_compared_again),
     UNIT_TEST(test_migrate_guest_above_its_target_moves),
-    UNIT_TEST(test_migrate_page_added_unlogged_arrives),
-    UNIT_TEST(test_migrate_guest_gets_no_memory_while_it_is_copied),
-    UNIT_TEST(test_migrate_guest_that_stays_may_have_memory_again),
-    UNIT_TEST(test_migrate_recycled_pages_arrive),
     UNIT_TEST(test_migrate_two_channels_move),
     UNIT_TEST(test_migrate_four_channels_move),
     UNIT_TEST(test_migrate_channels_by_rendezvous_move),
@@ -538,7 +441,6 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_paused_copy_moves_with_allow_pause),
     UNIT_TEST(test_migrate_dirty_writer_moves),
     UNIT_TEST(test_migrate_zero_pages_cost_no_bytes),
-    UNIT_TEST(test_migrate_ballooning_guest_moves),
     UNIT_TEST(test_migrate_lost_log_is_started_again),
     UNIT_TEST(test_migrate_to_fragmented_host_moves),
     UNIT_TEST(test_migrate_guest_gap_is_reported),
