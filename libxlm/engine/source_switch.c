@@ -153,19 +153,9 @@ static int collect_rest(struct xlm__source *m)
     return 0;
 }
 
-static void end_log(struct xlm__source *m)
-{
-    if (m->dirty)
-        m->dirty->ops->close(m->dirty);
-    m->dirty = NULL;
-}
-
 /* While the last pages travel: what else has to be true of a still domain. */
 static int settle(struct xlm__source *m)
 {
-    /* Fetched for the last time, unless there may be a question. */
-    if (!m->verify)
-        end_log(m);
     return m->ts->ops->storage_settle(m->ts, m->hv, m->domid, &m->config,
                                       SETTLE_MS);
 }
@@ -355,6 +345,13 @@ static unsigned ready_ms(const struct xlm__source *m)
     return READY_MS + verify_ms(m);
 }
 
+static void end_log(struct xlm__source *m)
+{
+    if (m->dirty)
+        m->dirty->ops->close(m->dirty);
+    m->dirty = NULL;
+}
+
 /* While the destination gets ready. */
 static int make_sure(struct xlm__source *m)
 {
@@ -362,6 +359,9 @@ static int make_sure(struct xlm__source *m)
 
     if (!rc && (!m->prebuild || is_same_host(m)))
         rc = give_up_name(m);
+    /* Fetched for the last time, unless there may be a question. */
+    if (!m->verify)
+        end_log(m);
     return rc;
 }
 
