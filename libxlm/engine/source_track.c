@@ -16,7 +16,7 @@
  * says what it really was. */
 #define FIXED_MS     300
 #define FIXED_DM_MS  1000
-#define FIXED_PRE_MS 100 /* without hotplug and rebuild */
+#define FIXED_PRE_MS 50 /* without hotplug and rebuild */
 /* A scan asks for each batch whether to go on; that costs a hypercall. */
 #define LOOK_NS (100 * XLM__NS_PER_MS)
 

@@ -252,7 +252,7 @@ static void test_migrate_estimate_moves_nothing(void)
     SCENARIO_CHECK(r, r->src.stats.estimated);
     SCENARIO_CHECK(r, r->src.stats.estimated_rounds > 0);
     SCENARIO_CHECK(r, r->src.stats.estimated_total_us > 0);
-    SCENARIO_CHECK(r, r->src.stats.estimated_pause_us >= 100000);
+    SCENARIO_CHECK(r, r->src.stats.estimated_pause_us >= 50000);
     SCENARIO_CHECK(r, r->src.hv->nr_on > 0 &&
                           r->src.hv->nr_off >= r->src.hv->nr_on);
     DONE();

@@ -66,9 +66,9 @@ static void test_policy_nothing_dirty_switches_over(void)
 
 static void test_policy_goal_counts_fixed_part(void)
 {
-    /* 300 ms fixed + 200 ms for 20000 pages */
-    expect(500000, 300000, 20000, XLM__DECIDE_SWITCHOVER, XLM__REASON_GOAL_MET);
-    expect(500000, 300000, 20001, XLM__DECIDE_CONTINUE, XLM__REASON_MORE);
+    /* 300 ms fixed + 200 ms for 20000 pages, and a tenth of these */
+    expect(520000, 300000, 20000, XLM__DECIDE_SWITCHOVER, XLM__REASON_GOAL_MET);
+    expect(520000, 300000, 20001, XLM__DECIDE_CONTINUE, XLM__REASON_MORE);
 }
 
 static void test_policy_goal_below_fixed_part_applies_to_the_rest(void)
@@ -82,8 +82,8 @@ static void test_policy_goal_below_fixed_part_applies_to_the_rest(void)
     xlm__policy_init(&p, 30, 0, 300000);
     CU_ASSERT_FALSE(xlm__policy_goal_unreachable(&p));
 
-    expect(100000, 300000, 10000, XLM__DECIDE_SWITCHOVER, XLM__REASON_GOAL_MET);
-    expect(100000, 300000, 10001, XLM__DECIDE_CONTINUE, XLM__REASON_MORE);
+    expect(110000, 300000, 10000, XLM__DECIDE_SWITCHOVER, XLM__REASON_GOAL_MET);
+    expect(110000, 300000, 10001, XLM__DECIDE_CONTINUE, XLM__REASON_MORE);
 }
 
 /* Rounds that all leave `dirty` pages; what the last one says. */
@@ -298,10 +298,10 @@ static void test_policy_scan_is_part_of_the_pause(void)
 {
     expect_scan(0, false, 1000, XLM__DECIDE_SWITCHOVER, XLM__REASON_SMALL);
     expect_scan(0, false, 1001, XLM__DECIDE_CONTINUE, XLM__REASON_MORE);
-    /* 300 ms fixed + 200 ms scan + 100 ms for 10000 pages */
-    expect_scan(600000, false, 10000, XLM__DECIDE_SWITCHOVER,
+    /* 300 ms fixed + 200 ms scan + 100 ms for 10000 pages, and 10 ms */
+    expect_scan(610000, false, 10000, XLM__DECIDE_SWITCHOVER,
                 XLM__REASON_GOAL_MET);
-    expect_scan(600000, false, 10001, XLM__DECIDE_CONTINUE, XLM__REASON_MORE);
+    expect_scan(610000, false, 10001, XLM__DECIDE_CONTINUE, XLM__REASON_MORE);
 }
 
 static void test_policy_scan_beyond_the_goal_aborts_when_all_is_small(void)
@@ -316,12 +316,12 @@ static void test_policy_scan_beyond_the_goal_aborts_when_all_is_small(void)
 
 static void test_policy_scan_that_may_exceed_leaves_the_goal_to_the_rest(void)
 {
-    expect_scan(400000, true, 10000, XLM__DECIDE_SWITCHOVER,
+    expect_scan(410000, true, 10000, XLM__DECIDE_SWITCHOVER,
                 XLM__REASON_GOAL_MET);
-    expect_scan(400000, true, 10001, XLM__DECIDE_CONTINUE, XLM__REASON_MORE);
-    expect_scan(150000, true, 15000, XLM__DECIDE_SWITCHOVER,
+    expect_scan(410000, true, 10001, XLM__DECIDE_CONTINUE, XLM__REASON_MORE);
+    expect_scan(165000, true, 15000, XLM__DECIDE_SWITCHOVER,
                 XLM__REASON_GOAL_MET);
-    expect_scan(150000, true, 15001, XLM__DECIDE_CONTINUE, XLM__REASON_MORE);
+    expect_scan(165000, true, 15001, XLM__DECIDE_CONTINUE, XLM__REASON_MORE);
 }
 
 /* Five percent of the whole, not of the part that still shrinks. */
@@ -423,7 +423,7 @@ static void test_policy_goal_may_change_between_rounds(void)
 
     xlm__policy_init(&p, 30, S / 10, 0);
     CU_ASSERT_EQUAL(decide(&p, 1, 100000, 50000, &why), XLM__DECIDE_CONTINUE);
-    xlm__policy_set_goal(&p, S);
+    xlm__policy_set_goal(&p, S + S / 10);
     CU_ASSERT_EQUAL(decide(&p, 2, 50000, 50000, &why), XLM__DECIDE_SWITCHOVER);
     CU_ASSERT_EQUAL(why, XLM__REASON_GOAL_MET);
 }
@@ -445,7 +445,23 @@ static void test_policy_slowed_is_judged_by_what_it_was_then(void)
     CU_ASSERT_EQUAL(why, XLM__REASON_STALLED);
 }
 
+/* It would be met with nothing to spare: enough when there is no more to be
+ * had. */
+static void test_policy_goal_is_met_when_nothing_shrinks_any_more(void)
+{
+    struct xlm__policy p;
+    enum xlm__reason why;
+
+    xlm__policy_init(&p, 30, 105000, 0);
+    for (uint32_t n = 1; n < 3; n++)
+        CU_ASSERT_EQUAL(decide(&p, n, 100000, 10000, &why),
+                        XLM__DECIDE_CONTINUE);
+    CU_ASSERT_EQUAL(decide(&p, 3, 100000, 10000, &why), XLM__DECIDE_SWITCHOVER);
+    CU_ASSERT_EQUAL(why, XLM__REASON_GOAL_MET);
+}
+
 static CU_TestInfo tests[] = {
+    UNIT_TEST(test_policy_goal_is_met_when_nothing_shrinks_any_more),
     UNIT_TEST(test_policy_slowed_is_judged_by_what_it_was_then),
     UNIT_TEST(test_policy_again_is_judged_afresh_for_three_rounds),
     UNIT_TEST(test_policy_again_takes_no_round_away),
