@@ -29,65 +29,79 @@ static bool type_allowed(uint32_t type, bool pv)
     return pv && level >= 1 && level <= XLM__ENTRY_L4TAB;
 }
 
-static void check_entry(struct xlm__taker *t, uint64_t entry, uint32_t i)
+/* more: pages behind the first that it stands for. */
+static void check_entry(struct xlm__taker *t, uint64_t entry, uint64_t more,
+                        uint32_t i)
 {
     uint64_t pfn = entry & XLM__ENTRY_PFN_MASK;
 
-    if (entry & XLM__ENTRY_RESERVED)
+    if (entry & XLM__ENTRY_MORE && !more)
         xlm__take_fail(t, "entry %u: reserved bits in 0x%016" PRIx64, i, entry);
     else if (!type_allowed(entry_type(entry), t->ctx->pv))
         xlm__take_fail(t, "entry %u: page type %u of pfn 0x%" PRIx64, i,
                        entry_type(entry), pfn);
-    else if (pfn >= t->ctx->nr_pfns)
+    else if (pfn + more >= t->ctx->nr_pfns)
         xlm__take_fail(t, "entry %u: pfn 0x%" PRIx64 ", limit 0x%" PRIx64, i,
-                       pfn, t->ctx->nr_pfns);
+                       pfn + more, t->ctx->nr_pfns);
 }
 
-static void take_entry(struct xlm__taker *t, uint32_t i, uint64_t *next_pfn,
-                       struct xlm__pages *out)
+/* As many pages as one entry stands for, of at most `most` of the record. */
+static void take_entry(struct xlm__taker *t, uint32_t i, uint32_t most,
+                       uint64_t *next_pfn, struct xlm__pages *out)
 {
     uint64_t entry = xlm__take_u64(t, "entry");
     uint64_t pfn = entry & XLM__ENTRY_PFN_MASK;
+    uint32_t more = 0;
 
-    check_entry(t, entry, i);
+    if (t->ctx->features & XLM__FEATURE_RUNS)
+        more = entry >> XLM__ENTRY_MORE_SHIFT & XLM__ENTRY_MORE_MAX;
+    check_entry(t, entry, more, i);
     if (pfn < *next_pfn)
         xlm__take_fail(t, "entry %u: pfn 0x%" PRIx64 " does not ascend", i,
                        pfn);
+    xlm__take_in(t, out->nr + 1 + more, 1, most, "pages");
     if (t->rc)
         return;
-    *next_pfn = pfn + 1;
-    t->ctx->pfns[i] = pfn;
-    t->ctx->types[i] = entry_type(entry) << 28;
-    out->nr_contents += has_contents(entry_type(entry));
+    *next_pfn = pfn + more + 1;
+    for (uint64_t last = pfn + more; pfn <= last; pfn++, out->nr++) {
+        t->ctx->pfns[out->nr] = pfn;
+        t->ctx->types[out->nr] = entry_type(entry) << 28;
+        out->nr_contents += has_contents(entry_type(entry));
+    }
 }
 
-static void take_head(struct xlm__taker *t, uint32_t most,
-                      struct xlm__pages *out)
+/* Of a list: its round, and how many entries it has. */
+static uint32_t take_head(struct xlm__taker *t, uint32_t most,
+                          struct xlm__pages *out)
 {
+    uint32_t count;
+
     *out = (struct xlm__pages){ .pfns = t->ctx->pfns, .types = t->ctx->types };
     out->round = xlm__take_u32(t, "round");
-    out->nr = xlm__take_u32(t, "count");
+    count = xlm__take_u32(t, "count");
     xlm__take_in(t, out->round, 1, XLM__ROUND_MAX, "as round");
-    xlm__take_in(t, out->nr, 1, most, "pages");
+    xlm__take_in(t, count, 1, most, "entries");
+    return count;
 }
 
-static void take_entries(struct xlm__taker *t, struct xlm__pages *out)
+static void take_entries(struct xlm__taker *t, uint32_t count, uint32_t most,
+                         struct xlm__pages *out)
 {
     uint64_t next_pfn = 0;
 
-    for (uint32_t i = 0; !t->rc && i < out->nr; i++)
-        take_entry(t, i, &next_pfn, out);
+    for (uint32_t i = 0; !t->rc && i < count; i++)
+        take_entry(t, i, most, &next_pfn, out);
 }
 
 /* The bytes after the list are page contents, which are not here. */
 void xlm__take_pages(struct xlm__taker *t, uint32_t length,
                      struct xlm__pages *out)
 {
+    uint32_t count = take_head(t, XLM__PAGES_MAX, out);
     uint64_t bytes;
 
-    take_head(t, XLM__PAGES_MAX, out);
-    take_entries(t, out);
-    bytes = sizeof(struct xlm__wire_pages) + 8ull * out->nr +
+    take_entries(t, count, XLM__PAGES_MAX, out);
+    bytes = sizeof(struct xlm__wire_pages) + 8ull * count +
             (uint64_t)XLM__PAGE_BYTES * out->nr_contents;
     if (length != bytes)
         xlm__take_fail(t,
@@ -106,24 +120,26 @@ static void take_codec(struct xlm__taker *t, struct xlm__packed *out)
         xlm__take_fail(t, "codec %u for a PV domain", out->codec);
     out->bytes = xlm__take_u32(t, "packed bytes");
     xlm__take_in(t, out->bytes, 1,
-                 (uint64_t)XLM__PAGE_BYTES * out->pages.nr - 1, "packed bytes");
+                 (uint64_t)XLM__PAGE_BYTES * XLM__PACKED_MAX - 1,
+                 "packed bytes");
 }
 
 void xlm__take_packed(struct xlm__taker *t, struct xlm__packed *out)
 {
+    uint32_t count = take_head(t, XLM__PACKED_MAX, &out->pages);
     size_t left;
 
-    take_head(t, XLM__PACKED_MAX, &out->pages);
     if (!t->rc)
         take_codec(t, out);
     left = (size_t)(t->end - t->at);
-    if (left != 8 * (size_t)out->pages.nr + out->bytes)
+    if (left != 8 * (size_t)count + out->bytes)
         xlm__take_fail(t,
-                       "%zu bytes behind its head, but %u pages with %u packed "
-                       "bytes are %zu",
-                       left, out->pages.nr, out->bytes,
-                       8 * (size_t)out->pages.nr + out->bytes);
-    take_entries(t, &out->pages);
+                       "%zu bytes behind its head, but %u entries with %u "
+                       "packed bytes are %zu",
+                       left, count, out->bytes, 8 * (size_t)count + out->bytes);
+    take_entries(t, count, XLM__PACKED_MAX, &out->pages);
+    xlm__take_in(t, out->bytes, 1,
+                 (uint64_t)XLM__PAGE_BYTES * out->pages.nr - 1, "packed bytes");
     if (out->pages.nr_contents != out->pages.nr)
         xlm__take_fail(t, "%u of %u pages are of types without contents",
                        out->pages.nr - out->pages.nr_contents, out->pages.nr);
@@ -160,7 +176,7 @@ void xlm__take_zeros(struct xlm__taker *t, struct xlm__list *out)
         uint64_t entry = xlm__take_u64(t, "run");
         uint64_t nr = xlm__take_u64(t, "run");
 
-        check_entry(t, entry, i);
+        check_entry(t, entry, 0, i);
         if (!has_contents(entry_type(entry)))
             xlm__take_fail(t, "entry %u: page type %u has no contents", i,
                            entry_type(entry));

@@ -33,7 +33,7 @@ static void take_spared(struct xlm__taker *t, struct xlm__list *out)
         uint64_t pfn = entry & XLM__ENTRY_PFN_MASK;
         uint32_t kind = (uint32_t)(entry >> XLM__ENTRY_SHIFT);
 
-        if (entry & XLM__ENTRY_RESERVED || !kind || kind > XLM__SPARED_KINDS)
+        if (entry & XLM__ENTRY_MORE || !kind || kind > XLM__SPARED_KINDS)
             xlm__take_fail(t, "page %u: 0x%016" PRIx64, i, entry);
         else if (pfn >= t->ctx->nr_pfns || pfn < next)
             xlm__take_fail(t,

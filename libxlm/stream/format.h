@@ -32,10 +32,11 @@
 #define XLM__FEATURE_VERIFY      (1ull << 4) /* of the control channel */
 #define XLM__FEATURE_PREBUILD_PV (1ull << 5) /* of the control channel */
 #define XLM__FEATURE_PAUSED      (1ull << 6) /* of the control channel */
+#define XLM__FEATURE_RUNS        (1ull << 7)
 #define XLM__STREAM_FEATURES                                                   \
     (XLM__FEATURE_LZ4 | XLM__FEATURE_ZSTD | XLM__FEATURE_DELTA |               \
      XLM__FEATURE_PREBUILD_DM | XLM__FEATURE_PREBUILD_PV |                     \
-     XLM__FEATURE_VERIFY | XLM__FEATURE_PAUSED)
+     XLM__FEATURE_VERIFY | XLM__FEATURE_PAUSED | XLM__FEATURE_RUNS)
 /* Of PACKED's codec, 1..XLM__PACKED_CODEC. */
 #define XLM__FEATURE_OF_CODEC(codec)                                           \
     ((codec) == XLM__PACKED_DELTA ? XLM__FEATURE_DELTA : 1ull << ((codec)-1))
@@ -329,12 +330,14 @@ struct xlm__wire_pages { /* PAGES and ZEROS begin with it */
     /* PAGES: count entries, then the contents; ZEROS: count extents */
 };
 _Static_assert(sizeof(struct xlm__wire_pages) == 8, "no holes");
-#define XLM__PAGES_MAX      1024u
-#define XLM__ZEROS_MAX      1024u
-#define XLM__PAGE_BYTES     4096u
-#define XLM__ENTRY_PFN_MASK 0x000fffffffffffffull
-#define XLM__ENTRY_RESERVED 0x0ff0000000000000ull
-#define XLM__ENTRY_SHIFT    60
+#define XLM__PAGES_MAX        1024u
+#define XLM__ZEROS_MAX        1024u
+#define XLM__PAGE_BYTES       4096u
+#define XLM__ENTRY_PFN_MASK   0x000fffffffffffffull
+#define XLM__ENTRY_MORE       0x0ff0000000000000ull /* reserved in SPARED */
+#define XLM__ENTRY_MORE_SHIFT 52
+#define XLM__ENTRY_MORE_MAX   0xffu
+#define XLM__ENTRY_SHIFT      60
 
 /* Types of a page in bits 60..63 of an entry: XEN_DOMCTL_PFINFO_* >> 28. */
 #define XLM__ENTRY_NOTAB   0x0u

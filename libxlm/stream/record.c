@@ -297,12 +297,12 @@ static int read_list(struct xlm__stream *s, const uint8_t *h,
     count = xlm__get_le32(s->buf + offsetof(struct xlm__wire_pages, count));
     if (count < 1 || count > XLM__PAGES_MAX)
         return XLM_FAIL(s->err, XLM_ERR_STREAM,
-                        "PAGES at 0x%" PRIx64 ": %u pages, limit %u", r->offset,
-                        count, XLM__PAGES_MAX);
+                        "PAGES at 0x%" PRIx64 ": %u entries, limit %u",
+                        r->offset, count, XLM__PAGES_MAX);
     bytes = sizeof(struct xlm__wire_pages) + 8 * (size_t)count;
     if (r->length < bytes)
         return XLM_FAIL(s->err, XLM_ERR_STREAM,
-                        "PAGES at 0x%" PRIx64 ": %u bytes for %u pages",
+                        "PAGES at 0x%" PRIx64 ": %u bytes for %u entries",
                         r->offset, r->length, count);
     rc = xlm__chan_read(s->chan, s->buf + sizeof(struct xlm__wire_pages),
                         8 * (size_t)count);

@@ -153,6 +153,27 @@ static uint64_t entry(uint64_t pfn, uint32_t type)
     return pfn | (uint64_t)(type >> 28) << XLM__ENTRY_SHIFT;
 }
 
+/* A list of pages at `at`, where 8 bytes for each have room; how many bytes it
+ * is. */
+static size_t put_entries(const struct xlm__stream *s, uint8_t *at, size_t nr,
+                          const uint64_t *pfns, const uint32_t *types)
+{
+    const bool runs = s->features & XLM__FEATURE_RUNS;
+    uint8_t *const begin = at;
+
+    for (size_t i = 0, more; i < nr; i += 1 + more, at += 8) {
+        for (more = 0; runs && more < XLM__ENTRY_MORE_MAX && i + more + 1 < nr;
+             more++) {
+            if (pfns[i + more + 1] != pfns[i] + more + 1 ||
+                types[i + more + 1] != types[i])
+                break;
+        }
+        xlm__put_le64(at, entry(pfns[i], types[i]) |
+                              (uint64_t)more << XLM__ENTRY_MORE_SHIFT);
+    }
+    return (size_t)(at - begin);
+}
+
 int xlm__send_zeros(struct xlm__stream *s, size_t nr,
                     const struct xlm__extent *extents)
 {
@@ -201,12 +222,11 @@ int xlm__send_taken(struct xlm__stream *s, uint32_t count)
 static size_t put_list(struct xlm__stream *s, const struct xlm__pages_out *p)
 {
     uint8_t *at = s->list + XLM__HEADER_BYTES;
+    size_t bytes = put_entries(s, at + 8, p->nr, p->pfns, p->types);
 
     xlm__put_le32(at, s->write_lane.round);
-    xlm__put_le32(at + 4, (uint32_t)p->nr);
-    for (size_t i = 0; i < p->nr; i++)
-        xlm__put_le64(at + 8 + 8 * i, entry(p->pfns[i], p->types[i]));
-    s->iov[0] = (struct iovec){ s->list, XLM__HEADER_BYTES + 8 + 8 * p->nr };
+    xlm__put_le32(at + 4, (uint32_t)(bytes / 8));
+    s->iov[0] = (struct iovec){ s->list, XLM__HEADER_BYTES + 8 + bytes };
     return 1 + xlm__pages_iov(s->iov + 1, p->nr, p->pages);
 }
 
@@ -235,7 +255,8 @@ int xlm__send_pages(struct xlm__stream *s, const struct xlm__pages_out *p)
     rc = check_order(s, XLM__REC_PAGES, &decoded);
     if (!rc) {
         put_header(s, s->list, XLM__REC_PAGES, (uint32_t)length,
-                   s->list + XLM__HEADER_BYTES, 8 + 8 * p->nr);
+                   s->list + XLM__HEADER_BYTES,
+                   s->iov[0].iov_len - XLM__HEADER_BYTES);
         rc = put_record(s, s->iov, nr_iov, XLM__HEADER_BYTES + length);
     }
     pthread_mutex_unlock(&s->write_lock);
@@ -246,15 +267,15 @@ int xlm__send_pages(struct xlm__stream *s, const struct xlm__pages_out *p)
 static uint8_t *put_packed(const struct xlm__stream *s,
                            const struct xlm__packed_out *p)
 {
-    uint8_t *body = p->data - 8 * p->nr - sizeof(struct xlm__wire_packed);
-    uint8_t *list = body + sizeof(struct xlm__wire_packed);
+    uint8_t list[8 * XLM__PACKED_MAX];
+    const size_t bytes = put_entries(s, list, p->nr, p->pfns, p->types);
+    uint8_t *body = p->data - bytes - sizeof(struct xlm__wire_packed);
 
     xlm__put_le32(body, s->write_lane.round);
-    xlm__put_le32(body + 4, (uint32_t)p->nr);
+    xlm__put_le32(body + 4, (uint32_t)(bytes / 8));
     xlm__put_le32(body + 8, p->codec);
     xlm__put_le32(body + 12, (uint32_t)p->bytes);
-    for (size_t i = 0; i < p->nr; i++)
-        xlm__put_le64(list + 8 * i, entry(p->pfns[i], p->types[i]));
+    memcpy(body + sizeof(struct xlm__wire_packed), list, bytes);
     memset(p->data + p->bytes, 0, XLM__PACKED_BEHIND);
     return body;
 }

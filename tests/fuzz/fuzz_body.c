@@ -90,6 +90,10 @@ static void walk(const struct xlm__body_ctx *ctx, uint32_t type,
             FUZZ_CHECK(b->pages.pfns[i] < ctx->nr_pfns &&
                        (!i || b->pages.pfns[i] > b->pages.pfns[i - 1]));
         break;
+    case XLM__REC_PACKED:
+        FUZZ_CHECK(b->packed.pages.nr <= XLM__PACKED_MAX &&
+                   b->packed.bytes < b->packed.pages.nr * XLM__PAGE_BYTES);
+        break;
     case XLM__REC_ZEROS:
         walk_extents(ctx, &b->zeros, true);
         break;

@@ -164,9 +164,11 @@ static void add_contents(struct made *m, bool pv)
         return;
     m->covered = m->length = 8 + 8 * count;
     for (uint32_t i = 0; i < count; i++) {
-        const unsigned type = m->at[16 + 8 + 8 * i + 7] >> 4;
+        const uint64_t entry = xlm__get_le64(m->at + 16 + 8 + 8 * i);
+        const unsigned type = entry >> XLM__ENTRY_SHIFT;
 
-        nr += type == 0 || (pv && (type <= 4 || (type >= 9 && type <= 12)));
+        if (type == 0 || (pv && (type <= 4 || (type >= 9 && type <= 12))))
+            nr += 1 + (entry >> XLM__ENTRY_MORE_SHIFT & XLM__ENTRY_MORE_MAX);
     }
     if (m->how & HOW_NO_CONTENTS || nr > CONTENTS_MAX)
         nr = 0;

@@ -171,7 +171,7 @@ static bool greeting_fields(struct dump *d)
         return false;
     if (required & ~offered)
         return fail(d, "it requires features that it does not offer");
-    if (required & ~(0x1full | PAUSED | RESUME | RETURN))
+    if (required & ~(0xffull | RESUME | RETURN))
         return fail(d, "it requires features that version 1 does not have");
     d->offered = offered;
     if (is_zero(p + 32, 16))
@@ -205,11 +205,6 @@ static bool greeting(struct dump *d)
     say(d, "\n");
     d->at = 96;
     return true;
-}
-
-bool entry_has_contents(uint64_t entry)
-{
-    return entry >> 60 < 13;
 }
 
 /* PAGES: bytes under the crc; 0 after an error. */

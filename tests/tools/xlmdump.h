@@ -117,11 +117,14 @@ bool limits(struct dump *d, const char *what, uint64_t v, uint64_t least,
 bool reserved(struct dump *d);
 bool skip(struct dump *d, size_t bytes);
 
-/* Does this PAGES entry have contents? */
-bool entry_has_contents(uint64_t entry);
-
 /* xlmdump_body.c: sections 6 and 7, from d->at to d->end. */
 bool dump_body(struct dump *d, struct body *b);
+/* One of a list: *end is where the one before ended. */
+bool extent(struct dump *d, uint64_t first, uint64_t nr, uint64_t *end);
+/* xlmdump_pages.c: what lists pages */
+bool dump_pages(struct dump *d, struct body *b);
+bool dump_packed(struct dump *d, struct body *b);
+bool dump_zeros(struct dump *d, struct body *b);
 /* xlmdump_verify.c: those of section 6.2 */
 bool dump_verify(struct dump *d, struct body *b);
 /* xlmdump_order.c: section 8, as far as one direction shows it. */

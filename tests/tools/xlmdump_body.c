@@ -177,7 +177,7 @@ static bool round_counts(struct dump *d, struct body *b)
     return true;
 }
 
-static bool extent(struct dump *d, uint64_t first, uint64_t nr, uint64_t *end)
+bool extent(struct dump *d, uint64_t first, uint64_t nr, uint64_t *end)
 {
     if (!nr || first > d->nr_pfns || nr > d->nr_pfns - first)
         return fail(d, "%llu pages at pfn 0x%llx, limit 0x%llx",
@@ -286,153 +286,6 @@ static bool xenstore(struct dump *d)
             !limits(d, "bytes of value", bytes, 0, 4096) || !skip(d, bytes))
             return false;
     }
-    return true;
-}
-
-static bool entry(struct dump *d, uint64_t e)
-{
-    unsigned type = (unsigned)(e >> 60);
-    uint64_t pfn = e & 0xfffffffffffffull;
-
-    if (e >> 52 & 0xff)
-        return fail(d, "reserved bits of entry 0x%llx", (unsigned long long)e);
-    if (!(type == 0 || type >= 13 ||
-          (d->domain_type <= PV &&
-           ((type >= 1 && type <= 4) || (type >= 9 && type <= 12)))))
-        return fail(d, "page type %u", type);
-    if (pfn >= d->nr_pfns)
-        return fail(d, "pfn 0x%llx, limit 0x%llx", (unsigned long long)pfn,
-                    (unsigned long long)d->nr_pfns);
-    return true;
-}
-
-static bool page_list(struct dump *d, uint64_t count, uint64_t *contents)
-{
-    uint64_t e, next = 0;
-
-    for (uint64_t i = 0; i < count; i++) {
-        if (!number(d, 8, &e) || !entry(d, e))
-            return false;
-        if ((e & 0xfffffffffffffull) < next)
-            return fail(d, "pfns do not ascend");
-        next = (e & 0xfffffffffffffull) + 1;
-        *contents += entry_has_contents(e);
-    }
-    return true;
-}
-
-static bool pages(struct dump *d, struct body *b)
-{
-    uint64_t round, count, contents = 0;
-    size_t length = d->end - d->at;
-
-    if (!number(d, 4, &round) || !limits(d, "round", round, 1, 65535) ||
-        !number(d, 4, &count) || !page_list(d, count, &contents))
-        return false;
-    b->pages = count;
-    if (length != 8 + 8 * count + 4096 * contents)
-        return fail(d, "length %zu for %llu pages, %llu with contents", length,
-                    (unsigned long long)count, (unsigned long long)contents);
-    d->at = d->end;
-    say(d, " round %u pages %llu contents %llu", (unsigned)round,
-        (unsigned long long)count, (unsigned long long)contents);
-    return true;
-}
-
-static const struct {
-    const char *name;
-    unsigned feature;
-} codecs[] = { { "lz4", 0 }, { "zstd", 1 }, { "delta", 3 } };
-
-static bool codec_in_use(struct dump *d, uint64_t codec)
-{
-    if (!(d->offered >> codecs[codec - 1].feature & 1))
-        return fail(d, "codec %u was not offered", (unsigned)codec);
-    if (codec == DELTA && d->domain_type == PV)
-        return fail(d, "codec %u for a PV domain", (unsigned)codec);
-    if (codec == DELTA && !d->domain_type)
-        d->domain_type = HVM; /* or PVH, which has the same pages */
-    return true;
-}
-
-/* The pages that these are changes of are in other files: a CRC can be any. */
-static bool deltas(struct dump *d, uint64_t count, uint64_t *words)
-{
-    uint64_t mask, crc;
-
-    *words = 0;
-    while (count--) {
-        uint64_t nr = 0;
-
-        for (int i = 0; i < 8; i++) {
-            if (!number(d, 8, &mask))
-                return false;
-            for (; mask; mask &= mask - 1)
-                nr++;
-        }
-        if (!number(d, 4, &crc) || !reserved(d) || !skip(d, 8 * nr))
-            return false;
-        *words += nr;
-    }
-    return true;
-}
-
-/* What LZ4 and Zstandard have packed is not unpacked here. */
-static bool packed_bytes(struct dump *d, uint64_t codec, uint64_t count)
-{
-    uint64_t words;
-
-    if (codec != DELTA)
-        return skip(d, d->end - d->at);
-    if (!deltas(d, count, &words))
-        return false;
-    say(d, ", %llu words changed", (unsigned long long)words);
-    return true;
-}
-
-static bool packed(struct dump *d, struct body *b)
-{
-    uint64_t round, count, codec, bytes, contents = 0;
-
-    if (!number(d, 4, &round) || !limits(d, "round", round, 1, 65535) ||
-        !number(d, 4, &count) || !limits(d, "count", count, 1, 256) ||
-        !number(d, 4, &codec) || !limits(d, "codec", codec, 1, 3) ||
-        !codec_in_use(d, codec) || !number(d, 4, &bytes) ||
-        !limits(d, "packed bytes", bytes, 1, 4096 * count - 1))
-        return false;
-    if (d->end - d->at != 8 * count + bytes)
-        return fail(d, "%zu bytes for %llu pages in %llu packed bytes",
-                    d->end - d->at, (unsigned long long)count,
-                    (unsigned long long)bytes);
-    if (!page_list(d, count, &contents))
-        return false;
-    if (contents != count)
-        return fail(d, "pages of types without contents");
-    b->pages = count;
-    say(d, " round %u pages %llu %s %llu bytes, %.2f : 1", (unsigned)round,
-        (unsigned long long)count, codecs[codec - 1].name,
-        (unsigned long long)bytes, 4096.0 * (double)count / (double)bytes);
-    return packed_bytes(d, codec, count);
-}
-
-static bool zeros(struct dump *d, struct body *b)
-{
-    uint64_t round, count, e, nr, end = 0;
-
-    if (!number(d, 4, &round) || !limits(d, "round", round, 1, 65535) ||
-        !number(d, 4, &count) || !limits(d, "count", count, 1, 1024))
-        return false;
-    while (count--) {
-        if (!number(d, 8, &e) || !number(d, 8, &nr) || !entry(d, e))
-            return false;
-        if (!entry_has_contents(e))
-            return fail(d, "zero pages of a type without contents");
-        if (!extent(d, e & 0xfffffffffffffull, nr, &end))
-            return false;
-        b->zero_pages += nr;
-    }
-    say(d, " round %u zero pages %llu", (unsigned)round,
-        (unsigned long long)b->zero_pages);
     return true;
 }
 
@@ -572,11 +425,11 @@ static bool by_type(struct dump *d, struct body *b)
     case XENSTORE:
         return xenstore(d);
     case PAGES:
-        return pages(d, b);
+        return dump_pages(d, b);
     case PACKED:
-        return packed(d, b);
+        return dump_packed(d, b);
     case ZEROS:
-        return zeros(d, b);
+        return dump_zeros(d, b);
     default:
         return other(d, b);
     }

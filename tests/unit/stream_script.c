@@ -290,59 +290,6 @@ EMPTY(aborted, ABORTED)
 EMPTY(bye, BYE)
 EMPTY(close_data, CLOSE)
 
-static uint8_t page_bytes[3][XLM__PAGE_BYTES];
-
-static const void *page(unsigned i)
-{
-    memset(page_bytes[i], 'A' + (int)i, XLM__PAGE_BYTES);
-    return page_bytes[i];
-}
-
-static int pages_hvm(struct xlm__stream *s)
-{
-    const uint64_t pfns[] = { 1, 0xfff };
-    const uint32_t types[] = { 0, 0 };
-    const void *contents[] = { page(0), page(1) };
-    const struct xlm__pages_out p = { 2, pfns, types, contents };
-
-    return xlm__send_pages(s, &p);
-}
-
-static int pages_hvm_2(struct xlm__stream *s)
-{
-    const uint64_t pfns[] = { 1 };
-    const uint32_t types[] = { 0 };
-    const void *contents[] = { page(2) };
-    const struct xlm__pages_out p = { 1, pfns, types, contents };
-
-    return xlm__send_pages(s, &p);
-}
-
-static int zeros_hvm(struct xlm__stream *s)
-{
-    const struct xlm__extent e[] = { { 2, 1, 0 }, { 0x10, 8, 0 } };
-
-    return xlm__send_zeros(s, 2, e);
-}
-
-static int pages_pv(struct xlm__stream *s)
-{
-    const uint64_t pfns[] = { 0, 1, 2, 3, 9 };
-    const uint32_t types[] = { 0, 0xc0000000u, 0xf0000000u, 0xd0000000u,
-                               0x10000000u };
-    const void *contents[] = { page(0), page(1), NULL, NULL, page(2) };
-    const struct xlm__pages_out p = { 5, pfns, types, contents };
-
-    return xlm__send_pages(s, &p);
-}
-
-static int zeros_pv(struct xlm__stream *s)
-{
-    const struct xlm__extent e[] = { { 4, 1, 0x10000000u } };
-
-    return xlm__send_zeros(s, 1, e);
-}
-
 static int mark(struct xlm__stream *s)
 {
     return xlm__send_mark(s, false, NULL);
@@ -561,19 +508,28 @@ static const struct script_step blocked[] = {
 };
 
 static const struct script_step data_hvm[] = {
-    S(PAGES, pages_hvm),  S(ZEROS, zeros_hvm),   S(PACKED, script_packed_lz4),
-    S(MARK, mark),        S(PAGES, pages_hvm_2), S(MARK, mark_final),
+    S(PAGES, script_pages_hvm),   S(ZEROS, script_zeros_hvm),
+    S(PACKED, script_packed_lz4), S(MARK, mark),
+    S(PAGES, script_pages_hvm_2), S(MARK, mark_final),
     S(CLOSE, close_data),
 };
 
 static const struct script_step data_pv[] = {
-    S(PAGES, pages_pv),  S(PACKED, script_packed_zstd), S(ZEROS, zeros_pv),
-    S(MARK, mark_final), S(CLOSE, close_data),
+    S(PAGES, script_pages_pv), S(PACKED, script_packed_zstd),
+    S(ZEROS, script_zeros_pv), S(MARK, mark_final),
+    S(CLOSE, close_data),
 };
 
 static const struct script_step data_delta[] = {
-    S(PAGES, pages_hvm), S(MARK, mark),        S(PACKED, script_packed_delta),
-    S(MARK, mark_final), S(CLOSE, close_data),
+    S(PAGES, script_pages_hvm),     S(MARK, mark),
+    S(PACKED, script_packed_delta), S(MARK, mark_final),
+    S(CLOSE, close_data),
+};
+
+static const struct script_step data_runs[] = {
+    S(PAGES, script_pages_runs),   S(ZEROS, script_zeros_hvm),
+    S(PACKED, script_packed_runs), S(MARK, mark_final),
+    S(CLOSE, close_data),
 };
 
 #define STEPS(x) x, sizeof(x) / sizeof(x[0])
@@ -595,5 +551,7 @@ const struct script scripts[] = {
     { "data-pv", XLM__KIND_DATA, NR_PFNS, true, STEPS(data_pv), "pv", 0 },
     { "data-delta", XLM__KIND_DATA, NR_PFNS, false, STEPS(data_delta), "hvm",
       XLM__FEATURE_DELTA },
+    { "data-runs", XLM__KIND_DATA, NR_PFNS, false, STEPS(data_runs), "hvm",
+      XLM__FEATURE_RUNS },
 };
 const size_t nr_scripts = sizeof(scripts) / sizeof(scripts[0]);

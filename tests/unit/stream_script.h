@@ -33,10 +33,17 @@ const struct script *script_find(const char *name);
 /* Of all scripts. */
 #define SCRIPT_PFNS 0x1000u
 
-/* stream_script_packed.c */
+/* stream_script_pages.c */
+int script_pages_hvm(struct xlm__stream *s);
+int script_pages_hvm_2(struct xlm__stream *s);
+int script_pages_pv(struct xlm__stream *s);
+int script_pages_runs(struct xlm__stream *s);
+int script_zeros_hvm(struct xlm__stream *s);
+int script_zeros_pv(struct xlm__stream *s);
 int script_packed_lz4(struct xlm__stream *s);
 int script_packed_zstd(struct xlm__stream *s);
 int script_packed_delta(struct xlm__stream *s);
+int script_packed_runs(struct xlm__stream *s);
 
 /* stream_script_verify.c */
 int script_verify(struct xlm__stream *s);

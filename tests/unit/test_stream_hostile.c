@@ -145,7 +145,7 @@ static void run(const struct change *c)
     X(length_of_config_is_refused, H, S, XLM__REC_CONFIG, 4, 4, 0x100001, "1048577 bytes") \
     X(length_of_pages_too_long_is_refused, "data-hvm", S, XLM__REC_PAGES, 4, 4, 4202512, "4202512 bytes") \
     X(length_of_pages_off_by_a_page_is_refused, "data-hvm", S, XLM__REC_PAGES, 4, 4, 4120, "length 4120") \
-    X(length_of_pages_below_list_is_refused, "data-hvm", S, XLM__REC_PAGES, 4, 4, 16, "16 bytes for 2 pages") \
+    X(length_of_pages_below_list_is_refused, "data-hvm", S, XLM__REC_PAGES, 4, 4, 16, "16 bytes for 2 entries") \
     X(offer_domid_zero_is_refused, H, S, XLM__REC_OFFER, BODY, 4, 0, "0 as domid") \
     X(offer_domid_reserved_is_refused, H, S, XLM__REC_OFFER, BODY, 4, 0x7ff0, "32752 as domid") \
     X(offer_domain_type_zero_is_refused, H, S, XLM__REC_OFFER, BODY + 4, 4, 0, "0 as domain type") \
@@ -266,8 +266,8 @@ static void run(const struct change *c)
     X(blocked_then_other_than_bye_is_refused, "control-blocked", S, XLM__REC_BYE, 0, 4, XLM__REC_READY, "not on this channel") \
     X(pages_round_zero_is_refused, "data-hvm", S, XLM__REC_PAGES, BODY, 4, 0, "0 as round") \
     X(pages_round_two_first_is_refused, "data-hvm", S, XLM__REC_PAGES, BODY, 4, 2, "another round") \
-    X(pages_count_zero_is_refused, "data-hvm", S, XLM__REC_PAGES, BODY + 4, 4, 0, "0 pages") \
-    X(pages_count_1025_is_refused, "data-hvm", S, XLM__REC_PAGES, BODY + 4, 4, 1025, "1025 pages, limit 1024") \
+    X(pages_count_zero_is_refused, "data-hvm", S, XLM__REC_PAGES, BODY + 4, 4, 0, "0 entries") \
+    X(pages_count_1025_is_refused, "data-hvm", S, XLM__REC_PAGES, BODY + 4, 4, 1025, "1025 entries, limit 1024") \
     X(pages_pfn_over_limit_is_refused, "data-hvm", S, XLM__REC_PAGES, BODY + 16, 8, 0x1000, "limit 0x1000") \
     X(pages_pfn_twice_is_refused, "data-hvm", S, XLM__REC_PAGES, BODY + 16, 8, 1, "does not ascend") \
     X(pages_pfn_descends_is_refused, "data-hvm", S, XLM__REC_PAGES, BODY + 16, 8, 0, "does not ascend") \
@@ -278,8 +278,8 @@ static void run(const struct change *c)
     X(pages_type_thirteen_without_contents_is_refused, "data-pv", S, XLM__REC_PAGES, BODY + 8, 8, 13ull << 60, "length") \
     X(packed_round_zero_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY, 4, 0, "0 as round") \
     X(packed_round_two_first_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY, 4, 2, "another round") \
-    X(packed_count_zero_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 4, 4, 0, "0 pages") \
-    X(packed_count_257_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 4, 4, 257, "257 pages, limit 256") \
+    X(packed_count_zero_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 4, 4, 0, "0 entries") \
+    X(packed_count_257_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 4, 4, 257, "257 entries, limit 256") \
     X(packed_count_past_body_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 4, 4, 3, "37 bytes behind its head") \
     X(packed_count_short_of_body_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 4, 4, 1, "37 bytes behind its head") \
     X(packed_codec_zero_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 8, 4, 0, "0 as codec") \
@@ -290,7 +290,7 @@ static void run(const struct change *c)
     X(packed_delta_type_without_contents_is_refused, "data-delta", S, XLM__REC_PACKED, BODY + 16, 8, 13ull << 60 | 1, "1 of 2 pages are of types without contents") \
     X(packed_delta_contents_are_under_the_crc, "data-delta", S, XLM__REC_PACKED, BODY + 32 + 72, 1 | DONT_FIX, 0, "CRC") \
     X(packed_bytes_none_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 12, 4, 0, "0 packed bytes") \
-    X(packed_bytes_as_many_as_contents_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 12, 4, 8192, "8192 packed bytes, limit 8191") \
+    X(packed_bytes_as_many_as_contents_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 12, 4, 8192, "with 8192 packed bytes are 8208") \
     X(packed_bytes_wrap_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 12, 4, 0xffffffff, "4294967295 packed bytes") \
     X(packed_bytes_past_body_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 12, 4, 22, "with 22 packed bytes are 38") \
     X(packed_bytes_short_of_body_is_refused, "data-hvm", S, XLM__REC_PACKED, BODY + 12, 4, 20, "with 20 packed bytes are 36") \
@@ -306,6 +306,11 @@ static void run(const struct change *c)
     X(packed_length_below_least_is_refused, "data-hvm", S, XLM__REC_PACKED, 4, 4, 24, "24 bytes, 25 to 1050639") \
     X(packed_length_over_limit_is_refused, "data-hvm", S, XLM__REC_PACKED, 4, 4, 1050640, "1050640 bytes") \
     X(packed_on_control_is_refused, H, S, XLM__REC_CHECK, 0, 4, XLM__REC_PACKED, "not on this channel") \
+    X(runs_past_the_limit_are_refused, "data-runs", S, XLM__REC_PAGES, BODY + 24, 8, 1ull << 52 | 0xfff, "pfn 0x1000, limit 0x1000") \
+    X(runs_that_overlap_are_refused, "data-runs", S, XLM__REC_PAGES, BODY + 16, 8, 1ull << 52 | 0x23, "does not ascend") \
+    X(runs_longer_than_the_contents_are_refused, "data-runs", S, XLM__REC_PAGES, BODY + 8, 8, 3ull << 52 | 0x21, "length") \
+    X(runs_of_types_without_contents_are_refused, "data-runs", S, XLM__REC_PAGES, BODY + 8, 8, 13ull << 60 | 2ull << 52 | 0x21, "length") \
+    X(runs_in_zeros_are_refused, "data-runs", S, XLM__REC_ZEROS, BODY + 8, 8, 1ull << 52 | 2, "reserved bits") \
     X(zeros_round_is_refused, "data-hvm", S, XLM__REC_ZEROS, BODY, 4, 2, "another round") \
     X(zeros_count_zero_is_refused, "data-hvm", S, XLM__REC_ZEROS, BODY + 4, 4, 0, "0 runs") \
     X(zeros_count_1025_is_refused, "data-hvm", S, XLM__REC_ZEROS, BODY + 4, 4, 1025, "1025 runs") \
@@ -421,6 +426,63 @@ static void test_stream_delta_reserved_is_refused(void)
     expect_delta(80 + 68, 4, 1u << 31, false);
 }
 
+/* A body of type, of which `head` bytes come before nr entries of `each` pages;
+ * what is wrong with it, or NULL. */
+static void expect_runs(uint32_t type, size_t head, uint32_t nr, uint32_t each,
+                        uint32_t length, const char *wrong)
+{
+    static uint64_t pfns[XLM__PAGES_MAX];
+    static uint32_t types[XLM__PAGES_MAX];
+    uint8_t body[8192] = { 0 };
+    struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
+    const struct xlm__body_ctx ctx = {
+        .err = &err,
+        .code = XLM_ERR_STREAM,
+        .nr_pfns = 4096,
+        .features = XLM__FEATURE_RUNS | XLM__FEATURE_LZ4,
+        .pfns = pfns,
+        .types = types,
+    };
+    union xlm__body out;
+    char why[XLM_MESSAGE_MAX];
+    int rc;
+
+    xlm__put_le32(body, 1);
+    xlm__put_le32(body + 4, nr);
+    if (type == XLM__REC_PACKED) {
+        xlm__put_le32(body + 8, 1); /* LZ4 */
+        xlm__put_le32(body + 12, length - (uint32_t)head - 8 * nr);
+    }
+    for (unsigned i = 0; i < nr; i++)
+        xlm__put_le64(body + head + 8 * i,
+                      (uint64_t)(each - 1) << 52 | each * i);
+    rc = xlm__body_decode(&ctx, type, body, length, &out);
+    CU_ASSERT_EQUAL(rc, wrong ? XLM_ERR_STREAM : 0);
+    xlm__errslot_read(&err, why);
+    if (wrong && !strstr(why, wrong)) {
+        printf("    said: %s\n", why);
+        CU_FAIL("another message was expected");
+    }
+    if (!wrong)
+        CU_ASSERT_EQUAL(pfns[each * nr - 1], each * nr - 1);
+    xlm__errslot_destroy(&err);
+}
+
+static void test_stream_runs_of_too_many_pages_are_refused(void)
+{
+    const uint32_t page = XLM__PAGE_BYTES;
+
+    expect_runs(XLM__REC_PAGES, 8, 4, 256, 8 + 8 * 4 + 1024 * page, NULL);
+    expect_runs(XLM__REC_PAGES, 8, 5, 256, 8 + 8 * 5 + 1280 * page,
+                "1280 pages, limit 1024");
+    expect_runs(XLM__REC_PACKED, 16, 1, 256, 16 + 8 + 100, NULL);
+    expect_runs(XLM__REC_PACKED, 16, 2, 256, 16 + 8 * 2 + 100,
+                "512 pages, limit 256");
+    expect_runs(XLM__REC_PACKED, 16, 1, 1, 16 + 8 + page - 1, NULL);
+    expect_runs(XLM__REC_PACKED, 16, 1, 1, 16 + 8 + page,
+                "4096 packed bytes, limit 4095");
+}
+
 static CU_TestInfo tests[] = {
     CHANGES(LIST)
         UNIT_TEST(test_stream_round_paused_that_is_not_the_last_is_refused),
@@ -429,6 +491,7 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_stream_delta_of_a_word_less_leaves_bytes_over),
     UNIT_TEST(test_stream_delta_of_a_word_more_is_not_whole),
     UNIT_TEST(test_stream_delta_reserved_is_refused),
+    UNIT_TEST(test_stream_runs_of_too_many_pages_are_refused),
     CU_TEST_INFO_NULL,
 };
 UNIT_MAIN("stream_hostile", tests)
