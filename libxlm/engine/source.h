@@ -99,9 +99,10 @@ struct xlm__source {
     bool built;  /* the destination has something of the domain           */
     bool marked; /* the journal has this move, and it is not settled      */
     struct xlm__prebuild_rec first; /* PREBUILD: PV, its rings             */
-    bool prebuild;  /* it is completed there before it is suspended        */
-    bool prebuilt;  /* it is, but for its memory                           */
-    uint64_t stamp; /* of the configuration, when last compared            */
+    bool prebuild; /* it is completed there before it is suspended        */
+    bool prebuilt; /* it is, but for its memory                           */
+    bool compared; /* its configuration was, when this was its ...        */
+    uint64_t stamp;
     bool may_suspend_later; /* the guest may obey a withdrawn request       */
     bool permitted; /* PERMIT may have left this host                        */
     bool ended;     /* the guest ended by itself or was destroyed            */
@@ -207,6 +208,10 @@ int xlm__source_full_speed(struct xlm__source *m);
 /* Has the deadline passed, and does that end it?  Until it is suspended.
  * Errors: NOCONVERGE. */
 int xlm__source_deadline(struct xlm__source *m);
+
+/* Is the configuration still what was sent?  Of a domain that is built early.
+ * Errors: CHANGED. */
+int xlm__source_compare(struct xlm__source *m);
 
 /* Send and wait for what `job` left to do; used live and at the end.
  * meanwhile(m), if given, runs on this thread while the pages travel. */

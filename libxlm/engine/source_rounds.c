@@ -294,7 +294,9 @@ static int live_round(struct xlm__source *m, bool *over_out)
     enum xlm__reason reason;
     int rc;
 
-    rc = xlm__source_round(m, false, NULL, &total);
+    /* Meanwhile, as it takes long, and what is written then is in no pause. */
+    rc = xlm__source_round(m, false, m->compared ? NULL : xlm__source_compare,
+                           &total);
     if (rc)
         return rc;
     r.number = total.round;

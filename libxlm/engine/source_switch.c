@@ -307,27 +307,28 @@ static void give_up_name_late(struct xlm__source *m)
 }
 
 /* Its devices are there already, so nothing hides the time that a comparison
- * takes: done before, and in the pause only that nobody did anything since. */
-static int prepare(struct xlm__source *m)
-{
-    int rc;
-
-    if (!m->prebuild)
-        return 0;
-    rc = xlm__source_await_prebuilt(m);
-    if (!rc)
-        rc = m->ts->ops->config_stamp(m->ts, m->domid, m->info.uuid, &m->stamp);
-    return rc ? rc : compare_config(m);
-}
-
-static int compare_stamp(struct xlm__source *m)
+ * takes: done before, and then only that nobody did anything since. */
+int xlm__source_compare(struct xlm__source *m)
 {
     uint64_t now;
     int rc;
 
+    if (!m->prebuild)
+        return 0;
     rc = m->ts->ops->config_stamp(m->ts, m->domid, m->info.uuid, &now);
-    /* Somebody did something: what it was, if it mattered at all. */
-    return rc || now == m->stamp ? rc : compare_config(m);
+    if (rc || (m->compared && now == m->stamp))
+        return rc;
+    /* Somebody did something, or nobody looked: what it was, if it matters. */
+    m->compared = true;
+    m->stamp = now;
+    return compare_config(m);
+}
+
+static int prepare(struct xlm__source *m)
+{
+    int rc = m->prebuild ? xlm__source_await_prebuilt(m) : 0;
+
+    return rc ? rc : xlm__source_compare(m);
 }
 
 /* Two domains of one name cannot be on one host. */
@@ -355,7 +356,7 @@ static void end_log(struct xlm__source *m)
 /* While the destination gets ready. */
 static int make_sure(struct xlm__source *m)
 {
-    int rc = m->prebuild ? compare_stamp(m) : compare_config(m);
+    int rc = m->prebuild ? xlm__source_compare(m) : compare_config(m);
 
     if (!rc && (!m->prebuild || is_same_host(m)))
         rc = give_up_name(m);

@@ -79,7 +79,7 @@ struct xlm__toolstack_ops {
     int (*config_diff)(struct xlm__toolstack *t, const struct xlm__config *a,
                        const struct xlm__config *b, char *out, size_t bytes);
     /* A number that is another one after a device was attached or detached, or
-     * the balloon's target set; far cheaper than the two above. */
+     * the balloon's target or the vCPUs set; far cheaper than the two above. */
     int (*config_stamp)(struct xlm__toolstack *t, uint32_t domid,
                         const unsigned char uuid[16], uint64_t *out);
     /* Everything at the source that speaks against moving this domain. */

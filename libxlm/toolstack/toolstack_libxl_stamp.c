@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Has anybody attached or detached a device, or set memory, since?  Asked while
- * the domain is suspended, where reading its whole configuration again would
- * take too long.
+ * Has anybody attached or detached a device, or set memory or vCPUs, since?
+ * Asked while the domain is suspended, where reading its whole configuration
+ * again would take too long.
  *
  * libxl replaces its file of the configuration when a device is attached; a
- * detached one vanishes from /libxl; the balloon's target is in xenstore only.
+ * detached one vanishes from /libxl; the balloon's target, and which vCPUs are
+ * to be online, are in xenstore only.
  */
 #include "config.h"
 
@@ -67,20 +68,44 @@ static uint64_t add_names(struct xlm__ts *ts, uint64_t hash, const char *path,
     return hash;
 }
 
+static uint64_t add_cpus(struct xlm__ts *ts, uint64_t hash, uint32_t domid)
+{
+    char path[64];
+    unsigned nr = 0;
+    char **names;
+
+    snprintf(path, sizeof(path), "/local/domain/%u/cpu", domid);
+    names = xs_directory(ts->xs, XBT_NULL, path, &nr);
+    for (unsigned i = 0; i < nr && names; i++) {
+        char *cpu = xlm__ts_read(ts, "/local/domain/%u/cpu/%s/availability",
+                                 domid, names[i]);
+
+        hash = add_text(add_text(hash, names[i]), cpu);
+        free(cpu);
+    }
+    free(names);
+    return hash;
+}
+
 int xlm__ts_config_stamp(struct xlm__toolstack *t, uint32_t domid,
                          const unsigned char uuid[16], uint64_t *out)
 {
     struct xlm__ts *ts = xlm__ts(t);
     char text[XLM__UUID_TEXT];
+    static const char *const memory[] = { "target", "static-max" };
     char path[64];
-    char *target;
 
     xlm__uuid_format(uuid, text);
     *out = add_file(FNV_START, domid, text);
     snprintf(path, sizeof(path), "/libxl/%u/device", domid);
     *out = add_names(ts, *out, path, 2);
-    target = xlm__ts_read(ts, "/local/domain/%u/memory/target", domid);
-    *out = add_text(*out, target);
-    free(target);
+    for (size_t i = 0; i < sizeof(memory) / sizeof(*memory); i++) {
+        char *kib = xlm__ts_read(ts, "/local/domain/%u/memory/%s", domid,
+                                 memory[i]);
+
+        *out = add_text(*out, kib);
+        free(kib);
+    }
+    *out = add_cpus(ts, *out, domid);
     return 0;
 }

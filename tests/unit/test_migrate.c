@@ -38,6 +38,21 @@ static void test_migrate_pvh_is_built_before_it_is_suspended(void)
     DONE();
 }
 
+static void is_compared(struct run *r)
+{
+    SCENARIO_CHECK(r, fake_toolstack_count(&r->src.ts, "config_diff") == 1);
+}
+
+/* Nothing waits for it. */
+static void test_migrate_configuration_is_compared_in_the_first_round(void)
+{
+    LOOK(MOVED, .event = is_compared, .event_to = TO_DESTINATION,
+         .event_type = XLM__REC_ROUND_END);
+
+    SCENARIO_CHECK(r, r->event_done);
+    DONE();
+}
+
 static void test_migrate_no_prebuild_is_built_in_the_pause(void)
 {
     LOOK(MOVED, .writer = WRITER_SLOW, .opt = { .flags = XLM_F_NO_PREBUILD });
@@ -412,6 +427,7 @@ static void test_migrate_guest_gap_that_nobody_wants_is_not_waited_for(void)
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_pvh_moves),
     UNIT_TEST(test_migrate_pvh_is_built_before_it_is_suspended),
+    UNIT_TEST(test_migrate_configuration_is_compared_in_the_first_round),
     UNIT_TEST(test_migrate_no_prebuild_is_built_in_the_pause),
     UNIT_TEST(test_migrate_to_newer_xen),
     UNIT_TEST(test_migrate_disk_that_may_not_be_open_twice_is_said),
