@@ -3,19 +3,8 @@
 #ifndef XLM_TESTS_CHAN_FIXTURE_H
 #define XLM_TESTS_CHAN_FIXTURE_H
 
-#include <stdbool.h>
-#include <string.h>
-
 #include "chan/chan.h"
-
-/* Does the last error contain that? */
-static inline bool error_says(struct xlm__errslot *err, const char *text)
-{
-    char message[XLM_MESSAGE_MAX];
-
-    xlm__errslot_read(err, message);
-    return strstr(message, text) != NULL;
-}
+#include "error_says.h"
 
 /* More than fits between the two ends at once: by a thread of its own. */
 struct writing {

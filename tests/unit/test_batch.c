@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "error_says.h"
 #include "fake_hv.h"
 #include "fault_alloc.h"
 #include "mem/batch.h"
@@ -63,14 +64,6 @@ static void make_batch(bool pv)
 static bool same(uint64_t pfn, const void *page)
 {
     return !memcmp(fake_page(f, pfn), page, XLM__PAGE_SIZE);
-}
-
-static bool said(const char *word)
-{
-    char text[XLM_MESSAGE_MAX];
-
-    xlm__errslot_read(&err, text);
-    return strstr(text, word) != NULL;
 }
 
 static void test_batch_data_and_zero_pages_are_told_apart(void)
@@ -144,7 +137,7 @@ static void test_batch_page_that_cannot_be_mapped_when_suspended_fails(void)
     make_batch(false);
     f->bad_gfn = 8;
     CU_ASSERT_EQUAL(load(3, pfns, false), XLM_ERR_HYPERVISOR);
-    CU_ASSERT_TRUE(said("map page 0x8 of domain 1"));
+    CU_ASSERT_TRUE(error_says(&err, "map page 0x8 of domain 1"));
     CU_ASSERT_EQUAL(nr, 0);
     unmake();
 }
@@ -211,7 +204,7 @@ static void test_batch_page_table_in_the_making_is_deferred(void)
     CU_ASSERT_EQUAL(xlm__bitmap_count(deferred, NR_PFNS), 1);
     xlm__batch_unload(b);
     CU_ASSERT_EQUAL(load(2, pfns, false), XLM_ERR_INCOMPATIBLE);
-    CU_ASSERT_TRUE(said("pfn 0x5b, level 2, entry 77"));
+    CU_ASSERT_TRUE(error_says(&err, "pfn 0x5b, level 2, entry 77"));
     unmake();
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "error_says.h"
 #include "fake_hv.h"
 #include "fault_alloc.h"
 #include "mem/dirty.h"
@@ -54,14 +55,6 @@ static void unmake(void)
     free(bitmap);
     fake_hv_free(f);
     xlm__errslot_destroy(&err);
-}
-
-static bool said(const char *word)
-{
-    char text[XLM_MESSAGE_MAX];
-
-    xlm__errslot_read(&err, text);
-    return strstr(text, word) != NULL;
 }
 
 static void test_dirty_written_pages_are_told_once(void)
@@ -154,7 +147,7 @@ static void test_dirty_wanted_log_refused_fails_by_name(void)
     make();
     f->refuse_logdirty = true;
     CU_ASSERT_EQUAL(open_way(XLM__DIRTY_LOG), XLM_ERR_INCOMPATIBLE);
-    CU_ASSERT_TRUE(said("domain 1"));
+    CU_ASSERT_TRUE(error_says(&err, "domain 1"));
     unmake();
 }
 
@@ -175,7 +168,7 @@ static void test_dirty_log_of_somebody_else_is_left_on(void)
     make();
     f->logging = true;
     CU_ASSERT_EQUAL(open_way(XLM__DIRTY_LOG), XLM_ERR_BUSY);
-    CU_ASSERT_TRUE(said("domain 1 is on already"));
+    CU_ASSERT_TRUE(error_says(&err, "domain 1 is on already"));
     CU_ASSERT_TRUE(f->logging);
     CU_ASSERT_EQUAL(f->nr_off, 0);
     unmake();
@@ -202,7 +195,7 @@ static void test_dirty_log_lost_twice_fails_by_name(void)
     f->lose_logs = 2;
     CU_ASSERT_EQUAL(d->ops->fetch(d, false, bitmap, &nr), 0);
     CU_ASSERT_EQUAL(d->ops->fetch(d, false, bitmap, &nr), XLM_ERR_HYPERVISOR);
-    CU_ASSERT_TRUE(said("ran out of memory again"));
+    CU_ASSERT_TRUE(error_says(&err, "ran out of memory again"));
     unmake();
 }
 
@@ -233,7 +226,7 @@ static void test_dirty_refusal_at_restart_fails_by_name(void)
     f->lose_logs = 1;
     f->refuse_logdirty = true;
     CU_ASSERT_EQUAL(d->ops->fetch(d, false, bitmap, &nr), XLM_ERR_HYPERVISOR);
-    CU_ASSERT_TRUE(said("refuses to start it again"));
+    CU_ASSERT_TRUE(error_says(&err, "refuses to start it again"));
     unmake();
 }
 

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "error_says.h"
 #include "fake_hv.h"
 #include "fault_alloc.h"
 #include "mem/batch.h"
@@ -73,14 +74,6 @@ static void unmake(void)
     free(gone);
     fake_hv_free(f);
     xlm__errslot_destroy(&err);
-}
-
-static bool said(const char *word)
-{
-    char text[XLM_MESSAGE_MAX];
-
-    xlm__errslot_read(&err, text);
-    return strstr(text, word) != NULL;
 }
 
 /* A round: send what the bitmap says. */
@@ -459,7 +452,7 @@ static void test_dirty_scan_page_table_in_between_is_dirty(void)
     send();
     CU_ASSERT_TRUE(xlm__bitmap_test(deferred, FAKE_PV_L1));
     CU_ASSERT_EQUAL(d->ops->fetch(d, true, bitmap, &nr), XLM_ERR_INCOMPATIBLE);
-    CU_ASSERT_TRUE(said("page table at pfn 0x5a"));
+    CU_ASSERT_TRUE(error_says(&err, "page table at pfn 0x5a"));
     unmake();
 }
 

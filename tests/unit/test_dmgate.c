@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "error_says.h"
 #include "toolstack/dmgate.h"
 #include "unit.h"
 
@@ -23,14 +24,6 @@ static void make_dir(void)
     snprintf(path, sizeof(path), "%s/qemu-resume.7", dir);
     xlm__errslot_destroy(&err);
     xlm__errslot_init(&err, NULL, NULL, XLM_LOG_DEBUG);
-}
-
-static bool said(const char *text)
-{
-    char message[XLM_MESSAGE_MAX];
-
-    xlm__errslot_read(&err, message);
-    return strstr(message, text);
 }
 
 static bool is_there(void)
@@ -150,7 +143,7 @@ static void test_dmgate_reader_that_dies_is_noticed(void)
     CU_ASSERT(xlm__dmgate_abandoned(&g));
     CU_ASSERT_EQUAL(xlm__dmgate_write(&err, &g, &byte, 1, 10000, -1),
                     XLM_ERR_DEVICE);
-    CU_ASSERT(said("does not take its state"));
+    CU_ASSERT(error_says(&err, "does not take its state"));
     xlm__dmgate_close(&g);
     remove_dir();
 }
@@ -166,7 +159,7 @@ static void test_dmgate_reader_that_reads_nothing_is_given_up(void)
     CU_ASSERT_EQUAL_FATAL(xlm__dmgate_open(&err, path, &g), 0);
     CU_ASSERT_EQUAL(xlm__dmgate_write(&err, &g, state, bytes, 20, -1),
                     XLM_ERR_TIMEOUT);
-    CU_ASSERT(said("does not read its state"));
+    CU_ASSERT(error_says(&err, "does not read its state"));
     xlm__dmgate_close(&g);
 
     CU_ASSERT_EQUAL_FATAL(xlm__dmgate_open(&err, path, &g), 0);
@@ -201,7 +194,7 @@ static void test_dmgate_without_a_directory_says_where(void)
     make_dir();
     CU_ASSERT_EQUAL(rmdir(dir), 0);
     CU_ASSERT_EQUAL(xlm__dmgate_open(&err, path, &g), XLM_ERR_DEVICE);
-    CU_ASSERT(said(path));
+    CU_ASSERT(error_says(&err, path));
     CU_ASSERT_PTR_NULL(g.path);
     CU_ASSERT_EQUAL(xlm__dmgate_write(&err, &g, "q", 1, 100, -1),
                     XLM_ERR_INTERNAL);

@@ -7,6 +7,7 @@
 #include <xen/xen.h>
 
 #include "dom/dom.h"
+#include "error_says.h"
 #include "fake_hv.h"
 #include "fault_alloc.h"
 #include "recorder.h"
@@ -49,14 +50,6 @@ static void unmake(void)
     xlm__errslot_destroy(&err);
 }
 
-static bool said(const char *word)
-{
-    char text[XLM_MESSAGE_MAX];
-
-    xlm__errslot_read(&err, text);
-    return strstr(text, word) != NULL;
-}
-
 static uint64_t gfn_of(uint64_t pfn)
 {
     uint64_t gfn = 0;
@@ -71,7 +64,7 @@ static void test_dom_pv_32_bit_is_refused_by_name(void)
     f->width = 4;
     CU_ASSERT_EQUAL(xlm__dom_open(&f->base, &f->info, &dom),
                     XLM_ERR_INCOMPATIBLE);
-    CU_ASSERT_TRUE(said("domain 1 is a 32-bit PV guest"));
+    CU_ASSERT_TRUE(error_says(&err, "domain 1 is a 32-bit PV guest"));
     unmake();
 }
 
@@ -81,7 +74,7 @@ static void test_dom_pv_without_linear_p2m_is_refused_by_name(void)
     fake_pv_shared(f)->p2m_cr3 = 0;
     CU_ASSERT_EQUAL(xlm__dom_open(&f->base, &f->info, &dom),
                     XLM_ERR_INCOMPATIBLE);
-    CU_ASSERT_TRUE(said("0 = no linear p2m"));
+    CU_ASSERT_TRUE(error_says(&err, "0 = no linear p2m"));
     unmake();
 }
 
@@ -138,7 +131,7 @@ static void test_dom_pv_p2m_left_half_moved_fails_the_tail(void)
     fake_pv_shared(f)->p2m_generation++;
     CU_ASSERT_EQUAL(dom->ops->emit_tail(dom, recorder_emit, &r),
                     XLM_ERR_INCOMPATIBLE);
-    CU_ASSERT_TRUE(said("does not stop moving it"));
+    CU_ASSERT_TRUE(error_says(&err, "does not stop moving it"));
     unmake();
 }
 
@@ -150,7 +143,7 @@ static void test_dom_pv_p2m_that_grew_fails_by_name(void)
     fake_pv_shared(f)->max_pfn = NR_PFNS + 10;
     fake_pv_shared(f)->p2m_generation += 2;
     CU_ASSERT_EQUAL(dom->ops->gfns(dom, 1, &pfn, &gfn), XLM_ERR_INCOMPATIBLE);
-    CU_ASSERT_TRUE(said("grew from 1500 to 1510"));
+    CU_ASSERT_TRUE(error_says(&err, "grew from 1500 to 1510"));
     unmake();
 }
 
@@ -232,7 +225,7 @@ static void test_dom_pv_bad_vcpu_register_is_named(void)
     ctx->user_regs.rdx = f->nr_frames;
     CU_ASSERT_EQUAL(dom->ops->emit_tail(dom, recorder_emit, &r),
                     XLM_ERR_INCOMPATIBLE);
-    CU_ASSERT_TRUE(said("rdx (start_info)"));
+    CU_ASSERT_TRUE(error_says(&err, "rdx (start_info)"));
     unmake();
 }
 
@@ -243,7 +236,7 @@ static void test_dom_pv_short_vcpu_context_is_named(void)
     f->vcpu[0][XLM__VCPU_BASIC].bytes = 8;
     CU_ASSERT_EQUAL(dom->ops->emit_tail(dom, recorder_emit, &r),
                     XLM_ERR_HYPERVISOR);
-    CU_ASSERT_TRUE(said("8 bytes, expected"));
+    CU_ASSERT_TRUE(error_says(&err, "8 bytes, expected"));
     unmake();
 }
 
@@ -270,7 +263,7 @@ static void test_dom_pv_page_table_waits_while_live_only(void)
     CU_ASSERT_EQUAL(
         dom->ops->page_out(dom, FAKE_PV_L4, 0x4u << 28, l4, out, false, &fate),
         XLM_ERR_INCOMPATIBLE);
-    CU_ASSERT_TRUE(said("pfn 0x5d, level 4, entry 3 maps a page"));
+    CU_ASSERT_TRUE(error_says(&err, "pfn 0x5d, level 4, entry 3 maps a page"));
     unmake();
 }
 

@@ -9,6 +9,7 @@
 #include <xen/xen.h>
 
 #include "dom/pv_scaffold.h"
+#include "error_says.h"
 #include "fake_hv.h"
 #include "recorder.h"
 #include "unit.h"
@@ -58,16 +59,6 @@ static void unmake(void)
     CU_ASSERT_EQUAL(f->nr_mapped, 0);
     fake_hv_free(f);
     xlm__errslot_destroy(&err);
-}
-
-static bool said(const char *text)
-{
-    char message[XLM_MESSAGE_MAX];
-
-    xlm__errslot_read(&err, message);
-    if (!strstr(message, text))
-        printf("\n  \"%s\" has no \"%s\"\n", message, text);
-    return strstr(message, text);
 }
 
 static void help(void)
@@ -408,7 +399,7 @@ static void test_commit_of_a_big_domain(void)
 static void refused(int rc, const char *text)
 {
     CU_ASSERT_EQUAL(commit(), rc);
-    CU_ASSERT(said(text));
+    CU_ASSERT(error_says(&err, text));
     unmake();
 }
 
@@ -513,7 +504,7 @@ static void not_kept(uint32_t type, const char *body, size_t bytes,
 {
     CU_ASSERT_EQUAL(xlm__pv_state_keep(&err, &state, type, body, bytes),
                     XLM_ERR_STREAM);
-    CU_ASSERT(said(text));
+    CU_ASSERT(error_says(&err, text));
     xlm__errslot_destroy(&err);
     xlm__errslot_init(&err, NULL, NULL, XLM_LOG_DEBUG);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "error_says.h"
 #include "fake_hv.h"
 #include "fault_alloc.h"
 #include "mem/sink.h"
@@ -56,16 +57,6 @@ static void unmake(void)
     CU_ASSERT_EQUAL(f->nr_mapped, 0);
     fake_hv_free(f);
     xlm__errslot_destroy(&err);
-}
-
-static bool said(const char *text)
-{
-    char message[XLM_MESSAGE_MAX];
-
-    xlm__errslot_read(&err, message);
-    if (!strstr(message, text))
-        printf("\n  \"%s\" has no \"%s\"\n", message, text);
-    return strstr(message, text);
 }
 
 /* One page, full of `byte`. */
@@ -155,8 +146,9 @@ static void test_frames_table_that_leads_out_of_the_domain_is_refused(void)
 {
     make();
     CU_ASSERT_EQUAL(put_table(5, L1, 9, NR_PFNS), XLM_ERR_STREAM);
-    CU_ASSERT(said("page table at page 0x5: entry 9 leads to page 0x800, "
-                   "limit 0x800"));
+    CU_ASSERT(error_says(&err,
+                         "page table at page 0x5: entry 9 leads to page 0x800, "
+                         "limit 0x800"));
     s->ops->abort(j);
     unmake();
 }
@@ -283,14 +275,14 @@ static void test_frames_no_memory_says_what_there_is(void)
     f->info.max_pages = 3;
     CU_ASSERT_EQUAL(s->ops->zero(j, 0, 3, XLM__PT_NOTAB), 0);
     CU_ASSERT_EQUAL(put(3, XLM__PT_NOTAB, 1), XLM_ERR_HYPERVISOR);
-    CU_ASSERT(said("no memory for domain 1: 1 pages wanted"));
+    CU_ASSERT(error_says(&err, "no memory for domain 1: 1 pages wanted"));
     CU_ASSERT(!xlm__pv_frames_has(frames, 3));
     unmake();
 
     make();
     f->info.max_pages = 1;
     CU_ASSERT_EQUAL(put_table(5, L1, 0, 6), XLM_ERR_HYPERVISOR);
-    CU_ASSERT(said("no memory for domain 1"));
+    CU_ASSERT(error_says(&err, "no memory for domain 1"));
     s->ops->abort(j);
     unmake();
 }
@@ -301,7 +293,7 @@ static void test_frames_page_that_cannot_be_mapped_is_named(void)
     CU_ASSERT_EQUAL(put(3, XLM__PT_NOTAB, 1), 0);
     f->bad_gfn = fake_frame(f, 3);
     CU_ASSERT_EQUAL(put(3, XLM__PT_NOTAB, 1), XLM_ERR_HYPERVISOR);
-    CU_ASSERT(said("map page 0x"));
+    CU_ASSERT(error_says(&err, "map page 0x"));
     unmake();
 }
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "error_says.h"
 #include "fake_hv.h"
 #include "fault_alloc.h"
 #include "mem/sink.h"
@@ -54,14 +55,6 @@ static void unmake(void)
     CU_ASSERT_EQUAL(f->nr_mapped, 0);
     fake_hv_free(f);
     xlm__errslot_destroy(&err);
-}
-
-static bool said(const char *word)
-{
-    char text[XLM_MESSAGE_MAX];
-
-    xlm__errslot_read(&err, text);
-    return strstr(text, word) != NULL;
 }
 
 /* A job of nr pages from first on, each filled with its own pattern. */
@@ -256,18 +249,18 @@ static void test_sink_hvm_hostile_numbers_are_named(void)
     make();
     pfns[0] = NR_PFNS;
     CU_ASSERT_EQUAL(s->ops->begin(j, 1, pfns, types, pages), XLM_ERR_STREAM);
-    CU_ASSERT_TRUE(said("page 0x1000, limit 0x1000"));
+    CU_ASSERT_TRUE(error_says(&err, "page 0x1000, limit 0x1000"));
     unmake();
     make();
     CU_ASSERT_EQUAL(s->ops->begin(j, XLM__JOB_MAX + 1, pfns, types, pages),
                     XLM_ERR_STREAM);
-    CU_ASSERT_TRUE(said("1025 pages at once, limit 1024"));
+    CU_ASSERT_TRUE(error_says(&err, "1025 pages at once, limit 1024"));
     unmake();
     make();
     pfns[0] = 0;
     types[0] = 0x5u << 28;
     CU_ASSERT_EQUAL(s->ops->begin(j, 1, pfns, types, pages), XLM_ERR_STREAM);
-    CU_ASSERT_TRUE(said("no type 0x50000000"));
+    CU_ASSERT_TRUE(error_says(&err, "no type 0x50000000"));
     unmake();
     make();
     types[0] = 1;
@@ -293,7 +286,8 @@ static void test_sink_hvm_full_host_and_lost_domain_are_told_apart(void)
     make();
     f->free_frames = 0;
     CU_ASSERT_EQUAL(run(0, 5), XLM_ERR_HYPERVISOR);
-    CU_ASSERT_TRUE(said("no memory for domain 1: 5 pages wanted, this host"));
+    CU_ASSERT_TRUE(
+        error_says(&err, "no memory for domain 1: 5 pages wanted, this host"));
     f->free_frames = 8192;
     unmake();
     make();
@@ -302,7 +296,8 @@ static void test_sink_hvm_full_host_and_lost_domain_are_told_apart(void)
     forgetful.dominfo = forgotten;
     f->base.ops = &forgetful;
     CU_ASSERT_EQUAL(run(0, 5), XLM_ERR_TOOLSTACK);
-    CU_ASSERT_TRUE(said("domain 1 was destroyed while its memory came"));
+    CU_ASSERT_TRUE(
+        error_says(&err, "domain 1 was destroyed while its memory came"));
     unmake();
 }
 
@@ -336,8 +331,9 @@ static void test_sink_hvm_host_without_memory_is_named(void)
     CU_ASSERT_EQUAL_FATAL(open_all(), 0);
     CU_ASSERT_EQUAL(run(0, 90), 0);
     CU_ASSERT_EQUAL(run(90, 20), XLM_ERR_HYPERVISOR);
-    CU_ASSERT_TRUE(said("20 pages wanted, this host has 10 free, the domain "
-                        "has 90 of at most 100"));
+    CU_ASSERT_TRUE(
+        error_says(&err, "20 pages wanted, this host has 10 free, the domain "
+                         "has 90 of at most 100"));
     unmake();
 }
 
@@ -346,7 +342,7 @@ static void test_sink_hvm_page_that_cannot_be_mapped_is_named(void)
     make();
     f->bad_gfn = 7;
     CU_ASSERT_EQUAL(run(0, 10), XLM_ERR_HYPERVISOR);
-    CU_ASSERT_TRUE(said("map page 0x7 of domain 1"));
+    CU_ASSERT_TRUE(error_says(&err, "map page 0x7 of domain 1"));
     CU_ASSERT_EQUAL(f->nr_mapped, 0);
     unmake();
 }

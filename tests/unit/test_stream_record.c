@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "chan/chan_pair.h"
+#include "error_says.h"
 #include "unit.h"
 
 static struct xlm__errslot err = XLM__ERRSLOT_INITIALIZER;
@@ -45,16 +46,6 @@ static void close_streams(void)
     xlm__flow_destroy(&fb);
     xlm__chan_close(&a);
     xlm__chan_close(&b);
-}
-
-static bool said(const char *text)
-{
-    char message[XLM_MESSAGE_MAX];
-
-    xlm__errslot_read(&err, message);
-    if (!strstr(message, text))
-        printf("    said: %s\n", message);
-    return strstr(message, text) != NULL;
 }
 
 static struct xlm__offer offer(void)
@@ -103,7 +94,7 @@ static void test_stream_what_has_a_feature_needs_it(void)
     o.flags = XLM__OFFER_PREBUILD;
     open_streams(true);
     CU_ASSERT_EQUAL(xlm__send_offer(&s, &o), XLM_ERR_INVAL);
-    CU_ASSERT(said("type 3 cannot be pre-built"));
+    CU_ASSERT(error_says(&err, "type 3 cannot be pre-built"));
     CU_ASSERT_EQUAL(xlm__send_verify(&s, keys), XLM_ERR_INVAL);
     CU_ASSERT_EQUAL(xlm__send_round(&s, XLM__REC_ROUND_BEGIN, &paused),
                     XLM_ERR_INVAL);
@@ -113,7 +104,7 @@ static void test_stream_what_has_a_feature_needs_it(void)
     xlm__stream_features(&s, XLM__FEATURE_PREBUILD_DM);
     CU_ASSERT_EQUAL(xlm__send_offer(&s, &o), 0);
     CU_ASSERT_EQUAL(xlm__stream_read(&d, &r), XLM_ERR_STREAM);
-    CU_ASSERT(said("type 3 cannot be pre-built"));
+    CU_ASSERT(error_says(&err, "type 3 cannot be pre-built"));
     close_streams();
 
     open_streams(true);
@@ -132,7 +123,7 @@ static void test_stream_offer_with_bad_name_is_not_sent(void)
     open_streams(true);
     strncpy(o.name, "../etc/x", sizeof(o.name) - 1);
     CU_ASSERT_EQUAL(xlm__send_offer(&s, &o), XLM_ERR_INVAL);
-    CU_ASSERT(said("domain name \"../etc/x\""));
+    CU_ASSERT(error_says(&err, "domain name \"../etc/x\""));
     CU_ASSERT_EQUAL(a.written_bytes, 0);
     close_streams();
 }
@@ -147,7 +138,7 @@ static void test_stream_config_too_long_is_not_sent(void)
     open_streams(true);
     CU_ASSERT_EQUAL(xlm__send_offer(&s, &o), 0);
     CU_ASSERT_EQUAL(xlm__send_config(&s, json), XLM_ERR_INVAL);
-    CU_ASSERT(said("CONFIG"));
+    CU_ASSERT(error_says(&err, "CONFIG"));
     close_streams();
     free(json);
 }
@@ -239,7 +230,7 @@ static void expect_packed(size_t nr, size_t bytes, uint32_t codec, int rc,
 
     memset(room, 0x5a, sizeof(room));
     CU_ASSERT_EQUAL(xlm__send_packed(&s, &p), rc);
-    CU_ASSERT(!says || said(says));
+    CU_ASSERT(!says || error_says(&err, says));
     CU_ASSERT_EQUAL(a.written_bytes != 0, !rc);
 }
 
@@ -297,7 +288,8 @@ static void test_stream_packed_by_a_codec_not_agreed_is_refused(void)
     xlm__stream_features(&d, XLM__FEATURE_ZSTD);
     expect_packed(2, 10, 1, 0, NULL);
     CU_ASSERT_EQUAL(xlm__stream_read(&d, &r), XLM_ERR_STREAM);
-    CU_ASSERT(said("PACKED at 0x60: codec 1 is not in use on this channel"));
+    CU_ASSERT(error_says(
+        &err, "PACKED at 0x60: codec 1 is not in use on this channel"));
     close_streams();
 }
 
@@ -313,7 +305,8 @@ static void test_stream_packed_delta_not_agreed_is_refused(void)
     xlm__stream_features(&d, XLM__STREAM_FEATURES & ~XLM__FEATURE_DELTA);
     expect_packed(2, 10, 3, 0, NULL);
     CU_ASSERT_EQUAL(xlm__stream_read(&d, &r), XLM_ERR_STREAM);
-    CU_ASSERT(said("PACKED at 0x60: codec 3 is not in use on this channel"));
+    CU_ASSERT(error_says(
+        &err, "PACKED at 0x60: codec 3 is not in use on this channel"));
     close_streams();
 }
 
@@ -329,7 +322,7 @@ static void test_stream_packed_delta_of_pv_is_refused(void)
     xlm__stream_limits(&d, 4096, true);
     expect_packed(2, 10, 3, 0, NULL);
     CU_ASSERT_EQUAL(xlm__stream_read(&d, &r), XLM_ERR_STREAM);
-    CU_ASSERT(said("PACKED at 0x60: codec 3 for a PV domain"));
+    CU_ASSERT(error_says(&err, "PACKED at 0x60: codec 3 for a PV domain"));
     close_streams();
 }
 
@@ -384,7 +377,7 @@ static void expect_not_sent(uint64_t pfn, uint32_t type, const void *page,
 
     open_streams(false);
     CU_ASSERT_EQUAL(xlm__send_pages(&s, &p), XLM_ERR_INVAL);
-    CU_ASSERT(said(says));
+    CU_ASSERT(error_says(&err, says));
     CU_ASSERT_EQUAL(a.written_bytes, 0);
     close_streams();
 }
@@ -457,7 +450,7 @@ static void test_stream_more_pages_than_the_domain_has_are_not_sent(void)
     open_streams(false);
     CU_ASSERT_EQUAL(xlm__send_zeros(&s, 1, e), 0);
     CU_ASSERT_EQUAL(xlm__send_zeros(&s, 1, e), XLM_ERR_INTERNAL);
-    CU_ASSERT(said("more pages than the domain"));
+    CU_ASSERT(error_says(&err, "more pages than the domain"));
     close_streams();
 }
 
