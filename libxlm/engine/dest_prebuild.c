@@ -193,6 +193,28 @@ static int check_there(struct xlm__dest *d)
                          domid);
 }
 
+/* It may be destroyed while we look at it, which is then what matters.  Nobody
+ * else makes hypercalls yet: no page can have come. */
+static int remove_scaffold(struct xlm__dest *d, bool *done_out)
+{
+    struct xlm__errslot aside = XLM__ERRSLOT_INITIALIZER;
+    char text[XLM_MESSAGE_MAX];
+    int rc, r = 0;
+
+    d->hv->err = &aside;
+    rc = xlm__pv_scaffold_remove(d->hv, xlm_session_domid(d->s), d->pre.frames,
+                                 &d->pre.home, done_out);
+    d->hv->err = &d->s->err;
+    if (rc)
+        r = check_there(d);
+    if (rc && !r) {
+        xlm__errslot_read(&aside, text);
+        r = XLM_FAIL(&d->s->err, rc, "%s", text);
+    }
+    xlm__errslot_destroy(&aside);
+    return r;
+}
+
 /* libxc's part of it, milliseconds: no page can come before its rings' frames
  * are known, to which page tables lead. */
 static int await_pv(struct xlm__dest *d)
@@ -206,8 +228,7 @@ static int await_pv(struct xlm__dest *d)
         if (!rc)
             rc = check_there(d);
         if (!rc)
-            rc = xlm__pv_scaffold_remove(d->hv, xlm_session_domid(d->s),
-                                         d->pre.frames, &d->pre.home, &done);
+            rc = remove_scaffold(d, &done);
         if (!rc && !done && !xlm__deadline_left_ms(deadline))
             rc = XLM_FAIL(&d->s->err, XLM_ERR_TIMEOUT,
                           "libxl's helper did not complete the domain within "
