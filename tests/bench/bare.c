@@ -14,6 +14,9 @@
  *                               copied to pages mapped for that
  *   bare recv PORT N MIB        the same by N TCP connections: this end ...
  *   bare send HOST PORT N MIB   ... and that one
+ *   bare recv|send ... map      the same, of memory that is mapped for each
+ *                               2 MiB of it and unmapped again, as a guest's
+ *                               has to be
  *
  * From memory that no cache has to memory that was there before, by writes and
  * reads of 1 MiB.  Prints "MILLISECONDS CPU-MICROSECONDS" (of unix and loop: of
@@ -45,7 +48,8 @@
 struct stream {
     int fd;
     uint8_t *at;
-    size_t bytes;
+    int file; /* instead of at, from `first` on */
+    size_t first, bytes;
     int (*move)(struct stream *s);
     pthread_t thread;
 };
@@ -124,7 +128,8 @@ static void run_all(struct stream *s, unsigned nr, uint8_t *memory_at,
                     size_t bytes, int (*move)(struct stream *))
 {
     for (unsigned i = 0; i < nr; i++) {
-        s[i].at = memory_at + bytes / nr * i;
+        s[i].first = bytes / nr * i;
+        s[i].at = memory_at ? memory_at + s[i].first : NULL;
         s[i].bytes = bytes / nr;
         s[i].move = move;
         if (pthread_create(&s[i].thread, NULL, run, &s[i]))
@@ -234,6 +239,38 @@ static uint8_t *map_batch(int fd, size_t at, size_t bytes, int prot)
     return p;
 }
 
+#define PIECE ((size_t)2 << 20)
+
+static int move_mapped(struct stream *s, bool out)
+{
+    for (size_t at = 0; at < s->bytes; at += PIECE) {
+        size_t part = s->bytes - at < PIECE ? s->bytes - at : PIECE, done = 0;
+        uint8_t *p = map_batch(s->file, s->first + at, part,
+                               out ? PROT_READ : PROT_READ | PROT_WRITE);
+
+        while (done < part) {
+            ssize_t r = out ? write(s->fd, p + done, part - done)
+                            : read(s->fd, p + done, part - done);
+
+            if (r <= 0)
+                return -1;
+            done += (size_t)r;
+        }
+        munmap(p, part);
+    }
+    return out ? shutdown(s->fd, SHUT_WR) : 0;
+}
+
+static int move_out_mapped(struct stream *s)
+{
+    return move_mapped(s, true);
+}
+
+static int move_in_mapped(struct stream *s)
+{
+    return move_mapped(s, false);
+}
+
 static void save(int memory_fd, int fd, size_t bytes)
 {
     for (size_t at = 0; at < bytes; at += BATCH) {
@@ -341,12 +378,13 @@ static struct addrinfo *find(const char *host, const char *port)
     return found;
 }
 
-static int recv_all(const char *port, unsigned nr, size_t bytes)
+static int recv_all(const char *port, unsigned nr, size_t bytes, bool map)
 {
     struct addrinfo *at = find(NULL, port);
     struct stream s[STREAMS_MAX] = { { 0 } };
-    uint8_t *to = memory(bytes, 0);
+    uint8_t *to = map ? NULL : memory(bytes, 0);
     int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+    int file = map ? memory_file(bytes, 0) : -1;
     uint64_t began, cpu;
 
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
@@ -356,32 +394,36 @@ static int recv_all(const char *port, unsigned nr, size_t bytes)
     fprintf(stderr, "ready\n");
     began = now_us();
     cpu = cpu_us(RUSAGE_SELF);
-    for (unsigned i = 0; i < nr; i++)
+    for (unsigned i = 0; i < nr; i++) {
+        s[i].file = file;
         if ((s[i].fd = accept(fd, NULL, NULL)) < 0)
             die("accept");
-    run_all(s, nr, to, bytes, move_in);
+    }
+    run_all(s, nr, to, bytes, map ? move_in_mapped : move_in);
     print(began, cpu_us(RUSAGE_SELF) - cpu);
     return 0;
 }
 
 static int send_all(const char *host, const char *port, unsigned nr,
-                    size_t bytes)
+                    size_t bytes, bool map)
 {
     struct addrinfo *at = find(host, port);
     struct stream s[STREAMS_MAX] = { { 0 } };
-    uint8_t *from = memory(bytes, 1);
+    uint8_t *from = map ? NULL : memory(bytes, 1);
+    int file = map ? memory_file(bytes, 1) : -1;
     uint64_t began, cpu;
     char end;
 
     began = now_us();
     cpu = cpu_us(RUSAGE_SELF);
     for (unsigned i = 0; i < nr; i++) {
+        s[i].file = file;
         s[i].fd = socket(AF_INET, SOCK_STREAM, 0);
         if (s[i].fd < 0 || connect(s[i].fd, at->ai_addr, at->ai_addrlen))
             die("connect");
     }
     freeaddrinfo(at);
-    run_all(s, nr, from, bytes, move_out);
+    run_all(s, nr, from, bytes, map ? move_out_mapped : move_out);
     for (unsigned i = 0; i < nr; i++) /* it has read all, and ended */
         if (read(s[i].fd, &end, 1) < 0)
             die("end");
@@ -409,6 +451,8 @@ static size_t mib(const char *text)
 
 int main(int argc, char **argv)
 {
+    bool map;
+
     alarm(LIMIT_S);
     if (argc == 3 && !strcmp(argv[1], "copy"))
         return copy(mib(argv[2]));
@@ -420,15 +464,18 @@ int main(int argc, char **argv)
         return over_unix(mib(argv[2]));
     if (argc == 3 && !strcmp(argv[1], "loop"))
         return as_xl(mib(argv[2]));
+    map = argc > 5 && !strcmp(argv[argc - 1], "map");
+    argc -= map;
     if (argc == 5 && !strcmp(argv[1], "recv"))
         return recv_all(argv[2], (unsigned)number(argv[3], STREAMS_MAX),
-                        mib(argv[4]));
+                        mib(argv[4]), map);
     if (argc == 6 && !strcmp(argv[1], "send"))
         return send_all(argv[2], argv[3],
-                        (unsigned)number(argv[4], STREAMS_MAX), mib(argv[5]));
+                        (unsigned)number(argv[4], STREAMS_MAX), mib(argv[5]),
+                        map);
     fprintf(
         stderr,
         "usage: bare copy MIB | scan MIB | seal MIB | unix MIB | loop MIB |\n"
-        "       recv PORT N MIB | send HOST PORT N MIB\n");
+        "       recv PORT N MIB [map] | send HOST PORT N MIB [map]\n");
     return 2;
 }
