@@ -25,6 +25,11 @@
 #define MOVED  .rc = 0, .owner = XLM_OWNER_DESTINATION
 #define STAYED .owner = XLM_OWNER_SOURCE
 
+/* Of opt: rounds go on until it is to switch over. */
+#define OFTEN                                                                  \
+    .downtime_ms = 20, .fixed_pause_ms = 19, .on_slow = { XLM_SLOW_WAIT },     \
+    .bandwidth_bytes_s = 64 << 20
+
 /* Were the domain's devices there before it was suspended, as they were to be?
  */
 static inline void is_prebuilt(struct run *r, bool prebuilt)

@@ -139,9 +139,6 @@ static void test_migrate_stays_packed_contents_that_do_not_unpack(void)
 #define ROUNDS                                                                 \
     .prepare = fill_randomly, .event = scenario_switch,                        \
     .event_state = XLM_STATE_PRECOPY, .event_round = 6
-#define OFTEN                                                                  \
-    .downtime_ms = 20, .fixed_pause_ms = 19, .on_slow = { XLM_SLOW_WAIT },     \
-    .bandwidth_bytes_s = 64 << 20
 
 static void test_migrate_pages_sent_again_go_by_what_has_changed(void)
 {

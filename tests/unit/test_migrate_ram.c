@@ -77,10 +77,7 @@ static void test_ram_what_it_gives_up_is_given_up_between_rounds(void)
 {
     LOOK(MOVED, .event = runs_still, .event_to = TO_DESTINATION,
          .event_type = XLM__REC_RELEASE, .writer = WRITER_SHRINKS,
-         .opt = { .downtime_ms = 20,
-                  .fixed_pause_ms = 19,
-                  .on_slow = { XLM_SLOW_WAIT },
-                  .bandwidth_bytes_s = 64 << 20 });
+         .opt = { OFTEN });
 
     SCENARIO_CHECK(r, r->event_done);
     DONE();
@@ -160,11 +157,7 @@ static void test_ram_pages_that_were_released_come_back(void)
 {
     LOOK(MOVED, .event = come_back, .event_to = TO_DESTINATION,
          .event_type = XLM__REC_RELEASE, .writer = WRITER_SHRINKS,
-         .opt = { .downtime_ms = 20,
-                  .fixed_pause_ms = 19,
-                  .on_slow = { XLM_SLOW_WAIT },
-                  .bandwidth_bytes_s = 64 << 20,
-                  .compress = XLM_COMPRESS_ZSTD });
+         .opt = { .compress = XLM_COMPRESS_ZSTD, OFTEN });
 
     SCENARIO_CHECK(r, r->event_done);
     DONE();
