@@ -71,10 +71,10 @@ struct xlm__source {
     uint64_t *gone;     /* vanished while we looked, in any live round       */
     uint64_t *there;    /* the destination may have memory for               */
     uint64_t nr_ram;
-    uint64_t owned,
-        ram_owned;         /* pages, when last seen, and when ram was read */
-    uint64_t ram_ns;       /* how long that took */
-    bool ram_only_shrinks; /* since it was read                          */
+    uint64_t owned;        /* pages, when last seen                          */
+    uint64_t ram_owned;    /* ... and when ram was read                      */
+    uint64_t ram_ns;       /* how long that took                             */
+    bool ram_only_shrinks; /* since then                                     */
     bool no_growth;      /* Xen refuses it memory                            */
     bool may_have_grown; /* it did not, for a while, since the log was read  */
     uint64_t round_began_ns, looked_ns;

@@ -141,9 +141,7 @@ static int give_up(struct xlm__source *m, uint64_t *map)
     const uint64_t end = m->dom->nr_pfns;
 
     /* Moved: where they are now is nothing of theirs yet. */
-    xlm__bitmap_copy(map, m->ram, end);
-    xlm__bitmap_andnot(map, m->there, end);
-    xlm__bitmap_or(m->deferred, map, end);
+    xlm__bitmap_or_andnot(m->deferred, m->ram, m->there, end);
 
     xlm__bitmap_copy(map, m->there, end);
     xlm__bitmap_andnot(map, m->ram, end);

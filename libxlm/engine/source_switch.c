@@ -101,21 +101,16 @@ static int suspend(struct xlm__source *m)
  */
 static int rescan(struct xlm__source *m)
 {
-    uint64_t *added;
     bool changed;
     int rc = xlm__source_ram_changed(m, &changed);
 
-    if (!rc && changed && !(rc = xlm__source_scan_ram(m)))
-        XLM_LOG(&m->s->err, DEBUG, "what has memory was asked again");
     if (rc || !changed)
         return rc;
-    added = xlm__bitmap_alloc(m->dom->nr_pfns);
-    if (!added)
-        return XLM_FAIL(&m->s->err, XLM_ERR_NOMEM, "bitmap of memory");
-    xlm__bitmap_copy(added, m->ram, m->dom->nr_pfns);
-    xlm__bitmap_andnot(added, m->there, m->dom->nr_pfns);
-    xlm__bitmap_or(m->todo, added, m->dom->nr_pfns);
-    free(added);
+    rc = xlm__source_scan_ram(m);
+    if (rc)
+        return rc;
+    XLM_LOG(&m->s->err, DEBUG, "what has memory was asked again");
+    xlm__bitmap_or_andnot(m->todo, m->ram, m->there, m->dom->nr_pfns);
     return 0;
 }
 

@@ -87,6 +87,13 @@ void xlm__bitmap_andnot(uint64_t *dst, const uint64_t *src, uint64_t nr_bits)
         dst[w] &= ~src[w];
 }
 
+void xlm__bitmap_or_andnot(uint64_t *dst, const uint64_t *a, const uint64_t *b,
+                           uint64_t nr_bits)
+{
+    for (uint64_t w = 0; w < XLM__BITMAP_WORDS(nr_bits); w++)
+        dst[w] |= a[w] & ~b[w];
+}
+
 uint64_t xlm__bitmap_count(const uint64_t *map, uint64_t nr_bits)
 {
     uint64_t n = 0;

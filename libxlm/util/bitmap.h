@@ -63,6 +63,9 @@ void xlm__bitmap_copy(uint64_t *dst, const uint64_t *src, uint64_t nr_bits);
 void xlm__bitmap_or(uint64_t *dst, const uint64_t *src, uint64_t nr_bits);
 void xlm__bitmap_and(uint64_t *dst, const uint64_t *src, uint64_t nr_bits);
 void xlm__bitmap_andnot(uint64_t *dst, const uint64_t *src, uint64_t nr_bits);
+/* dst |= a & ~b */
+void xlm__bitmap_or_andnot(uint64_t *dst, const uint64_t *a, const uint64_t *b,
+                           uint64_t nr_bits);
 
 uint64_t xlm__bitmap_count(const uint64_t *map, uint64_t nr_bits);
 bool xlm__bitmap_empty(const uint64_t *map, uint64_t nr_bits);

@@ -263,6 +263,9 @@ static void test_bitmap_or_and_andnot_by_bit(void)
     map = a;
     xlm__bitmap_andnot(&map, &b, 64);
     CU_ASSERT_EQUAL(map, 0x4);
+    map = 1;
+    xlm__bitmap_or_andnot(&map, &a, &b, 64);
+    CU_ASSERT_EQUAL(map, 0x5);
     xlm__bitmap_copy(&map, &b, 64);
     CU_ASSERT_EQUAL(map, b);
 }
