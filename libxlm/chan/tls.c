@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "chan/ktls.h"
+
 /* The hash of a key from outside is SHA-256 unless said otherwise (RFC 8446
  * 4.2.11), which leaves these two; ephemeral keys keep what was recorded safe
  * from a key that leaks later.  GnuTLS wants to hear of signatures, although
@@ -33,6 +35,10 @@ struct xlm__tls {
     gnutls_psk_client_credentials_t client;
     gnutls_psk_server_credentials_t server;
     uint8_t key[XLM__TLS_KEY_BYTES];
+    bool may_hand_over; /* to the kernel */
+    /* set once, when the handshake is over */
+    bool shaken;
+    bool kernel_reads, kernel_writes; /* GnuTLS does not any more */
     /* owned by the reading thread */
     int read_error; /* of GnuTLS; 0: none */
     int read_errno; /* of the socket's end, if that was it */
@@ -43,6 +49,7 @@ struct xlm__tls {
     size_t packet_at;
     /* owned by the writing thread */
     int write_error, write_errno;
+    uint64_t records;  /* that went out */
     uint8_t *gathered; /* pieces that are too small for a record each */
     size_t in_flight;  /* plain bytes of a record that is not out yet */
 };
@@ -56,8 +63,11 @@ static ssize_t pull(gnutls_transport_ptr_t user, void *buf, size_t bytes)
     ssize_t r;
 
     if (!left) {
+        /* What comes after the handshake may be the kernel's. */
+        const size_t most = t->shaken ? AHEAD_BYTES : bytes;
+
         do
-            r = recv(t->fd, t->ahead, AHEAD_BYTES, 0);
+            r = recv(t->fd, t->ahead, most, 0);
         while (r < 0 && errno == EINTR);
         if (r <= 0) {
             t->read_errno = errno;
@@ -142,7 +152,8 @@ static bool set_up(struct xlm__tls *t)
 }
 
 struct xlm__tls *xlm__tls_new(int fd, enum xlm_role role,
-                              const uint8_t key[XLM__TLS_KEY_BYTES])
+                              const uint8_t key[XLM__TLS_KEY_BYTES],
+                              bool may_hand_over)
 {
     struct xlm__tls *t = calloc(1, sizeof(*t));
 
@@ -150,6 +161,7 @@ struct xlm__tls *xlm__tls_new(int fd, enum xlm_role role,
         return NULL;
     t->fd = fd;
     t->role = role;
+    t->may_hand_over = may_hand_over;
     memcpy(t->key, key, sizeof(t->key));
     if (set_up(t))
         return t;
@@ -182,6 +194,13 @@ static bool is_again(int error)
     return error == GNUTLS_E_AGAIN || error == GNUTLS_E_INTERRUPTED;
 }
 
+static void hand_over(struct xlm__tls *t)
+{
+    t->kernel_writes = xlm__ktls_take(t->fd, t->session, true);
+    t->kernel_reads = t->kernel_writes &&
+                      xlm__ktls_take(t->fd, t->session, false);
+}
+
 int xlm__tls_handshake(struct xlm__tls *t)
 {
     int r;
@@ -189,12 +208,21 @@ int xlm__tls_handshake(struct xlm__tls *t)
     do
         r = gnutls_handshake(t->session);
     while (r < 0 && !is_again(r) && !gnutls_error_is_fatal(r));
-    if (!r)
+    if (!r) {
+        t->shaken = true;
+        if (t->may_hand_over)
+            hand_over(t);
         return 1;
+    }
     if (is_again(r))
         return 0;
     t->read_error = r;
     return -1;
+}
+
+bool xlm__tls_is_in_kernel(const struct xlm__tls *t)
+{
+    return t->kernel_reads && t->kernel_writes;
 }
 
 short xlm__tls_events(const struct xlm__tls *t)
@@ -272,11 +300,28 @@ static size_t take(struct xlm__tls *t, uint8_t *at, size_t bytes)
     return bytes;
 }
 
+/* What is no application data is a farewell, or says that the peer has another
+ * key from here on; it has gone to where data was to go, of a connection that
+ * is at its end. */
+static ssize_t kernel_readv(struct xlm__tls *t, const struct iovec *iov,
+                            size_t nr)
+{
+    uint8_t type;
+    const ssize_t r = t->ended ? 0 : xlm__ktls_readv(t->fd, iov, nr, &type);
+
+    if (r <= 0 || type == XLM__TLS_APPLICATION_DATA)
+        return r;
+    t->ended = type == XLM__TLS_ALERT;
+    return t->ended ? 0 : failed(&t->read_error, GNUTLS_E_UNEXPECTED_PACKET);
+}
+
 ssize_t xlm__tls_readv(struct xlm__tls *t, const struct iovec *iov, size_t nr)
 {
     size_t total = 0, done = 0;
     int r;
 
+    if (t->kernel_reads)
+        return kernel_readv(t, iov, nr);
     for (size_t i = 0; i < nr;) {
         if (done == iov[i].iov_len) {
             done = 0;
@@ -323,12 +368,26 @@ static size_t gather(struct xlm__tls *t, const struct iovec *iov, size_t nr,
     return bytes;
 }
 
+static ssize_t kernel_writev(struct xlm__tls *t, const struct iovec *iov,
+                             size_t nr)
+{
+    const struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)iov,
+                              .msg_iovlen = nr };
+    const ssize_t r = sendmsg(t->fd, &m, MSG_NOSIGNAL);
+
+    if (r > 0)
+        t->records += 1 + (size_t)r / RECORD_BYTES;
+    return r;
+}
+
 ssize_t xlm__tls_writev(struct xlm__tls *t, const struct iovec *iov, size_t nr)
 {
     const void *at = NULL;
     size_t bytes = 0;
     ssize_t r;
 
+    if (t->kernel_writes)
+        return kernel_writev(t, iov, nr);
     if (!t->in_flight) {
         bytes = gather(t, iov, nr, &at);
         if (!bytes)
@@ -337,11 +396,17 @@ ssize_t xlm__tls_writev(struct xlm__tls *t, const struct iovec *iov, size_t nr)
     r = gnutls_record_send(t->session, at, bytes);
     if (r >= 0) {
         t->in_flight = 0;
+        t->records++;
         return r;
     }
     if (is_again((int)r) && !t->in_flight)
         t->in_flight = bytes; /* is encrypted: only has to go out */
     return failed(&t->write_error, (int)r);
+}
+
+uint64_t xlm__tls_records(const struct xlm__tls *t)
+{
+    return t->records;
 }
 
 const char *xlm__tls_why(const struct xlm__tls *t)

@@ -127,7 +127,7 @@ static void welcome(struct xlm__errslot *err, struct xlm__port *p, int fd)
     xlm__tcp_tune(fd);
     if (!p->tls)
         return;
-    g->tls = xlm__tls_new(fd, XLM_DESTINATION, p->key);
+    g->tls = xlm__tls_new(fd, XLM_DESTINATION, p->key, false);
     if (!g->tls)
         send_away(g);
 }

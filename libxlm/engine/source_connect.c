@@ -188,7 +188,7 @@ static int use(struct call *c, int fd, char *why)
     if (w->m->resume_ms) /* what goes wrong with it is told by who uses it */
         xlm__link_forget(l);
     if (w->tls) {
-        l->tls = xlm__tls_new(fd, XLM_SOURCE, w->key);
+        l->tls = xlm__tls_new(fd, XLM_SOURCE, w->key, false);
         rc = l->tls ? shake_hands(w->m, l->tls, fd, limit_ms) : XLM_ERR_NOMEM;
         snprintf(why, XLM_MESSAGE_MAX, "TLS: %s",
                  rc == XLM_ERR_CHANNEL ? xlm__tls_why(l->tls)

@@ -103,7 +103,7 @@ static void test_port_greeting_arrives_over_tls(void)
     open_port(XLM__PORT_TLS);
     memset(key, 0x11, sizeof(key));
     fd = visit();
-    t = xlm__tls_new(fd, XLM_SOURCE, key);
+    t = xlm__tls_new(fd, XLM_SOURCE, key, false);
     CU_ASSERT_EQUAL(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
     while (!(r = xlm__tls_handshake(t)))
         CU_ASSERT_FALSE_FATAL(serve(&a, 5));
