@@ -43,6 +43,7 @@ static int init(struct xlm_session *s, enum xlm_role role,
     s->role = role;
     s->owner = XLM_OWNER_SOURCE;
     s->still_ms = XLM__STILL_MS;
+    s->key_records = XLM__KEY_RECORDS;
     rc = xlm__options_copy(&s->opt, opt, role, NULL);
     if (rc)
         return rc;

@@ -252,3 +252,42 @@ int xlm__pages_return(struct xlm__worker *w)
     XLM__STATS(s, st->lost_channels--);
     return rc;
 }
+
+/* ---- another key ---- */
+
+bool xlm__pages_is_worn(const struct xlm__worker *w)
+{
+    const struct xlm__chan *c = &w->link->chan;
+
+    return c->tls && w->link->may_return && !w->pool->job.final &&
+           !w->keeps_key && xlm__tls_records(c->tls) >= w->pool->s->key_records;
+}
+
+int xlm__pages_renew(struct xlm__worker *w)
+{
+    struct xlm_session *s = w->pool->s;
+    const struct xlm__again *again = &w->pool->redial;
+    struct loss l = { 0 };
+    uint64_t pages = 0;
+    int rc;
+
+    l.redial.number = (unsigned)(w->link - s->links);
+    l.redial.deadline_ns = xlm__deadline_ns(again->limit_ms);
+    l.redial.attempt = ++w->attempts;
+    l.redial.fresh = &l.fresh;
+    rc = again->redial(again->user, &l.redial);
+    if (rc == XLM_ERR_CHANNEL) {
+        XLM_LOG(&s->err, WARN, "data channel %u keeps its key: %s",
+                l.redial.number - 1, l.redial.why);
+        w->keeps_key = true;
+        return 0;
+    }
+    if (rc)
+        return rc;
+    replace(w, &l);
+    rc = take_back(w, &l, &pages);
+    if (!rc)
+        XLM_LOG(&s->err, INFO, "data channel %u has another key",
+                l.redial.number - 1);
+    return rc;
+}

@@ -25,6 +25,11 @@
 /* What takes the source longest without a word is to flush its disks. */
 #define XLM__STILL_MS 600000u
 
+/* A key of TLS is good for 2^24.5 records, and the kernel cannot change it: a
+ * connection that has had so many gets another one before the next live round,
+ * in which, or in the last one, as many again may come. */
+#define XLM__KEY_RECORDS (1u << 22)
+
 /* What came first: somebody who cancels, or the permission to start. */
 enum xlm__way_out { XLM__WAY_OPEN, XLM__WAY_CANCELLED, XLM__WAY_SEALED };
 
@@ -60,6 +65,7 @@ struct xlm_session {
     uint32_t still_ms;    /* destination: for how long no channel may say    */
                           /* anything in the pause                           */
     uint64_t deadline_ns; /* of --timeout; 0 = none                         */
+    uint64_t key_records; /* XLM__KEY_RECORDS                               */
 
     /* shared */
     atomic_int way_out; /* enum xlm__way_out                                  */

@@ -188,6 +188,61 @@ static void test_migrate_return_switched_off_stays(void)
     DONE();
 }
 
+/* Connections pass through what could break them, and does not. */
+#define UNBROKEN                                                               \
+    {                                                                          \
+        UINT64_MAX                                                             \
+    }
+
+static void wear_out_soon(struct run *r)
+{
+    r->src.session->key_records = 1;
+}
+
+/* Before each live round but the first, in which nothing was sent before. */
+static void test_migrate_return_of_worn_keys_moves(void)
+{
+    LOOK(MOVED, .opt = { .data = XLM_DATA_TLS }, .breaks = UNBROKEN,
+         .prepare = wear_out_soon, .writer = WRITER_SLOW);
+
+    SCENARIO_CHECK(r, r->nr_connections >= 2);
+    SCENARIO_CHECK(r, r->nr_connections <= 1 + r->src.stats.round);
+    SCENARIO_CHECK(r, logged(r, "data channel 0 has another key"));
+    SCENARIO_CHECK(r, !logged(r, " lost: "));
+    SCENARIO_CHECK(r, r->src.stats.reconnects == 0);
+    DONE();
+}
+
+static void test_migrate_return_of_worn_keys_of_four_channels_moves(void)
+{
+    LOOK(MOVED, .opt = { .data = XLM_DATA_TLS }, .channels = 4, .nr_pfns = 8192,
+         .breaks = { 4000, 100000 }, .break_how = BREAK_RESET,
+         .prepare = wear_out_soon, .writer = WRITER_SLOW);
+
+    SCENARIO_CHECK(r, logged(r, "data channel 3 has another key"));
+    DONE();
+}
+
+static void test_migrate_return_of_a_worn_key_without_another_moves(void)
+{
+    LOOK(MOVED, .opt = { .data = XLM_DATA_TLS }, .breaks = UNBROKEN,
+         .break_refuse = 1, .prepare = wear_out_soon, .writer = WRITER_SLOW);
+
+    SCENARIO_CHECK(r, r->nr_connections == 1);
+    SCENARIO_CHECK(r, logged(r, "data channel 0 keeps its key: "));
+    SCENARIO_CHECK(r, !logged(r, "has another key"));
+    DONE();
+}
+
+static void test_migrate_return_of_a_key_that_is_not_worn_is_not_made(void)
+{
+    LOOK(MOVED, .opt = { .data = XLM_DATA_TLS }, .breaks = UNBROKEN,
+         .writer = WRITER_SLOW);
+
+    SCENARIO_CHECK(r, r->nr_connections == 1);
+    DONE();
+}
+
 static void speak_old(struct run *r)
 {
     r->dst.session->greeting.offered &= ~XLM__FEATURE_RESUME;
@@ -424,6 +479,10 @@ static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_return_of_four_channels_moves),
     UNIT_TEST(test_migrate_return_after_many_numbers_of_bytes_moves),
     UNIT_TEST(test_migrate_return_reset_after_many_numbers_of_bytes_moves),
+    UNIT_TEST(test_migrate_return_of_worn_keys_moves),
+    UNIT_TEST(test_migrate_return_of_worn_keys_of_four_channels_moves),
+    UNIT_TEST(test_migrate_return_of_a_worn_key_without_another_moves),
+    UNIT_TEST(test_migrate_return_of_a_key_that_is_not_worn_is_not_made),
     UNIT_TEST(test_migrate_return_nobody_answers_stays),
     UNIT_TEST(test_migrate_return_switched_off_stays),
     UNIT_TEST(test_migrate_return_unknown_to_the_destination_stays),
