@@ -52,17 +52,24 @@ static void open_port(struct xlm__dest *d, const struct xlm__build *wanted,
                       struct xlm__built *b)
 {
     struct xlm__errslot err;
+    bool hands_over;
 
     if (wanted->port == XLM__PORT_NONE)
         return;
+    hands_over = wanted->port == XLM__PORT_TLS &&
+                 xlm__session_hands_over(d->s, d->offer.nr_pfns,
+                                         d->offer.nr_data_channels,
+                                         wanted->resume_s);
     xlm__errslot_init(&err, NULL, NULL, XLM_LOG_ERROR);
-    if (xlm__port_open(&err, wanted, &d->s->opt, &d->port)) {
+    if (xlm__port_open(&err, wanted, &d->s->opt, hands_over, &d->port)) {
         xlm__errslot_read(&err, b->why);
     } else {
         b->port = d->port.number;
         name_addresses(d, b);
         XLM_LOG(&d->s->err, INFO, "TCP port %u is open%s", b->port,
-                d->port.tls ? ", TLS" : "");
+                !d->port.tls ? ""
+                : hands_over ? ", TLS in the kernel"
+                             : ", TLS");
     }
     xlm__errslot_destroy(&err);
 }

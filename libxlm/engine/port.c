@@ -21,12 +21,14 @@ void xlm__port_init(struct xlm__port *p)
 }
 
 int xlm__port_open(struct xlm__errslot *err, const struct xlm__build *b,
-                   const struct xlm_options *opt, struct xlm__port *p)
+                   const struct xlm_options *opt, bool hands_over,
+                   struct xlm__port *p)
 {
     const bool ours = opt->port_low;
 
     xlm__port_init(p);
     p->tls = b->port == XLM__PORT_TLS;
+    p->hands_over = hands_over;
     memcpy(p->key, b->key, sizeof(p->key));
     p->listen_fd = xlm__tcp_listen(
         err, opt->data_address, ours ? opt->port_low : b->port_low,
@@ -127,7 +129,7 @@ static void welcome(struct xlm__errslot *err, struct xlm__port *p, int fd)
     xlm__tcp_tune(fd);
     if (!p->tls)
         return;
-    g->tls = xlm__tls_new(fd, XLM_DESTINATION, p->key, false);
+    g->tls = xlm__tls_new(fd, XLM_DESTINATION, p->key, p->hands_over);
     if (!g->tls)
         send_away(g);
 }

@@ -36,6 +36,7 @@ struct xlm__port {
     int listen_fd; /* -1: closed */
     uint16_t number;
     bool tls;
+    bool hands_over; /* records of TLS to the kernel */
     uint8_t key[XLM__KEY_BYTES];
     unsigned nr_strangers; /* that were turned away */
     struct xlm__guest guests[XLM__GUESTS_MAX];
@@ -44,9 +45,11 @@ struct xlm__port {
 /* A closed port, for xlm__port_close(). */
 void xlm__port_init(struct xlm__port *p);
 /* Open what BUILD asks for, at the address and among the ports that this host's
- * options name, if they do.  Errors: SYSTEM. */
+ * options name, if they do.  hands_over: xlm__session_hands_over().  Errors:
+ * SYSTEM. */
 int xlm__port_open(struct xlm__errslot *err, const struct xlm__build *b,
-                   const struct xlm_options *opt, struct xlm__port *p);
+                   const struct xlm_options *opt, bool hands_over,
+                   struct xlm__port *p);
 /* Turns everybody away, and says how many there were. */
 void xlm__port_close(struct xlm__errslot *err, struct xlm__port *p);
 

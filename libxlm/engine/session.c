@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "chan/ktls.h"
 #include "chan/tcp.h"
 #include "util/clock.h"
 
@@ -148,6 +149,13 @@ int xlm__session_first_error(struct xlm_session *s, int rc)
     if (rc && !code) /* cancelled inside of a wait, which records nothing */
         return XLM_FAIL(&s->err, rc, "%s", xlm_strerror(rc));
     return rc && code ? code : rc;
+}
+
+bool xlm__session_hands_over(const struct xlm_session *s, uint64_t nr_pages,
+                             unsigned nr_channels, bool may_return)
+{
+    return !(s->opt.flags & XLM_F_NO_KTLS) && may_return &&
+           nr_pages <= nr_channels * XLM__KEY_PAGES && xlm__ktls_exists();
 }
 
 void xlm__link_init(struct xlm__link *l, struct xlm_session *s, int rfd,

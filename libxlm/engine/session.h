@@ -29,6 +29,8 @@
  * connection that has had so many gets another one before the next live round,
  * in which, or in the last one, as many again may come. */
 #define XLM__KEY_RECORDS (1u << 22)
+/* Of a channel's part in one round, in pages: a round has to get by. */
+#define XLM__KEY_PAGES (UINT64_C(1) << 25)
 
 /* What came first: somebody who cancels, or the permission to start. */
 enum xlm__way_out { XLM__WAY_OPEN, XLM__WAY_CANCELLED, XLM__WAY_SEALED };
@@ -126,6 +128,11 @@ int xlm__session_look_at_wire(struct xlm_session *s, const char *peer);
 /* The same of one link, which has that descriptor. */
 int xlm__session_look_at(struct xlm_session *s, unsigned number, int fd,
                          const char *peer);
+
+/* May records of TLS be this host's kernel's?  Of that many pages, by so many
+ * connections; may_return: RESUME is to be in use on them. */
+bool xlm__session_hands_over(const struct xlm_session *s, uint64_t nr_pages,
+                             unsigned nr_channels, bool may_return);
 
 /* Code with which the session ends: the recorded error, or rc. */
 int xlm__session_first_error(struct xlm_session *s, int rc);

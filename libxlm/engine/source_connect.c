@@ -33,6 +33,7 @@ struct xlm__way {
     unsigned over_tcp; /* so many data channels; the others are the caller's */
     uint16_t port;     /* 0: none */
     bool tls;
+    bool hands_over; /* records of TLS to the kernel */
     uint8_t key[XLM__KEY_BYTES];
     struct xlm__endpoint list[ENDPOINTS_MAX];
     size_t nr;
@@ -188,7 +189,7 @@ static int use(struct call *c, int fd, char *why)
     if (w->m->resume_ms) /* what goes wrong with it is told by who uses it */
         xlm__link_forget(l);
     if (w->tls) {
-        l->tls = xlm__tls_new(fd, XLM_SOURCE, w->key, false);
+        l->tls = xlm__tls_new(fd, XLM_SOURCE, w->key, w->hands_over);
         rc = l->tls ? shake_hands(w->m, l->tls, fd, limit_ms) : XLM_ERR_NOMEM;
         snprintf(why, XLM_MESSAGE_MAX, "TLS: %s",
                  rc == XLM_ERR_CHANNEL ? xlm__tls_why(l->tls)
@@ -359,6 +360,9 @@ static struct xlm__way *new_way(struct xlm__source *m, uint16_t port,
     w->m = m;
     w->port = port;
     w->tls = m->s->opt.data == XLM_DATA_TLS;
+    w->hands_over = w->tls && xlm__session_hands_over(m->s, m->dom->nr_pfns,
+                                                      xlm__source_channels(m),
+                                                      m->resume_ms);
     memcpy(w->key, key, sizeof(w->key));
     return w;
 }
@@ -369,6 +373,15 @@ void xlm__source_forget_way(struct xlm__source *m)
         explicit_bzero(m->way, sizeof(*m->way));
     free(m->way);
     m->way = NULL;
+}
+
+static const char *with_tls(const struct xlm__way *w)
+{
+    if (!w->tls)
+        return "";
+    return xlm__tls_is_in_kernel(w->m->s->links[1].chan.tls)
+               ? " with TLS 1.3 in the kernel"
+               : " with TLS 1.3";
 }
 
 int xlm__source_connect(struct xlm__source *m, const struct xlm__built *built,
@@ -385,8 +398,7 @@ int xlm__source_connect(struct xlm__source *m, const struct xlm__built *built,
     w->over_tcp = w->nr ? s->nr_links - 1 : 0;
     if (w->over_tcp)
         XLM_LOG(&s->err, INFO, "%u data channels over TCP%s to %s port %u",
-                w->over_tcp, w->tls ? " with TLS 1.3" : "", w->list[0].text,
-                built->port);
+                w->over_tcp, with_tls(w), w->list[0].text, built->port);
     if (!rc && s->opt.data != XLM_DATA_GIVEN &&
         w->over_tcp < s->opt.data_channels)
         rc = ask_caller(w);

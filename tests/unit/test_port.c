@@ -25,7 +25,7 @@ static void open_port(enum xlm__port_kind kind)
     for (size_t i = 0; i < sizeof(greeting); i++)
         greeting[i] = (unsigned char)(i * 3 + 1);
     memcpy(greeting, XLM__MAGIC, XLM__MAGIC_BYTES);
-    CU_ASSERT_EQUAL_FATAL(xlm__port_open(&err, &b, &opt, &port), 0);
+    CU_ASSERT_EQUAL_FATAL(xlm__port_open(&err, &b, &opt, false, &port), 0);
 }
 
 static int visit(void)
@@ -243,11 +243,11 @@ static void test_port_of_the_destination_s_own_options_counts(void)
     uint16_t was;
 
     /* One that was free a moment ago. */
-    CU_ASSERT_EQUAL_FATAL(xlm__port_open(&err, &b, &opt, &port), 0);
+    CU_ASSERT_EQUAL_FATAL(xlm__port_open(&err, &b, &opt, false, &port), 0);
     was = port.number;
     xlm__port_close(&err, &port);
     opt.port_low = opt.port_high = was;
-    CU_ASSERT_EQUAL_FATAL(xlm__port_open(&err, &b, &opt, &port), 0);
+    CU_ASSERT_EQUAL_FATAL(xlm__port_open(&err, &b, &opt, false, &port), 0);
     CU_ASSERT_EQUAL(port.number, was);
     xlm__port_close(&err, &port);
 }
