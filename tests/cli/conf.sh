@@ -23,8 +23,9 @@ test_conf_holds_where_the_command_line_is_silent()
     conf '# of this host' 'sshcommand = "./fakessh"' 'downtime = 300' \
         'rounds=9  # not more' "timeout = '60'" 'bandwidth = 2.5Gbit' \
         'compress = "zstd:1"' 'dirty = scan' 'no_prebuild = 1' \
-        'channels = 3' 'plain = 1' 'data = tcp' 'verify = 1'
-    conf_reaches "flags=0x900 rounds=9 downtime=300 timeout=60000 \
+        'channels = 3' 'plain = 1' 'data = tcp' 'verify = 1' \
+        'no_ktls = 1'
+    conf_reaches "flags=0x2900 rounds=9 downtime=300 timeout=60000 \
 bandwidth=312500000 compress=3/1 dirty=2 data=2 channels=3 "
     conf_reaches "rounds=4 downtime=200" --downtime 200 --rounds 4
     conf 'sshcommand = ./fakessh' 'downtime = 300' 'deadline = 40' \
@@ -91,9 +92,10 @@ test_conf_that_is_named_must_be_there()
 test_conf_receiver_listens_as_it_says()
 {
     conf 'sshcommand = ./fakessh' 'listen_address = 192.0.2.7' \
-        'port_range = 50000-50009'
+        'port_range = 50000-50009' 'no_ktls = 1'
     FAKE_XLM_DUMP_FAR=$work/dump-far conf_reaches "address=- ports=49152-49215"
     expect_file "$work/dump-far" "address=192.0.2.7 ports=50000-50009"
+    expect_file "$work/dump-far" "flags=0x2000 "
 }
 
 test_conf_receiver_tells_of_a_mistake()
@@ -122,5 +124,5 @@ test_conf_page_documents_what_there_is()
         expect_no_err "no setting is called"
         set -- "$@" "$name"
     done
-    [ $# = 19 ] || complain "$# settings on the page"
+    [ $# = 20 ] || complain "$# settings on the page"
 }
