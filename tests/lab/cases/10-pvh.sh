@@ -93,10 +93,48 @@ case_pvh_ways() {
         >/etc/xen/xlm.conf" >/dev/null || fail "xlm.conf"
     way='' must_move a pvh20
     on b "rm /etc/xen/xlm.conf" >/dev/null
-    went_by a pvh20 "over TCP with TLS 1.3 to $at port 50100"
+    went_by a pvh20 "over TCP with TLS 1.3 .*to $at port 50100"
     must_move b pvh20
     intact a pvh20
     destroy a pvh20
+}
+
+# encrypts HOST WORD: connections of TLS that its kernel has had, Tx or Rx.
+encrypts() {
+    on "$1" "awk '\$1 == \"Tls$2Sw\" { print \$2 }' /proc/net/tls_stat" \
+        >/dev/null || fail "the kernel of $1 has no TLS"
+    cat "$work/out"
+}
+
+# TLS by the kernels of both hosts, where the unit program of it runs as well,
+# and by that of one of them.
+case_pvh_ktls() {
+    local program=${XLM_BUILD_DIR:-$top/build/lab}/tests/unit/test_ktls before
+
+    [ -x "$program" ] || make -s -C "${program%/tests/*}" tests/unit/test_ktls \
+        >"$work/out" 2>&1 || fail "no unit program"
+    on a "cat >/tmp/test_ktls && chmod +x /tmp/test_ktls" <"$program" ||
+        fail "cannot copy $program"
+    on a "timeout 200 /tmp/test_ktls" >/dev/null || fail "the unit program"
+    grep -q "the kernel has TLS" "$work/out" || fail "the kernel has no TLS"
+    guest a pvh50 --type pvh --disk phy --mem 128 --work 8
+    way='--channels 4' must_move a pvh50
+    went_by a pvh50 '4 data channels over TCP with TLS 1.3 in the kernel to'
+    went_by b pvh50 'is open, TLS in the kernel'
+    confined b pvh50 '[0-9][0-9]*'
+    [ "$(encrypts b Rx)" = 4 ] || fail "b's kernel did not decrypt"
+    before=$(encrypts b Tx)
+    way='--channels 2 --no-ktls --verify' must_move b pvh50
+    went_by b pvh50 '2 data channels over TCP with TLS 1.3 to'
+    went_by a pvh50 'is open, TLS in the kernel'
+    [ "$(encrypts b Tx)" = "$before" ] || fail "b's kernel encrypted"
+    on b "echo 'no_ktls = 1' >/etc/xen/xlm.conf" >/dev/null || fail "xlm.conf"
+    way='' must_move a pvh50
+    on b "rm /etc/xen/xlm.conf" >/dev/null
+    went_by a pvh50 'over TCP with TLS 1.3 in the kernel to'
+    [ "$(encrypts b Rx)" = 4 ] || fail "b's kernel decrypted"
+    intact b pvh50
+    destroy b pvh50
 }
 
 # It gives memory up and takes it again all the time, but for the rounds, in

@@ -8,8 +8,8 @@
 cases_of() {
     case $1 in
     debian)
-        echo pvh_there_and_back pvh_balloons pvh_killed pvh_journal behaviour \
-            hvm_moves pv_scan random_pvh
+        echo pvh_there_and_back pvh_ktls pvh_balloons pvh_killed pvh_journal \
+            behaviour hvm_moves pv_scan random_pvh
         [ "$sample" = yes ] ||
             echo pvh_ways pvh_twenty pvh_two_at_once pvh_stream_is_valid \
                 pvh_events pvh_changed pvh_cancelled pvh_paused dry_run \

@@ -12,7 +12,7 @@ DOM0_PACKAGES='xenstore-utils qemu-system-xen
     coreutils util-linux mount procps psmisc sed grep mawk gawk findutils tar
     gzip hostname kmod jq strace e2fsprogs python3 perl-base debianutils
     libxml2 libyajl2 libinih1 libgnutls30 libzstd1 liblz4-1 libxengnttab1 libnettle8
-    libssl3 nbd-client gdb-minimal'
+    libssl3 nbd-client gdb-minimal libcunit1'
 # What xlm is built with against another release's libraries.
 DEV_PACKAGES='libc6-dev libxen-dev libyajl-dev libgnutls28-dev liblz4-dev
     libzstd-dev libinih-dev'

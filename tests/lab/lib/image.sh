@@ -6,7 +6,7 @@
 DOM0_BOOT_MODULES='virtio_pci virtio_blk ext4'
 DOM0_MODULES='xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-netback
     xen-blkback bridge virtio_net tun loop dm-mod dm-mirror nbd
-    sch_netem'
+    sch_netem tls gcm ctr ghash-generic'
 GUEST_PV_MODULES='xen-netfront xen-blkfront'
 GUEST_HW_MODULES='e1000 ata_piix sd_mod'
 GUEST_CFLAGS='-std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -static -pthread'
