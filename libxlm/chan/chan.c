@@ -22,6 +22,9 @@
 /* linux/uio.h UIO_MAXIOV; the C library's IOV_MAX is the same number. */
 #define IOV_AT_ONCE 1024u
 
+/* A record of TLS takes as long by 1 Gbit/s. */
+#define PART_NS 100000
+
 /* ---- how bytes get in and out ---- */
 
 static ssize_t fd_readv(struct xlm__chan *c, const struct iovec *iov, size_t nr)
@@ -166,6 +169,20 @@ void xlm__chan_close(struct xlm__chan *c)
 
 /* ---- waiting ---- */
 
+static int fail_left(struct xlm__chan *c)
+{
+    return XLM_FAIL(c->err, XLM_ERR_CHANNEL, "%s: left for another connection",
+                    c->name);
+}
+
+static int fail_late(struct xlm__chan *c, short events, uint64_t done_bytes)
+{
+    return XLM_FAIL(c->err, XLM_ERR_TIMEOUT,
+                    "%s: the other side %s nothing in time, after %" PRIu64
+                    " bytes",
+                    c->name, events == POLLIN ? "sent" : "took", done_bytes);
+}
+
 /* 1: ready (or broken: the next call on fd tells), 0: timeout. */
 static int wait_fd(struct xlm__chan *c, int fd, short events, int timeout_ms)
 {
@@ -187,8 +204,7 @@ static int wait_fd(struct xlm__chan *c, int fd, short events, int timeout_ms)
                         c->name, fd);
     /* What this one still has comes first. */
     if (!p[0].revents && p[2].revents)
-        return XLM_FAIL(c->err, XLM_ERR_CHANNEL,
-                        "%s: left for another connection", c->name);
+        return fail_left(c);
     return p[0].revents ? 1 : 0;
 }
 
@@ -203,11 +219,7 @@ static int wait_until(struct xlm__chan *c, int fd, short events,
         if (r < 0)
             return r;
         if (!r && xlm__deadline_over(deadline_ns, xlm__clock_ns()))
-            return XLM_FAIL(
-                c->err, XLM_ERR_TIMEOUT,
-                "%s: the other side %s nothing in time, after %" PRIu64
-                " bytes",
-                c->name, events == POLLIN ? "sent" : "took", done_bytes);
+            return fail_late(c, events, done_bytes);
     } while (!r);
     return 0;
 }
@@ -279,10 +291,32 @@ int xlm__chan_write(struct xlm__chan *c, const void *buf, size_t bytes)
     return xlm__chan_writev(c, &iov, 1);
 }
 
+/* What poll() says is ready is a part of a record, which nothing tells the end
+ * of: try again soon. */
+static int await_rest(struct xlm__chan *c)
+{
+    const struct timespec soon = { .tv_nsec = PART_NS };
+    struct pollfd p[2] = {
+        { .fd = c->stop_fd, .events = POLLIN },
+        { .fd = c->leave_fd, .events = POLLIN },
+    };
+
+    if (ppoll(p, 2, &soon, NULL) < 0 && errno != EINTR)
+        return XLM_FAIL_ERRNO(c->err, XLM_ERR_SYSTEM, "%s: poll", c->name);
+    if (p[0].revents)
+        return XLM_ERR_CANCELLED;
+    if (p[1].revents)
+        return fail_left(c);
+    if (xlm__deadline_over(c->read_deadline_ns, xlm__clock_ns()))
+        return fail_late(c, POLLIN, c->read_bytes);
+    return 0;
+}
+
 /* At least one byte unless at the end; *got_out. */
 static int readv_some(struct xlm__chan *c, const struct iovec *iov, size_t nr,
                       size_t *got_out)
 {
+    bool ready = false;
     int rc;
 
     for (;;) {
@@ -294,8 +328,10 @@ static int readv_some(struct xlm__chan *c, const struct iovec *iov, size_t nr,
             return 0;
         }
         if (would_block(errno)) {
-            rc = wait_until(c, c->rfd, POLLIN, c->read_deadline_ns,
-                            c->read_bytes);
+            ready = !ready || !c->tls || !xlm__tls_waits_for_whole(c->tls);
+            rc = ready ? wait_until(c, c->rfd, POLLIN, c->read_deadline_ns,
+                                    c->read_bytes)
+                       : await_rest(c);
             if (rc)
                 return rc;
         } else if (errno != EINTR) {

@@ -25,8 +25,8 @@
 bool xlm__ktls_exists(void);
 
 /* Everything that the session reads or writes from here on.  False: the kernel
- * does not take it, and nothing has changed.  The caller has nothing left of
- * what the socket gave. */
+ * does not take it, and the session goes on with it.  The caller has nothing
+ * left of what the socket gave. */
 bool xlm__ktls_take(int fd, gnutls_session_t session, bool writes);
 
 /* As readv(); *type_out: of the records that it was.  What is not application

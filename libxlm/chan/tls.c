@@ -346,6 +346,11 @@ bool xlm__tls_pending(const struct xlm__tls *t)
     return t->packet || t->ahead_at != t->ahead_end;
 }
 
+bool xlm__tls_waits_for_whole(const struct xlm__tls *t)
+{
+    return t->kernel_reads;
+}
+
 /* One record's worth: a large piece as it lies there, or small ones gathered.
  * Each byte is read once: guest memory may change meanwhile. */
 static size_t gather(struct xlm__tls *t, const struct iovec *iov, size_t nr,

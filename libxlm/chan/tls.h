@@ -44,6 +44,9 @@ ssize_t xlm__tls_readv(struct xlm__tls *t, const struct iovec *iov, size_t nr);
 ssize_t xlm__tls_writev(struct xlm__tls *t, const struct iovec *iov, size_t nr);
 /* There is something to read that poll() does not know of. */
 bool xlm__tls_pending(const struct xlm__tls *t);
+/* The other way round: the kernel gives whole records only, and before Linux
+ * 6.5 poll() says that there is something for a part of one. */
+bool xlm__tls_waits_for_whole(const struct xlm__tls *t);
 
 /* How many were written, at most: a key of AES-GCM is good for 2^24.5 (RFC 8446
  * 5.5).  By the writing thread. */
