@@ -192,24 +192,22 @@ static int step(struct xlm__worker *w, bool *done_out)
 static int work_round(struct xlm__worker *w)
 {
     bool done = false;
-    int rc = 0;
+    int rc;
 
     memset(&w->total, 0, sizeof(w->total));
     w->nr_pages = w->nr_zeros = 0;
     w->marked = false;
     if (w->pool->job.final && w->link->may_return)
         xlm__tcp_dead_after(w->link->chan.wfd, 0); /* no more haste */
-    if (xlm__pages_is_worn(w))
-        rc = xlm__pages_renew(w);
-    while (!rc && !done) {
-        rc = step(w, &done);
+    do {
+        rc = xlm__pages_is_worn(w) ? xlm__pages_renew(w) : step(w, &done);
         if (!rc && !done)
             rc = xlm__pages_hear(w, ON_THE_WAY_MAX);
         if (rc && xlm__pages_may_return(w, rc)) {
             rc = xlm__pages_return(w);
             done = false;
         }
-    }
+    } while (!rc && !done);
     if (!rc && w->pool->job.final)
         rc = xlm__send_empty(&w->link->stream, XLM__REC_CLOSE);
     atomic_store(&w->wire_bytes, w->link->chan.written_bytes);

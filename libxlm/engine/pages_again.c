@@ -160,6 +160,7 @@ static void replace(struct xlm__worker *w, struct loss *l)
     link->chan = l->fresh.chan;
     link->chan.err = &link->err;
     link->chan.written_bytes += written;
+    w->postponed = 0;
     xlm__link_has_left(link);
     xlm__errslot_destroy(&l->fresh.err);
 }
@@ -173,7 +174,7 @@ static int take_back(struct xlm__worker *w, struct loss *l, uint64_t *pages)
 
     if (rc)
         return rc;
-    if (w->pool->copies)
+    if (w->pool->copies && (w->sent.first || w->nr_pages))
         xlm__copies_clear(w->pool->copies);
     xlm__stream_point(&w->link->stream, &from);
     *pages = xlm__sent_rewind(&w->sent, &w->again, &from, &marked);
@@ -260,7 +261,22 @@ bool xlm__pages_is_worn(const struct xlm__worker *w)
     const struct xlm__chan *c = &w->link->chan;
 
     return c->tls && w->link->may_return && !w->pool->job.final &&
-           !w->keeps_key && xlm__tls_records(c->tls) >= w->pool->s->key_records;
+           xlm__tls_records(c->tls) >= w->pool->s->key_records + w->postponed;
+}
+
+/* The old one may go on for a while, but not for ever. */
+static int postpone(struct xlm__worker *w, const struct loss *l)
+{
+    const uint64_t enough = w->pool->s->key_records;
+
+    if (w->postponed >= 3 * enough)
+        return XLM_FAIL(&w->link->err, XLM_ERR_CHANNEL,
+                        "%s: its key is worn out, and there is no other: %s",
+                        w->link->chan.name, l->redial.why);
+    w->postponed += (enough + 3) / 4;
+    XLM_LOG(&w->pool->s->err, INFO, "data channel %u keeps its key for now: %s",
+            l->redial.number - 1, l->redial.why);
+    return 0;
 }
 
 int xlm__pages_renew(struct xlm__worker *w)
@@ -276,18 +292,15 @@ int xlm__pages_renew(struct xlm__worker *w)
     l.redial.attempt = ++w->attempts;
     l.redial.fresh = &l.fresh;
     rc = again->redial(again->user, &l.redial);
-    if (rc == XLM_ERR_CHANNEL) {
-        XLM_LOG(&s->err, WARN, "data channel %u keeps its key: %s",
-                l.redial.number - 1, l.redial.why);
-        w->keeps_key = true;
-        return 0;
-    }
+    if (rc == XLM_ERR_CHANNEL)
+        return postpone(w, &l);
     if (rc)
         return rc;
     replace(w, &l);
     rc = take_back(w, &l, &pages);
     if (!rc)
-        XLM_LOG(&s->err, INFO, "data channel %u has another key",
-                l.redial.number - 1);
+        XLM_LOG(&s->err, INFO,
+                "data channel %u has another key, %" PRIu64 " pages sent again",
+                l.redial.number - 1, pages);
     return rc;
 }

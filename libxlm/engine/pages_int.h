@@ -30,7 +30,7 @@ struct xlm__worker {
     struct xlm__sent *again;  /* what was, when the channel broke */
     uint32_t attempts;        /* to have it back */
     unsigned stuck;           /* times, since anything was taken */
-    bool keeps_key;           /* there is no other connection for it */
+    uint64_t postponed;       /* records after which to ask for one again */
     /* shared in a round */
     _Atomic uint64_t wire_bytes; /* of its channel, so far */
 };
@@ -65,8 +65,9 @@ bool xlm__pages_may_return(struct xlm__worker *w, int rc);
 /* Have another one, and take back what did not arrive.  Errors: CHANNEL (not
  * within the limit), CANCELLED, STREAM, NOMEM. */
 int xlm__pages_return(struct xlm__worker *w);
-/* Has its key done its work?  Then, between rounds, have another connection: 0
- * also if the old one has to do.  Errors: CANCELLED, STREAM, NOMEM. */
+/* Has its key done its work?  Then have another connection, before the last
+ * round: 0 also if the old one has to do for now.  Errors: CHANNEL (it cannot),
+ * CANCELLED, STREAM, NOMEM. */
 bool xlm__pages_is_worn(const struct xlm__worker *w);
 int xlm__pages_renew(struct xlm__worker *w);
 /* What the destination has said so far; not more than so many records may be

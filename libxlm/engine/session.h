@@ -25,12 +25,13 @@
 /* What takes the source longest without a word is to flush its disks. */
 #define XLM__STILL_MS 600000u
 
-/* A key of TLS is good for 2^24.5 records, and the kernel cannot change it: a
- * connection that has had so many gets another one before the next live round,
- * in which, or in the last one, as many again may come. */
+/* A key of TLS is good for 2^24.5 records, GnuTLS changes it after 2^24, and
+ * the kernel cannot.  A connection that has had so many gets another one, but
+ * not in the last round, which has three times as many left. */
 #define XLM__KEY_RECORDS (1u << 22)
-/* Of a channel's part in one round, in pages: a round has to get by. */
-#define XLM__KEY_PAGES (UINT64_C(1) << 25)
+/* So many pages of a domain for each connection: a quarter of a key, as long as
+ * they are shared evenly. */
+#define XLM__KEY_PAGES (UINT64_C(1) << 24)
 
 /* What came first: somebody who cancels, or the permission to start. */
 enum xlm__way_out { XLM__WAY_OPEN, XLM__WAY_CANCELLED, XLM__WAY_SEALED };
