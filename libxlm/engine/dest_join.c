@@ -68,7 +68,7 @@ static void open_port(struct xlm__dest *d, const struct xlm__build *wanted,
         name_addresses(d, b);
         XLM_LOG(&d->s->err, INFO, "TCP port %u is open%s", b->port,
                 !d->port.tls ? ""
-                : hands_over ? ", TLS in the kernel"
+                : hands_over ? ", TLS, in the kernel if that takes it"
                              : ", TLS");
     }
     xlm__errslot_destroy(&err);
