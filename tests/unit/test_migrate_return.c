@@ -194,14 +194,16 @@ static void test_migrate_return_switched_off_stays(void)
         UINT64_MAX                                                             \
     }
 
+/* Of four pages each. */
 static void wear_out_soon(struct run *r)
 {
-    r->src.session->key_records = 10;
+    r->src.session->key_records = 100;
 }
 
 static void test_migrate_return_of_worn_keys_moves(void)
 {
-    LOOK(MOVED, .opt = { .data = XLM_DATA_TLS }, .breaks = UNBROKEN,
+    LOOK(MOVED, .opt = { .data = XLM_DATA_TLS, .compress = XLM_COMPRESS_NONE },
+         .nr_pfns = 8192, .nr_ram = 8000, .breaks = UNBROKEN,
          .prepare = wear_out_soon, .writer = WRITER_SLOW);
 
     SCENARIO_CHECK(r, r->nr_connections >= 3);
@@ -213,7 +215,11 @@ static void test_migrate_return_of_worn_keys_moves(void)
 
 static void test_migrate_return_of_worn_keys_of_four_channels_moves(void)
 {
-    LOOK(MOVED, .opt = { .data = XLM_DATA_TLS }, .channels = 4, .nr_pfns = 8192,
+    LOOK(MOVED,
+         .opt = { .data = XLM_DATA_TLS,
+                  .flags = XLM_F_KTLS,
+                  .compress = XLM_COMPRESS_NONE },
+         .channels = 4, .nr_pfns = 8192, .nr_ram = 8000,
          .breaks = { 4000, 100000 }, .break_how = BREAK_RESET,
          .prepare = wear_out_soon, .writer = WRITER_SLOW);
 
