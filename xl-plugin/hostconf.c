@@ -13,7 +13,7 @@ static const char *const presets[] = {
     "plain",    "bandwidth",   "exempt-last-round", "compress",
     "delta",    "timeout",     "deadline",          "on-slow",
     "dirty",    "no-prebuild", "reconnect",         "verify",
-    "no-ktls",
+    "ktls",
 };
 
 /* As options are spelled; NULL: it is none that can be set here. */

@@ -33,8 +33,8 @@ static uint32_t flags(const struct lm_options *o)
         f |= XLM_F_KEEP_DOMID;
     if (o->debug)
         f |= XLM_F_DEBUG;
-    if (o->no_ktls)
-        f |= XLM_F_NO_KTLS;
+    if (o->ktls)
+        f |= XLM_F_KTLS;
     if (o->no_prebuild)
         f |= XLM_F_NO_PREBUILD;
     if (o->verify)

@@ -17,7 +17,7 @@ enum {
     ID_CHANNELS,
     ID_DATA,
     ID_PLAIN,
-    ID_NO_KTLS,
+    ID_KTLS,
     ID_PORTS,
     ID_ADDRESS,
     ID_BANDWIDTH,
@@ -69,8 +69,8 @@ const struct lm_option lm_option_table[] = {
       "ssh, which is what tcp falls back to." },
     { ID_PLAIN, "plain", NULL,
       "Memory over TCP without TLS: for a wire that you trust.", NULL },
-    { ID_NO_KTLS, "no-ktls", NULL,
-      "TLS by this program here, also if the kernel can do it.", NULL },
+    { ID_KTLS, "ktls", NULL,
+      "TLS by the kernel here, if it can do that.", NULL },
     { ID_PORTS, "port-range", "low-high",
       "Ports of which <host> opens one, 1 to 65535; default",
       LM_PORTS_TEXT "." },
@@ -402,8 +402,8 @@ static void set_flag(int id, struct lm_options *o)
     case ID_PLAIN:
         o->plain = true;
         break;
-    case ID_NO_KTLS:
-        o->no_ktls = true;
+    case ID_KTLS:
+        o->ktls = true;
         break;
     case ID_DEBUG:
         o->debug = true;

@@ -49,7 +49,7 @@ struct lm_options {
     bool keep_domid;            /* -D                                       */
     bool data_by_ssh;           /* --data ssh                               */
     bool plain;                 /* --plain                                  */
-    bool no_ktls;               /* --no-ktls                                */
+    bool ktls;                  /* --ktls                                   */
     bool debug;                 /* --debug                                  */
     bool dry_run;               /* --dry-run, -N                            */
     bool estimate;              /* --estimate                               */

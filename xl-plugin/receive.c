@@ -149,8 +149,8 @@ static int run_session(struct receiver *r, int rfd, int wfd,
     opt.data_address = *conf.listen_address ? conf.listen_address : NULL;
     opt.port_low = conf.port_low;
     opt.port_high = conf.port_high;
-    if (conf.preset.no_ktls)
-        opt.flags |= XLM_F_NO_KTLS;
+    if (conf.preset.ktls)
+        opt.flags |= XLM_F_KTLS;
     rc = xlm_session_open(XLM_DESTINATION, &opt, &s);
     if (rc)
         return fail(r, xlm_strerror(rc));

@@ -23,7 +23,7 @@
     (XLM_F_DRY_RUN | XLM_F_LEAVE_PAUSED | XLM_F_ALLOW_PAUSE |                  \
      XLM_F_UNPAUSE_TO_SUSPEND | XLM_F_NO_MONITOR | XLM_F_KEEP_DOMID |          \
      XLM_F_DEBUG | XLM_F_NO_PREBUILD | XLM_F_EXEMPT_LAST_ROUND |               \
-     XLM_F_ESTIMATE | XLM_F_VERIFY | XLM_F_GUEST_GAP | XLM_F_NO_KTLS)
+     XLM_F_ESTIMATE | XLM_F_VERIFY | XLM_F_GUEST_GAP | XLM_F_KTLS)
 
 /*
  * src may be NULL: all defaults.  On success dst is to be freed by

@@ -154,7 +154,7 @@ int xlm__session_first_error(struct xlm_session *s, int rc)
 bool xlm__session_hands_over(const struct xlm_session *s, uint64_t nr_pages,
                              unsigned nr_channels, bool may_return)
 {
-    return !(s->opt.flags & XLM_F_NO_KTLS) && may_return &&
+    return (s->opt.flags & XLM_F_KTLS) && may_return &&
            nr_pages <= nr_channels * XLM__KEY_PAGES && xlm__ktls_exists();
 }
 

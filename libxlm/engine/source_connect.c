@@ -379,9 +379,10 @@ static const char *with_tls(const struct xlm__way *w)
 {
     if (!w->tls)
         return "";
-    return xlm__tls_is_in_kernel(w->m->s->links[1].chan.tls)
-               ? " with TLS 1.3 in the kernel"
-               : " with TLS 1.3";
+    if (xlm__tls_is_in_kernel(w->m->s->links[1].chan.tls))
+        return " with TLS 1.3 in the kernel";
+    return w->m->s->opt.flags & XLM_F_KTLS ? " with TLS 1.3, not in the kernel"
+                                           : " with TLS 1.3";
 }
 
 int xlm__source_connect(struct xlm__source *m, const struct xlm__built *built,

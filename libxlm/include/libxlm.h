@@ -285,8 +285,9 @@ typedef int xlm_reopen_data_fn(void *user, unsigned which, int *rfd_out,
                 * report of how long its clock stood still:                    \
                 * xlm_stats.guest_gap_us */
 
-#define XLM_F_NO_KTLS                                                          \
-    (1u << 13) /* records of TLS are not handed over to this host's kernel */
+#define XLM_F_KTLS                                                             \
+    (1u << 13) /* records of TLS are handed over to this host's kernel, if it  \
+                * takes them */
 
 /* How contents of pages travel.  AUTO: by what the channel and the processor
  * turn out to do, again and again. */

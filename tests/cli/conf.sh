@@ -24,7 +24,7 @@ test_conf_holds_where_the_command_line_is_silent()
         'rounds=9  # not more' "timeout = '60'" 'bandwidth = 2.5Gbit' \
         'compress = "zstd:1"' 'dirty = scan' 'no_prebuild = 1' \
         'channels = 3' 'plain = 1' 'data = tcp' 'verify = 1' \
-        'no_ktls = 1'
+        'ktls = 1'
     conf_reaches "flags=0x2900 rounds=9 downtime=300 timeout=60000 \
 bandwidth=312500000 compress=3/1 dirty=2 data=2 channels=3 "
     conf_reaches "rounds=4 downtime=200" --downtime 200 --rounds 4
@@ -92,7 +92,7 @@ test_conf_that_is_named_must_be_there()
 test_conf_receiver_listens_as_it_says()
 {
     conf 'sshcommand = ./fakessh' 'listen_address = 192.0.2.7' \
-        'port_range = 50000-50009' 'no_ktls = 1'
+        'port_range = 50000-50009' 'ktls = 1'
     FAKE_XLM_DUMP_FAR=$work/dump-far conf_reaches "address=- ports=49152-49215"
     expect_file "$work/dump-far" "address=192.0.2.7 ports=50000-50009"
     expect_file "$work/dump-far" "flags=0x2000 "

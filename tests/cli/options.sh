@@ -193,7 +193,7 @@ test_options_all_reach_the_library()
     FAKE_XLM_DUMP=$work/dump run xl lmigrate guest1 hostb -s ./fakessh -p -e \
         -D --debug --live --downtime 300 --rounds 9 --bandwidth 2.5Gbit \
         --timeout 60 --dirty scan --allow-pause --unpause-to-suspend \
-        --no-prebuild --exempt-last-round --verify --timing --no-ktls
+        --no-prebuild --exempt-last-round --verify --timing --ktls
     expect_code 0
     expect_file "$work/dump" "domid=7 flags=0x3b7e rounds=9 downtime=300 \
 timeout=60000 bandwidth=312500000 compress=0/0 dirty=2 data=1 "

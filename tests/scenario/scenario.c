@@ -193,7 +193,8 @@ static void set_data(struct run *r, struct xlm_options *opt)
 
 static void open_side(struct side *s, enum xlm_role role, int guard_fd)
 {
-    struct xlm_options opt = { .size = sizeof(opt) };
+    struct xlm_options opt = { .size = sizeof(opt),
+                               .flags = s->run->sc->opt.flags & XLM_F_KTLS };
 
     if (role == XLM_SOURCE) {
         opt = s->run->sc->opt;

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "../scenario/scenario_test.h"
+#include "chan/ktls.h"
 #include "unit.h"
 
 static bool logged(struct run *r, const char *text)
@@ -19,6 +20,20 @@ static void test_migrate_tcp_with_tls_moves(void)
     SCENARIO_CHECK(r, r->src.stats.data == XLM_DATA_TLS);
     SCENARIO_CHECK(r, logged(r, "1 data channels over TCP with TLS 1.3 "));
     SCENARIO_CHECK(r, logged(r, " to 127.0.0.1 port"));
+    DONE();
+}
+
+/* Also where the kernel does not take it, which is said. */
+static void test_migrate_tcp_with_tls_of_the_kernel_moves(void)
+{
+    LOOK(MOVED, .opt = { .data = XLM_DATA_TLS, .flags = XLM_F_KTLS },
+         .channels = 4, .nr_pfns = 8192, .writer = WRITER_SLOW);
+
+    SCENARIO_CHECK(r, logged(r, xlm__ktls_exists()
+                                    ? "4 data channels over TCP with TLS 1.3 "
+                                      "in the kernel to "
+                                    : "4 data channels over TCP with TLS 1.3, "
+                                      "not in the kernel to "));
     DONE();
 }
 
@@ -129,6 +144,7 @@ static void test_migrate_tcp_control_cut_while_connecting_stays(void)
 
 static CU_TestInfo tests[] = {
     UNIT_TEST(test_migrate_tcp_with_tls_moves),
+    UNIT_TEST(test_migrate_tcp_with_tls_of_the_kernel_moves),
     UNIT_TEST(test_migrate_tcp_without_tls_moves),
     UNIT_TEST(test_migrate_tcp_eight_tls_channels_move),
     UNIT_TEST(test_migrate_tcp_pv_over_four_tls_channels_moves),

@@ -131,22 +131,25 @@ case_pvh_ktls() {
     on a "timeout 200 /tmp/test_ktls" >/dev/null || fail "the unit program"
     grep -q "the kernel has TLS" "$work/out" || fail "the kernel has no TLS"
     guest a pvh50 --type pvh --disk phy --mem 128 --work 8
+    on b "echo 'ktls = 1' >/etc/xen/xlm.conf" >/dev/null || fail "xlm.conf"
     on b "[ ! -d /sys/module/tls ] || cat /proc/net/tls_stat" >/dev/null
     kernel_had=$(awk '$1 == "TlsRxSw" { n = $2 } END { print n + 0 }' "$work/out")
-    way='--channels 4' must_move a pvh50
+    way='--channels 4 --ktls' must_move a pvh50
     in_kernel Rx 4
     went_by a pvh50 '4 data channels over TCP with TLS 1.3 in the kernel to'
     confined b pvh50 '[0-9][0-9]*'
-    before Tx
-    way='--channels 2 --no-ktls --verify' must_move b pvh50
-    went_by b pvh50 '2 data channels over TCP with TLS 1.3 to'
-    in_kernel Tx 0
-    before Rx
-    on b "echo 'no_ktls = 1' >/etc/xen/xlm.conf" >/dev/null || fail "xlm.conf"
-    way='' must_move a pvh50
     on b "rm /etc/xen/xlm.conf" >/dev/null
-    went_by a pvh50 'over TCP with TLS 1.3 in the kernel to'
+    on a "echo 'ktls = 1' >/etc/xen/xlm.conf" >/dev/null || fail "xlm.conf"
+    before Tx
+    way='--channels 2 --verify' must_move b pvh50
+    in_kernel Tx 0
+    went_by b pvh50 '2 data channels over TCP with TLS 1.3 to'
+    went_by a pvh50 'is open, TLS, in the kernel'
+    before Rx
+    way='' must_move a pvh50
+    on a "rm /etc/xen/xlm.conf" >/dev/null
     in_kernel Rx 0
+    went_by a pvh50 'over TCP with TLS 1.3 in the kernel to'
     intact b pvh50
     destroy b pvh50
 }
