@@ -26,21 +26,30 @@ xl_manages() {
 
 # went_by HOST NAME WORDS: its last move from there sent memory that way.
 went_by() {
-    on "$1" "tail -n 200 '/var/log/xen/xlm-$2.log' | grep '$3'" >/dev/null ||
+    on "$1" "grep '$3' '/var/log/xen/xlm-$2.log'" >/dev/null ||
         fail "$2's memory did not go $3"
 }
 
 # confined HOST NAME DESCRIPTOR: what wrote its memory there, in its last move,
 # was; the descriptor (a pattern) is that of its mappings, -2: it makes none.
 confined() {
-    on "$1" "tail -n 400 '/var/log/xen/xlm-$2.log' |
-        grep -aE 'held to domain|is confined|not confined|not held'" \
-        >"$work/confined" || fail "nobody was confined"
+    on "$1" "grep -aE 'held to domain|is confined|not confined|not held' \
+        '/var/log/xen/xlm-$2.log'" >"$work/confined" || fail "nobody was confined"
     sed 's/^/     /' "$work/confined"
     grep -q "data 0 is confined: .* descriptor $3\$" "$work/confined" ||
         fail "who wrote $2's memory was not confined"
     ! grep -q 'not confined\|not held' "$work/confined" ||
         fail "not everybody was confined"
+}
+
+# ballooned HOST NAME MIB: has that much, to the MiB, after a moment.
+ballooned() {
+    on "$1" "xl mem-set '$2' $3m" >/dev/null || fail "xl mem-set"
+    on "$1" "for i in \$(seq 60); do
+            has=\$(xl list '$2' | awk 'NR == 2 { print \$3 }')
+            [ \$((has - $3)) -ge -1 ] && [ \$((has - $3)) -le 1 ] && exit 0
+            sleep 0.5
+        done; exit 1" >/dev/null || fail "$2 does not come to $3 MiB"
 }
 
 # Two vCPUs, a disk with an fsyncing writer, xenstore entries of its own; one
@@ -65,9 +74,9 @@ case_pvh_there_and_back() {
     grep -q '^kept$' "$work/out" || fail "vm-data/key is lost"
     grep -q "lab-key.*n$id" "$work/out" || fail "data/lab-key's permissions"
     pings b pvh1
-    on b "xl mem-set pvh1 144m" >/dev/null
+    ballooned b pvh1 144
     must_move b pvh1
-    on a "xl mem-set pvh1 160m" >/dev/null
+    ballooned a pvh1 160
     must_move a pvh1
     verified b pvh1
     blocks_fine pvh1

@@ -78,7 +78,7 @@ killed() {
     read -r host line <<<"$(phase_line "$1")"
     # Otherwise what carries control is made again: 45-returns.sh
     [ "$2" != transport ] || local held='--reconnect 0'
-    (held_move "$1" "$5" >"$work/killed" </dev/null) &
+    (held_move "$1" "$5" >"$work/killed" </dev/null || exit $?) &
     await_hold "$host" </dev/null
     kill_victim "$2" "$5"
     on "$host" "rm /run/lab-held" >/dev/null </dev/null

@@ -31,7 +31,7 @@ case_pvh_returns() {
     begin_slowly pvh17 --compress none --channels 2 --reconnect 60
     for times in 1 2; do
         away 14
-        sleep 10
+        is_back pvh17 'data channel .*' $((2 * times))
     done
     came_back pvh17 $((2 * times))
     must_move b pvh17

@@ -64,7 +64,8 @@ case_pvh_goal_killed() {
     too_fast pvh22
     on a "rm -f /var/log/xen/xlm-pvh22.log" >/dev/null
     # On a busy machine it writes less than it wants to: not much may travel.
-    (rate=512K hurry a pvh22 --on-slow throttle --timeout 700 </dev/null) &
+    (rate=512K hurry a pvh22 --on-slow throttle --timeout 700 </dev/null ||
+        exit $?) &
     says pvh22 'round 1: ' || says pvh22 'round 1: ' ||
         fail "pvh22 was not copied"
     says pvh22 'as chosen (throttle)' ||

@@ -145,7 +145,7 @@ random_end() {
         on $host "rm -f '/var/log/xen/xlm-$name.log' /run/lab-fault" \
             >/dev/null || fail "the log at $host stays"
     done
-    (random_move "$name" >"$work/said" 2>&1 </dev/null) &
+    (random_move "$name" >"$work/said" 2>&1 </dev/null || exit $?) &
     mover=$!
     if [ "$KIND" != call ]; then
         (strike "$name" >"$work/strike" 2>&1 </dev/null) &

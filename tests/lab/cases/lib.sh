@@ -37,6 +37,12 @@ fail() {
     exit 1
 }
 
+# unchecked LINE COMMAND: what set -e ends a case for.
+unchecked() {
+    trap - ERR
+    fail "failed at line $1 of ${FUNCNAME[1]}: $2"
+}
+
 # on HOST CMD...: bounded; output in $work/out as well.
 on() {
     local host=$1
@@ -51,7 +57,18 @@ other() {
 }
 
 guest() {
+    echo "$2" >>"$work/guests"
     lab guest create "$@" >"$work/out" 2>&1 || fail "guest create $*"
+}
+
+# no_logs NAME: what is in its logs from now on is of its next move.
+no_logs() {
+    local host
+
+    for host in a b; do
+        on $host "rm -f '/var/log/xen/xlm-$1.log'" >/dev/null </dev/null ||
+            fail "the log of $1 stays at $host"
+    done
 }
 
 # move FROM NAME [options]: exit code of xl lmigrate; output in $work/out.
@@ -68,8 +85,8 @@ move() {
 # begin_slowly NAME [options]: a move from a in the background, as $!; returns when it is
 # in pre-copy.
 begin_slowly() {
-    on a "rm -f '/var/log/xen/xlm-$1.log'" >/dev/null
-    (move a "$1" --bandwidth 3M "${@:2}" </dev/null) &
+    no_logs "$1"
+    (move a "$1" --bandwidth 3M "${@:2}" </dev/null || exit $?) &
     on a "for i in \$(seq 300); do
         grep -q 'state: precopy' '/var/log/xen/xlm-$1.log' 2>/dev/null && exit 0
         sleep 0.1; done; exit 1" >/dev/null </dev/null ||
@@ -89,6 +106,7 @@ must_move() {
     local from=$1 name=$2 to
 
     to=$(other "$from")
+    no_logs "$name"
     move "$@" || fail "$name did not move from $from to $to: exit $?"
     cat "$work/out" >>"$work/moves"
     sed -n 's/^pause:/     '"$flavour $name $from-$to"' pause:/p' "$work/out"
@@ -99,7 +117,8 @@ must_move() {
 # well HOST NAME: its own checks say so, and it answers.
 well() {
     lab guest check "$1" "$2" >"$work/out" 2>&1 || {
-        on "$1" "xl list; xl vcpu-list; cat /proc/loadavg" >>"$work/ill" 2>&1
+        on "$1" "xl list; xl vcpu-list; cat /proc/loadavg" >>"$work/ill" 2>&1 ||
+            true
         lab console-log "$1" "$2" 2>/dev/null | tail -n 5 >>"$work/ill"
         cat "$work/ill" >>"$work/out"
         fail "$2 is not well on $1"
@@ -107,12 +126,13 @@ well() {
     grep -q 'clockback=0' "$work/out" || fail "$2's clock went back"
 }
 
-# verified HOST NAME: it has read 128 blocks again since now, and all were right.
+# verified HOST NAME: it has read blocks again since now, and all were right.
 verified() {
     local old
 
     old=$(on "$1" labguest report "$2" | sed -n 's/.*diskok=\([0-9]*\).*/\1/p')
-    on "$1" labguest above "$2" 280 diskok "${old:-0}" >/dev/null ||
+    [ -n "$old" ] || fail "$2 does not say what it has read"
+    on "$1" labguest above "$2" 280 diskok "$old" >/dev/null ||
         fail "$2's disk was not verified"
     well "$1" "$2"
 }
@@ -173,14 +193,22 @@ destroy() {
 
 # After a failed case: nothing of it may disturb the next.
 tidy() {
-    local host
+    local host name
 
     for host in a b; do
         lab status | grep -q "host $host: ready" ||
             lab boot "$host" >/dev/null 2>&1
         on "$host" "tc qdisc del dev eth1 root 2>/dev/null
+            pkill -KILL -f '[x]l[ -]lmigrate|[x]l migrate|^plainsh host'
+            rm -f /run/lab-held /run/lab-fault /etc/xen/xlm.conf
+            [ ! -e /usr/local/bin/plainsh.away ] ||
+                mv /usr/local/bin/plainsh.away /usr/local/bin/plainsh
             xl list | awk 'NR > 2 { print \$2 }' |
-            while read -r d; do xl destroy \$d; done" >/dev/null 2>&1
+            while read -r d; do xl destroy \$d; done
+            rm -rf /var/lib/xlm/*" >/dev/null 2>&1
     done
-    rm -rf "$work/moves"
+    # Their disks and addresses are for others now.
+    sort -u "$work/guests" 2>/dev/null | while read -r name; do
+        lab guest destroy a "$name" >/dev/null 2>&1 </dev/null
+    done
 }
