@@ -122,11 +122,13 @@ what_they_wait_for() {
 # nothing_left SECONDS: processes end soon after the command that needed them, not
 # before it.
 nothing_left() {
-    local h left end=$((SECONDS + $1))
+    local h now left end=$((SECONDS + $1))
 
     for h in a b; do
         while :; do
-            left=$(traces "$h" | comm -13 "$WORK/baseline.$h" -)
+            now=$(traces "$h") && [ -n "$now" ] ||
+                { echo "host$h cannot be looked at" && return 1; }
+            left=$(comm -13 "$WORK/baseline.$h" - <<<"$now")
             [ -n "$left" ] || break
             [ "$SECONDS" -lt "$end" ] || {
                 echo "left at host$h:"
@@ -194,7 +196,9 @@ only_at() {
         echo "host$1 has: $(domains "$1" | tr '\n' ' ')"
         return 1
     }
-    while away=$(domains "$(other "$1")") && [ -n "$away" ]; do
+    while :; do
+        away=$(domains "$(other "$1")") || return 1
+        [ -n "$away" ] || break
         [ "$SECONDS" -lt "$end" ] || {
             echo "host$(other "$1") has: $away"
             return 1

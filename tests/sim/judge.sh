@@ -51,6 +51,14 @@ await_news() {
     done
 }
 
+# Whether the fault of KIND did strike. Before judge(), which repairs.
+struck() {
+    case $KIND in
+    cut | power) await_news && { lost_power a || lost_power b; } ;;
+    *) call_struck ;;
+    esac
+}
+
 # The host where the guest ran last, as simxen recorded it.
 last_ran() {
     awk -v u="$UUID" '$3 == u && $1 == "START" { h = $4 }
@@ -72,7 +80,7 @@ where() {
 }
 
 # As an operator would: at most some times, until it is decided, and what the
-# command left for it is done.
+# command left for it is done. Fails if that is not enough.
 recover() {
     local i left=$CODE
 
@@ -85,6 +93,7 @@ recover() {
         left=0
         sleep 2
     done
+    [ "$(where "$1")" != suspended ] || { echo "UNDECIDED" && return 1; }
 }
 
 single_run() {
@@ -144,9 +153,10 @@ judge() {
         [ $gone = no ] || impatient $h || return 1
     done
     RECOVERED=0
-    recover "$1"
+    recover "$1" || return 1
     # Nobody is left who would give it back what it had.
-    [ "$CODE$gone" != 137no ] || on a xl lmigrate-recover --all || true
+    [ "$CODE$gone" != 137no ] || on a xl lmigrate-recover --all -s simxen-ssh ||
+        { echo "recover --all: exit $?" && return 1; }
     at=$(where "$1")
     single_run || return 1
     echo "exit $CODE, last ran at $ran, is now at ${at:-none}"
@@ -155,8 +165,9 @@ judge() {
         well "$at" "$1" && only_running "$at" "$1" || return 1
         ;;
     *)
-        [ "$ran$gone_a" = ayes ] || [ "$ran$gone_b" = byes ] ||
-            [ "$gone_b$CODE" = yes5 ] || [ "$gone_b$CODE" = yes6 ] || {
+        [ -z "$at" ] && { [ "$ran$gone_a" = ayes ] ||
+            [ "$ran$gone_b" = byes ] || [ "$gone_b$CODE" = yes5 ] ||
+            [ "$gone_b$CODE" = yes6 ]; } || {
             echo "LOSS: at ${at:-none} after recover; nobody's power was cut" \
                 "who ran it"
             return 1
@@ -174,15 +185,15 @@ table() {
     awk '{ n[$2, $3]++; k[$2]; split($4, o, ","); e[$2, o[1]]++
            if ($4 ~ /recovered/) r[$2]++ }
         function line(f) {
-            printf "%-8s %7d %7d %7d %7d | %7d %7d %7d %7d %7d\n", f,
+            printf "%-8s %7d %7d %7d %7d | %7d %7d %7d %7d %7d %7d\n", f,
                 n[f, "build"], n[f, "precopy"], n[f, "switch"],
-                n[f, "handoff"], e[f, "a"], e[f, "b"], e[f, "died"], r[f],
-                e[f, "FAILED"]
+                n[f, "handoff"], e[f, "a"], e[f, "b"], e[f, "died"],
+                e[f, "unstruck"], r[f], e[f, "FAILED"]
         }
         END {
-            printf "%-8s %7s %7s %7s %7s | %7s %7s %7s %7s %7s\n", "fault",
+            printf "%-8s %7s %7s %7s %7s | %7s %7s %7s %7s %7s %7s\n", "fault",
                 "build", "precopy", "switch", "handoff", "stayed", "moved",
-                "died", "recov.", "FAILED"
+                "died", "missed", "recov.", "FAILED"
             for (f in k) {
                 line(f)
                 for (p in n)
@@ -195,4 +206,14 @@ table() {
             }
             line("all")
         }' "$RESULTS"
+}
+
+# enough SINCE: of the runs after that line of RESULTS, few in which the fault
+# found nothing to strike.
+enough() {
+    tail -n +$(($1 + 1)) "$RESULTS" | awk '$4 == "unstruck" { missed++ }
+        END { exit NR == 0 || (NR > 4 && 2 * missed > NR) }' || {
+        echo "FAIL: no faults, or most struck nothing"
+        return 1
+    }
 }

@@ -131,6 +131,24 @@ no_answer() {
         nud permanent
 }
 
+# A call that is to fail may not come: a move differs from another by one or two.
+forget_faults() {
+    local h
+
+    for h in a b; do
+        on $h rm -f "$SIMXEN_DIR/host$h/hv/faults.log" || return 1
+    done
+}
+
+call_struck() {
+    local h
+
+    for h in a b; do
+        ! on $h test -s "$SIMXEN_DIR/host$h/hv/faults.log" || return 0
+    done
+    return 1
+}
+
 # prepare FAULT: before the move.
 prepare() {
     case $1 in
